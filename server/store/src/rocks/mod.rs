@@ -1,0 +1,1 @@
+//! RocksDB behind the store: one engine, one committer thread, a few reader threads.
