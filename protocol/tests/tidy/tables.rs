@@ -1,0 +1,97 @@
+//! What the rules are about: the arrows between crates, the layers inside each, the pure places.
+
+/// Each crate's directory and the workspace directories that its `[dependencies]` may name.
+pub const CRATES: &[(&str, &[&str])] = &[
+    ("protocol", &[]),
+    ("server/store", &["protocol"]),
+    ("server/shard", &["server/store", "protocol"]),
+    ("client-sdk", &["protocol"]),
+    ("client-sdk/cli", &["client-sdk"]),
+    ("server", &["server/shard", "server/store", "protocol"]),
+    (
+        "server/sim",
+        &["server/shard", "server/store", "client-sdk", "protocol"],
+    ),
+    (
+        "benches",
+        &[
+            "server",
+            "server/shard",
+            "server/store",
+            "client-sdk",
+            "protocol",
+        ],
+    ),
+];
+
+/// The package name of each crate in `CRATES`.
+pub const NAMES: &[(&str, &str)] = &[
+    ("protocol", "martlet-protocol"),
+    ("server/store", "martlet-store"),
+    ("server/shard", "martlet-shard"),
+    ("client-sdk", "martlet-client"),
+    ("client-sdk/cli", "martlet-cli"),
+    ("server", "martlet-server"),
+    ("server/sim", "martlet-sim"),
+    ("benches", "martlet-bench"),
+];
+
+/// The packages from outside that a pure crate may name: bytes, checksums and hashes, no I/O.
+pub const OUTSIDE: &[(&str, &[&str])] = &[
+    ("protocol", &["bytes", "crc32fast"]),
+    ("server/shard", &["bytes", "twox-hash"]),
+    ("server/sim", &["bytes"]),
+];
+
+/// The modules of each crate, top layer first: one may name only those below it, so no circle.
+pub const MODULES: &[(&str, &[&str])] = &[];
+
+/// Source trees that must stay free of I/O, threads and clocks, and the subtrees that may not be.
+pub const PURE: &[(&str, &[&str])] = &[
+    ("protocol/src", &[]),
+    ("server/shard/src", &[]),
+    ("server/sim/src", &["server/sim/src/main.rs"]),
+    ("client-sdk/src/engine", &[]),
+];
+
+/// What a pure tree may not name.
+pub const BANNED: &[&str] = &[
+    "tokio",
+    "Instant::now",
+    "SystemTime",
+    "rocksdb",
+    "rusqlite",
+    "getrandom",
+];
+
+/// The parts of `std` that a pure tree may not name.
+pub const BANNED_STD: &[&str] = &["env", "fs", "net", "os", "process", "thread"];
+
+/// Words that say the work was left unfinished. Written in halves: this file is checked too.
+pub const LEFTOVERS: &[&str] = &[
+    concat!("TO", "DO"),
+    concat!("FIX", "ME"),
+    concat!("XX", "X:"),
+    concat!("HA", "CK:"),
+    concat!("todo", "!("),
+    concat!("unimple", "mented!("),
+];
+
+/// Hosts of package registries, and paths of the machines where this was written.
+pub const PLACES: &[&str] = &[
+    concat!("crates", ".io"),
+    concat!("pypi", ".org"),
+    concat!("python", "hosted.org"),
+    concat!("npmjs", ".org"),
+    concat!("npmjs", ".com"),
+    concat!("proxy.", "golang.org"),
+    concat!("rubygems", ".org"),
+    concat!("/wo", "rk/"),
+    concat!("/ro", "ot/"),
+    concat!("/tmp/", "plan"),
+];
+
+/// Longest line in characters; a line with a URL may be longer.
+pub const COLUMNS_MAX: usize = 100;
+/// Longest file before its inline test module, in lines.
+pub const LINES_MAX: usize = 500;
