@@ -1,0 +1,104 @@
+//! One file per frame; here only the dispatch between type codes and frames.
+
+mod auth;
+mod challenge;
+mod credit;
+mod ending;
+mod event;
+mod hello;
+mod lookup;
+mod nack;
+mod ping;
+mod read;
+mod register;
+mod send;
+mod status;
+mod stream;
+
+pub use auth::{Auth, Ready};
+pub use challenge::{Challenge, Registration};
+pub use credit::Credit;
+pub use ending::{Close, Goaway};
+pub use event::{Event, EventKind};
+pub use hello::Hello;
+pub use lookup::{Found, Lookup, LookupQuery};
+pub use nack::{Nack, Reference};
+pub use ping::{Ping, Pong};
+pub use read::Read;
+pub use register::{Register, Registered};
+pub use send::{Send, Sent};
+pub use status::{StateReply, Status};
+pub use stream::{Ack, CaughtUp, Fact, Gap, GapReason, Receipt};
+
+use crate::error::DecodeError;
+use crate::kind::Kind;
+use crate::wire::{Reader, Writer};
+
+macro_rules! frames {
+    ($($variant:ident($payload:ty) = $kind:ident,)+) => {
+        /// Any frame of version 1. Byte and text fields borrow from the decoded buffer.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum Frame<'a> {
+            $(#[doc = concat!("[`Kind::", stringify!($kind), "`].")] $variant($payload),)+
+        }
+
+        impl<'a> Frame<'a> {
+            /// The type code of this frame.
+            #[must_use]
+            pub const fn kind(&self) -> Kind {
+                match self {
+                    $(Self::$variant(_) => Kind::$kind,)+
+                }
+            }
+
+            /// Reads a payload of type `kind`.
+            ///
+            /// # Errors
+            /// [`DecodeError::TypeUnknown`], or what is wrong with a field.
+            pub fn decode(kind: Kind, payload: &'a [u8]) -> Result<Self, DecodeError> {
+                let mut reader = Reader::new(payload);
+                let frame = match kind {
+                    $(Kind::$kind => Self::$variant(<$payload>::decode(&mut reader)?),)+
+                    unknown => return Err(DecodeError::TypeUnknown(unknown)),
+                };
+                reader.ignore_rest();
+                Ok(frame)
+            }
+
+            /// Appends the payload of this frame.
+            pub fn encode_payload(&self, writer: &mut Writer<'_>) {
+                match self {
+                    $(Self::$variant(payload) => payload.encode(writer),)+
+                }
+            }
+        }
+    };
+}
+
+frames! {
+    Hello(Hello<'a>) = HELLO,
+    Challenge(Challenge) = CHALLENGE,
+    Register(Register<'a>) = REGISTER,
+    Registered(Registered) = REGISTERED,
+    Auth(Auth) = AUTH,
+    Ready(Ready) = READY,
+    Ping(Ping) = PING,
+    Pong(Pong) = PONG,
+    Credit(Credit) = CREDIT,
+    Nack(Nack) = NACK,
+    Goaway(Goaway<'a>) = GOAWAY,
+    Close(Close<'a>) = CLOSE,
+    Send(Send<'a>) = SEND,
+    Sent(Sent) = SENT,
+    Event(Event<'a>) = EVENT,
+    Receipt(Receipt) = RECEIPT,
+    Fact(Fact) = FACT,
+    Gap(Gap) = GAP,
+    CaughtUp(CaughtUp) = CAUGHT_UP,
+    Ack(Ack) = ACK,
+    Read(Read) = READ,
+    Status(Status) = STATUS,
+    State(StateReply) = STATE,
+    Lookup(Lookup<'a>) = LOOKUP,
+    Found(Found<'a>) = FOUND,
+}

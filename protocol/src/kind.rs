@@ -1,0 +1,139 @@
+//! The one table of frame types: code, name, direction.
+
+use core::fmt;
+
+/// A frame type as it stands in the header.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Kind(pub u8);
+
+/// Who may send a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Either side.
+    Both,
+    /// Only a client.
+    ToServer,
+    /// Only a server.
+    ToClient,
+}
+
+/// A row of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KindInfo {
+    /// The type code.
+    pub kind: Kind,
+    /// The name in SPEC.md.
+    pub name: &'static str,
+    /// Who may send it.
+    pub direction: Direction,
+}
+
+macro_rules! kinds {
+    ($($(#[doc = $doc:literal])+ $name:ident = $code:literal, $direction:ident;)+) => {
+        impl Kind {
+            $($(#[doc = $doc])+ pub const $name: Self = Self($code);)+
+
+            /// Every frame type of version 1, by ascending code.
+            pub const TABLE: &'static [KindInfo] = &[$(KindInfo {
+                kind: Self::$name,
+                name: stringify!($name),
+                direction: Direction::$direction,
+            }),+];
+        }
+    };
+}
+
+kinds! {
+    /// First frame of a client: versions and features.
+    HELLO = 0x01, ToServer;
+    /// The server's answer: chosen version, nonce, registration policy.
+    CHALLENGE = 0x02, ToClient;
+    /// Asks for a new account.
+    REGISTER = 0x03, ToServer;
+    /// The new account's ids.
+    REGISTERED = 0x04, ToClient;
+    /// Proves who the device is and says where its stream resumes.
+    AUTH = 0x05, ToServer;
+    /// The device is authenticated; the stream follows.
+    READY = 0x06, ToClient;
+    /// Asks for a PONG.
+    PING = 0x07, Both;
+    /// Answers a PING.
+    PONG = 0x08, Both;
+    /// Grants the peer more messages and bytes.
+    CREDIT = 0x09, Both;
+    /// Refuses one request or one event.
+    NACK = 0x0a, Both;
+    /// Announces the end of the connection and where to go.
+    GOAWAY = 0x0b, ToClient;
+    /// Last frame of a connection: why it ends.
+    CLOSE = 0x0c, Both;
+    /// A message for an account.
+    SEND = 0x10, ToServer;
+    /// The message is durable in the recipient's inbox.
+    SENT = 0x11, ToClient;
+    /// A message in the stream.
+    EVENT = 0x12, ToClient;
+    /// A watermark in the stream: delivered or read up to.
+    RECEIPT = 0x13, ToClient;
+    /// The state of one message in the stream.
+    FACT = 0x14, ToClient;
+    /// Positions of the stream that have no item any more.
+    GAP = 0x15, ToClient;
+    /// The backlog ends.
+    CAUGHT_UP = 0x16, ToClient;
+    /// The device has stored the stream up to a position.
+    ACK = 0x17, ToServer;
+    /// The person has read a conversation up to a message.
+    READ = 0x18, ToServer;
+    /// Asks for the state of one's own message.
+    STATUS = 0x19, ToServer;
+    /// Answers STATUS.
+    STATE = 0x1a, ToClient;
+    /// Asks for the account of a handle or the handle of an account.
+    LOOKUP = 0x1b, ToServer;
+    /// Answers LOOKUP.
+    FOUND = 0x1c, ToClient;
+}
+
+impl Kind {
+    /// The first type that a peer skips when it does not know it.
+    pub const SKIPPABLE_MIN: Self = Self(0xc0);
+
+    /// Whether a peer that does not know this type skips it.
+    #[must_use]
+    pub const fn is_skippable(self) -> bool {
+        self.0 >= Self::SKIPPABLE_MIN.0
+    }
+
+    /// The table's row, or `None` for a type that version 1 does not have.
+    #[must_use]
+    pub fn info(self) -> Option<&'static KindInfo> {
+        Self::TABLE.iter().find(|info| info.kind == self)
+    }
+
+    /// The name in SPEC.md, for logs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.info().map_or("UNKNOWN", |info| info.name)
+    }
+}
+
+impl fmt::Debug for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}(0x{:02x})", self.name(), self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_ascend_and_stay_below_the_skippable_range() {
+        for pair in Kind::TABLE.windows(2) {
+            assert!(pair[0].kind < pair[1].kind, "{:?}", pair[1]);
+        }
+        assert!(Kind::TABLE.iter().all(|info| !info.kind.is_skippable()));
+    }
+}

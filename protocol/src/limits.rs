@@ -1,0 +1,81 @@
+//! Every size the wire allows, with its reason, and the relations between them.
+
+/// Bytes of the fixed header in front of every payload.
+pub const HEADER_BYTES: usize = 8;
+
+/// Largest frame, header included. A peer can make us hold one partial frame per connection, so
+/// this times the number of connections is memory that strangers control.
+pub const FRAME_BYTES_MAX: usize = 128 * 1024;
+
+/// Largest frame before authentication. Anybody may open a connection: 4 KiB fits a registration
+/// with its token and keeps ten thousand silent strangers below 40 MiB.
+pub const FRAME_BYTES_MAX_UNAUTHENTICATED: usize = 4 * 1024;
+
+/// Largest envelope (the encrypted message). Larger bodies are media and travel beside the stream;
+/// without the limit one sender could fill a recipient's credit with a single message.
+pub const ENVELOPE_BYTES_MAX: usize = 64 * 1024;
+
+/// Longest handle. It is a storage key and shown to people.
+pub const HANDLE_BYTES_MAX: usize = 64;
+
+/// Longest client description in HELLO. It ends in log lines, which an attacker would flood.
+pub const AGENT_BYTES_MAX: usize = 64;
+
+/// Longest registration token (a JWT). It is parsed before its sender is known.
+pub const TOKEN_BYTES_MAX: usize = 3 * 1024;
+
+/// Longest explanation in CLOSE and longest server address in GOAWAY.
+pub const TEXT_BYTES_MAX: usize = 255;
+
+/// Largest value of a varint: two of its 64 bits hold its length.
+pub const VARINT_MAX: u64 = (1 << 62) - 1;
+
+/// Most messages a receiver may have granted and not yet received. The server holds one small
+/// record for each of them, so a device cannot make it hold more.
+pub const CREDIT_MESSAGES_MAX: u64 = 1024;
+
+/// Most bytes a receiver may have granted and not yet received: what a slow reader costs the
+/// server in memory.
+pub const CREDIT_BYTES_MAX: u64 = 256 * 1024;
+
+/// Shortest time to live that a sender may ask for, in milliseconds. Below a second a message
+/// would expire while its recipient's acknowledgement is on the way.
+pub const TTL_MS_MIN: u64 = 1_000;
+
+/// Longest time to live, and the default, in milliseconds: 30 days.
+pub const TTL_MS_MAX: u64 = 30 * 24 * 60 * 60 * 1_000;
+
+/// How far a message id's time may lie ahead of the server's clock, in milliseconds.
+pub const MESSAGE_ID_AHEAD_MS_MAX: u64 = 5 * 60 * 1_000;
+
+/// How old a message id may be, in milliseconds: the window in which a retry gets the original
+/// answer. 7 days.
+pub const MESSAGE_ID_AGE_MS_MAX: u64 = 7 * 24 * 60 * 60 * 1_000;
+
+/// How far `after` in SEND may lie ahead of the server's clock, in microseconds. A client that
+/// could go further would drag a conversation's timestamps into the future.
+pub const AFTER_AHEAD_US_MAX: u64 = 60 * 1_000_000;
+
+/// The refusal of one EVENT that sets it aside (HELD).
+pub const REFUSALS_MAX: u8 = 5;
+
+/// Bytes of an EVENT frame that are not envelope: header, position, kind, peer, device, message
+/// id, timestamp and the envelope's length, each at its longest.
+pub const EVENT_OVERHEAD_BYTES_MAX: usize = HEADER_BYTES + 8 + 1 + 8 + 2 + 16 + 8 + 8;
+
+const _: () = assert!(
+    FRAME_BYTES_MAX - HEADER_BYTES < 1 << 24,
+    "the length field is a u24"
+);
+const _: () = assert!(FRAME_BYTES_MAX_UNAUTHENTICATED <= FRAME_BYTES_MAX);
+const _: () = assert!(ENVELOPE_BYTES_MAX + EVENT_OVERHEAD_BYTES_MAX <= FRAME_BYTES_MAX);
+const _: () = assert!(
+    TOKEN_BYTES_MAX + HANDLE_BYTES_MAX + 32 + 64 + 16 + HEADER_BYTES
+        <= FRAME_BYTES_MAX_UNAUTHENTICATED,
+    "a REGISTER with the longest token fits before authentication"
+);
+const _: () = assert!(
+    CREDIT_BYTES_MAX >= FRAME_BYTES_MAX as u64,
+    "one frame always fits into a full grant, else a device could never receive it"
+);
+const _: () = assert!(TTL_MS_MIN < TTL_MS_MAX);
