@@ -9,6 +9,12 @@
 
 use crate::ShardId;
 
+pub mod account;
+pub mod cursor;
+pub mod inbox;
+pub mod message;
+pub mod relay;
+
 /// Bytes of the part that all keys share: shard and tag.
 pub const PREFIX_BYTES: usize = 3;
 
@@ -36,19 +42,21 @@ pub enum KeyTag {
     Refusal = 22,
     /// A message that was set aside after too many refusals.
     Held = 23,
-    /// A send whose own copies are not placed yet.
+    /// A message that ended at one device and waits for another: outside the watermarks.
     Partial = 24,
     /// The newest outbox sequence applied from another shard.
     Applied = 25,
     /// The newest time that a shard has given out.
     Clock = 26,
+    /// A message whose own copies are placed.
+    Copied = 27,
     /// The store's ring of commits.
     Commit = 64,
 }
 
 impl KeyTag {
     /// All tags, in the order of their numbers.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Inbox,
         Self::Outbox,
         Self::Account,
@@ -62,6 +70,7 @@ impl KeyTag {
         Self::Partial,
         Self::Applied,
         Self::Clock,
+        Self::Copied,
         Self::Commit,
     ];
 
@@ -97,6 +106,7 @@ impl KeyTag {
             | Self::Partial
             | Self::Applied
             | Self::Clock
+            | Self::Copied
             | Self::Commit => Family::State,
         }
     }
@@ -167,7 +177,7 @@ mod tests {
         let numbers = KeyTag::ALL.map(KeyTag::number);
         assert_eq!(
             numbers,
-            [1, 2, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 64]
+            [1, 2, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 64]
         );
         for tag in KeyTag::ALL {
             assert_eq!(KeyTag::from_number(tag.number()), Some(tag));

@@ -1,0 +1,245 @@
+//! Message rows: where a message went. They are the idempotency record, and what STATUS reads.
+//!
+//! ```text
+//! message key   = prefix · message_id 16 · sender u64 · device u16              (big-endian)
+//! message value = timestamp u64 · hash u128 · to u64 · placements varint ·
+//!                 placements × (device u16 · position u64 · fact u8)         (little-endian)
+//! copied key    = prefix · message_id 16 · sender u64 · device u16 · value empty
+//! expiry key    = prefix · due u64 · message_id 16 · sender u64 · device u16
+//! expiry value  = to u64
+//! partial key   = prefix · to u64 · timestamp u64
+//! partial value = message_id 16 · sender u64 · device u16
+//! ```
+//! The id is first and starts with its time, so rows arrive nearly in key order and fall off by
+//! one range from the front.
+
+use bytes::BytesMut;
+use martlet_protocol::wire::{Reader, Writer};
+use martlet_protocol::{
+    Address, DecodeError, DeviceId, MessageId, Millis, Position, State, Timestamp, UserId,
+};
+
+use super::account::DEVICES_MAX;
+use super::{KeyTag, key_prefix};
+use crate::ShardId;
+
+/// Bytes of a message's key.
+pub const KEY_BYTES: usize = 3 + ID_BYTES;
+const ID_BYTES: usize = 16 + 8 + 2;
+
+/// The key of a message: its id within the sending device.
+pub fn key(shard: ShardId, id: MessageId, sender: Address) -> [u8; KEY_BYTES] {
+    tagged_key(shard, KeyTag::Message, id, sender)
+}
+
+/// The key of the note that a message's own copies are placed.
+pub fn copied_key(shard: ShardId, id: MessageId, sender: Address) -> [u8; KEY_BYTES] {
+    tagged_key(shard, KeyTag::Copied, id, sender)
+}
+
+fn tagged_key(shard: ShardId, tag: KeyTag, id: MessageId, sender: Address) -> [u8; KEY_BYTES] {
+    let mut key = [0; KEY_BYTES];
+    key[..3].copy_from_slice(&key_prefix(shard, tag));
+    key[3..].copy_from_slice(&id_bytes(id, sender));
+    key
+}
+
+fn id_bytes(id: MessageId, sender: Address) -> [u8; ID_BYTES] {
+    let mut bytes = [0; ID_BYTES];
+    bytes[..16].copy_from_slice(&id.0);
+    bytes[16..24].copy_from_slice(&sender.user.0.to_be_bytes());
+    bytes[24..].copy_from_slice(&sender.device.0.to_be_bytes());
+    bytes
+}
+
+/// The first key of `tag` (messages or copies) whose id was made at `time` or later.
+pub fn key_at(shard: ShardId, tag: KeyTag, time: Millis) -> [u8; 9] {
+    let mut key = [0; 9];
+    key[..3].copy_from_slice(&key_prefix(shard, tag));
+    key[3..].copy_from_slice(&time.0.to_be_bytes()[2..]);
+    key
+}
+
+/// The key of the end of a message's short life.
+pub fn expiry_key(shard: ShardId, due: Millis, id: MessageId, sender: Address) -> [u8; 37] {
+    let mut key = [0; 37];
+    key[..11].copy_from_slice(&expiry_key_at(shard, due));
+    key[11..].copy_from_slice(&id_bytes(id, sender));
+    key
+}
+
+/// The first expiry key that is due at `due` or later.
+pub fn expiry_key_at(shard: ShardId, due: Millis) -> [u8; 11] {
+    let mut key = [0; 11];
+    key[..3].copy_from_slice(&key_prefix(shard, KeyTag::Expiry));
+    key[3..].copy_from_slice(&due.0.to_be_bytes());
+    key
+}
+
+/// When a stored expiry key is due, and which message it means.
+pub fn expiry_of(key: &[u8]) -> Option<(Millis, MessageId, Address)> {
+    let (due, rest) = key.get(3..)?.split_first_chunk::<8>()?;
+    let (id, rest) = rest.split_first_chunk::<16>()?;
+    let (user, rest) = rest.split_first_chunk::<8>()?;
+    let device: &[u8; 2] = rest.try_into().ok()?;
+    let sender = Address {
+        user: UserId(u64::from_be_bytes(*user)),
+        device: DeviceId(u16::from_be_bytes(*device)),
+    };
+    Some((Millis(u64::from_be_bytes(*due)), MessageId(*id), sender))
+}
+
+/// The key of a message that stands outside the watermarks of `to`.
+pub fn partial_key(shard: ShardId, to: UserId, timestamp: Timestamp) -> [u8; 19] {
+    let mut key = [0; 19];
+    key[..3].copy_from_slice(&key_prefix(shard, KeyTag::Partial));
+    key[3..11].copy_from_slice(&to.0.to_be_bytes());
+    key[11..].copy_from_slice(&timestamp.0.to_be_bytes());
+    key
+}
+
+/// The timestamp of a stored partial key.
+pub fn partial_of(key: &[u8]) -> Option<Timestamp> {
+    let bytes: &[u8; 8] = key.get(11..)?.try_into().ok()?;
+    Some(Timestamp(u64::from_be_bytes(*bytes)))
+}
+
+/// A message and who sent it: the value of a partial row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The message.
+    pub message_id: MessageId,
+    /// The device that sent it.
+    pub sender: Address,
+}
+
+impl Origin {
+    /// Appends the stored value.
+    pub fn encode(&self, out: &mut BytesMut) {
+        let mut writer = Writer::new(out);
+        writer.message_id(self.message_id);
+        writer.address(self.sender);
+    }
+
+    /// Reads a stored value.
+    ///
+    /// # Errors
+    /// What is wrong with the row.
+    pub fn decode(value: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(value);
+        let origin = Self { message_id: reader.message_id()?, sender: reader.address()? };
+        reader.finish()?;
+        Ok(origin)
+    }
+}
+
+/// A stored message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessageRow {
+    /// Its place in the conversation.
+    pub timestamp: Timestamp,
+    /// Of recipient, time to live and envelope: what a retry must repeat.
+    pub hash: u128,
+    /// The recipient.
+    pub to: UserId,
+    /// Where it went, device by device.
+    pub placements: Vec<Placement>,
+}
+
+/// Where a message went at one device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placement {
+    /// The device.
+    pub device: DeviceId,
+    /// Its place in the device's stream.
+    pub position: Position,
+    /// The terminal fact that ended it there, if one did.
+    pub fact: Option<State>,
+}
+
+impl MessageRow {
+    /// How many devices it was placed for: those whose inbox took it.
+    pub fn devices(&self) -> u64 {
+        let placed =
+            self.placements.iter().filter(|placement| placement.fact != Some(State::OVERFLOW));
+        placed.count() as u64
+    }
+
+    /// Appends the stored value.
+    pub fn encode(&self, out: &mut BytesMut) {
+        let mut writer = Writer::new(out);
+        writer.timestamp(self.timestamp);
+        writer.raw(&self.hash.to_le_bytes());
+        writer.user(self.to);
+        writer.varint(self.placements.len() as u64);
+        for placement in &self.placements {
+            writer.device(placement.device);
+            writer.u64(placement.position.0);
+            writer.u8(placement.fact.map_or(0, |state| state.0));
+        }
+    }
+
+    /// Reads a stored value.
+    ///
+    /// # Errors
+    /// What is wrong with the row.
+    pub fn decode(value: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(value);
+        let timestamp = reader.timestamp()?;
+        let hash = u128::from_le_bytes(reader.array()?);
+        let to = reader.user()?;
+        let count = reader.varint()?;
+        if count > DEVICES_MAX as u64 {
+            return Err(DecodeError::FieldTooLong);
+        }
+        let placements = (0..count)
+            .map(|_| {
+                let (device, position) = (reader.device()?, Position(reader.u64()?));
+                let fact = match State(reader.u8()?) {
+                    State(0) => None,
+                    state if state.is_terminal() => Some(state),
+                    _ => return Err(DecodeError::FieldValueForbidden),
+                };
+                Ok(Placement { device, position, fact })
+            })
+            .collect::<Result<_, _>>()?;
+        reader.finish()?;
+        Ok(Self { timestamp, hash, to, placements })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SENDER: Address = Address { user: UserId(3), device: DeviceId(2) };
+
+    #[test]
+    fn a_message_reads_back_and_counts_the_inboxes_that_took_it() {
+        let placed = Placement { device: DeviceId(1), position: Position(4), fact: None };
+        let full = Placement { device: DeviceId(2), fact: Some(State::OVERFLOW), ..placed };
+        let row = MessageRow {
+            timestamp: Timestamp(9),
+            hash: 1 << 100,
+            to: UserId(7),
+            placements: vec![placed, full],
+        };
+        let mut value = BytesMut::new();
+        row.encode(&mut value);
+        assert_eq!(MessageRow::decode(&value), Ok(row.clone()));
+        assert_eq!(row.devices(), 1);
+    }
+
+    #[test]
+    fn keys_sort_by_the_time_of_their_id() {
+        let (early, late) =
+            (MessageId::new(Millis(1_000), [0xff; 10]), MessageId::new(Millis(1_001), [0; 10]));
+        let shard = ShardId(1);
+        assert!(key(shard, early, SENDER) < key(shard, late, SENDER));
+        let border = key_at(shard, KeyTag::Message, Millis(1_001));
+        assert!(key(shard, early, SENDER)[..] < border[..]);
+        assert!(key(shard, late, SENDER)[..] >= border[..]);
+        let due = expiry_key(shard, Millis(5), early, SENDER);
+        assert_eq!(expiry_of(&due), Some((Millis(5), early, SENDER)));
+    }
+}
