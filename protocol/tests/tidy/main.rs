@@ -60,15 +60,21 @@ fn crates_depend_only_downwards() {
 
 #[test]
 fn modules_name_only_modules_below_them() {
+    let files = files();
     let mut errors = Vec::new();
-    for file in rust_files() {
+    for file in files.iter().filter(|file| file.path.ends_with(".rs")) {
         let Some((directory, module)) = module_of(&file.path) else {
             continue;
         };
         let Some((_, order)) = MODULES.iter().find(|(name, _)| *name == directory) else {
             continue;
         };
-        errors.extend(rules::layers(&file.path, &module, &file.text, order));
+        let lib = format!("{directory}/src/lib.rs");
+        let lib = files.iter().find(|file| file.path == lib);
+        let exports = lib.map(|lib| rules::exports(&lib.text)).unwrap_or_default();
+        errors.extend(rules::layers(
+            &file.path, &module, &file.text, order, &exports,
+        ));
     }
     assert_clean(&errors);
 }
@@ -160,35 +166,27 @@ mod each_rule_can_fail {
     #[test]
     fn layers() {
         let order = ["top", "mid", "low"];
+        let exports = rules::exports("mod top;\npub use top::{A, b::B as C};\nuse low::D;\n");
+        let layers = |module: &[&str], text| rules::layers("p", module, text, &order, &exports);
         let down = "use crate::low::A;\nuse crate::{\n    low::{B, C},\n    mid,\n};\n";
-        check(&rules::layers("p", &["mid"], down, &order), &[]);
-        check(
-            &rules::layers("p", &["low"], down, &order),
-            &["p:2: error: `low` names `mid`"],
-        );
+        check(&layers(&["mid"], down), &[]);
+        check(&layers(&["low"], down), &["p:2: error: `low` names `mid`"]);
         let deep = "fn f() -> crate::top::A { crate::low::g() }";
+        check(&layers(&["mid", "leaf"], deep), &["`mid` names `top`"]);
+        check(&layers(&["new"], ""), &["`new` is not in the table"]);
+        check(&layers(&["top"], "use crate::{A, C};"), &[]);
         check(
-            &rules::layers("p", &["mid", "leaf"], deep, &order),
-            &["`mid` names `top`"],
+            &layers(&["mid"], "use crate::{A, C};"),
+            &["names `top`", "names `top`"],
         );
         check(
-            &rules::layers("p", &["new"], "", &order),
-            &["`new` is not in the table"],
+            &layers(&["mid"], "use crate::D;"),
+            &["`crate::D` is in no module"],
         );
+        check(&layers(&["mid"], "use super::low;"), &["climbs out"]);
+        check(&layers(&["mid", "leaf"], "use super::x;"), &[]);
         check(
-            &rules::layers("p", &["mid"], "use crate::Alias;", &order),
-            &["no module"],
-        );
-        check(
-            &rules::layers("p", &["mid"], "use super::low;", &order),
-            &["climbs out"],
-        );
-        check(
-            &rules::layers("p", &["mid", "leaf"], "use super::x;", &order),
-            &[],
-        );
-        check(
-            &rules::layers("p", &["mid", "l"], "use super::super::x;", &order),
+            &layers(&["mid", "leaf"], "use super::super::x;"),
             &["climbs"],
         );
     }

@@ -109,8 +109,15 @@ pub fn arrows(path: &str, manifest: &str, ours: &[&str], outside: Option<&[&str]
 
 /// A module names only modules below it in `order`, and does not climb out by `super`.
 ///
-/// `module` is the file's path inside the crate's `src`, one part per module.
-pub fn layers(path: &str, module: &[&str], text: &str, order: &[&str]) -> Vec<String> {
+/// `module` is the file's path inside the crate's `src`, one part per module. `exports` says in
+/// which module a name of the crate's root is defined.
+pub fn layers(
+    path: &str,
+    module: &[&str],
+    text: &str,
+    order: &[&str],
+    exports: &[(String, String)],
+) -> Vec<String> {
     let code = code_only(production(text));
     let Some(here) = module.first() else {
         return Vec::new();
@@ -124,19 +131,21 @@ pub fn layers(path: &str, module: &[&str], text: &str, order: &[&str]) -> Vec<St
     };
     let mut errors = Vec::new();
     for (line, name) in names_after("crate::", &code) {
-        match order.iter().position(|other| *other == name) {
+        let export = exports.iter().find(|(exported, _)| *exported == name);
+        let named = export.map_or(&name, |(_, module)| module);
+        match order.iter().position(|other| other == named) {
             Some(other) if other >= rank => {}
             Some(_) => {
                 errors.push(error(
                     path,
                     line,
-                    &format!("`{here}` names `{name}`, above it"),
+                    &format!("`{here}` names `{named}`, above it"),
                 ));
             }
             None => errors.push(error(
                 path,
                 line,
-                &format!("`crate::{name}` is no module of the table: name its module"),
+                &format!("`crate::{named}` is in no module"),
             )),
         }
     }
@@ -150,6 +159,31 @@ pub fn layers(path: &str, module: &[&str], text: &str, order: &[&str]) -> Vec<St
         }
     }
     errors
+}
+
+/// Each name that a crate's root takes over by `pub use`, with the module it comes from.
+pub fn exports(lib: &str) -> Vec<(String, String)> {
+    let code = code_only(lib);
+    let mut exports = Vec::new();
+    for statement in code.split(';') {
+        let Some((visibility, path)) = statement.trim().rsplit_once("use ") else {
+            continue;
+        };
+        let Some((module, names)) = path.split_once("::") else {
+            continue;
+        };
+        if !visibility.trim_end().ends_with(|c| c == 'b' || c == ')') {
+            continue;
+        }
+        for name in names.split(['{', '}', ',']) {
+            let name = name.rsplit("::").next().unwrap_or_default();
+            let name = name.rsplit(" as ").next().unwrap_or_default().trim();
+            if !name.is_empty() {
+                exports.push((name.to_owned(), module.trim().to_owned()));
+            }
+        }
+    }
+    exports
 }
 
 /// Each name that stands after `prefix`, also inside one pair of braces, with its line.
