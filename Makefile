@@ -40,3 +40,8 @@ check: deps
 	cargo fmt --all --check
 	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc $(CARGO_FLAGS) --no-deps
+	@if command -v cargo-deny >/dev/null; then \
+		cargo deny --all-features check bans licenses sources; \
+	else \
+		echo 'cargo-deny is not installed: licences and crate arrows were not checked'; \
+	fi
