@@ -59,7 +59,7 @@ fi
 
 if [ ${#run_apt[@]} -gt 0 ]; then
     say "martlet: updating the package list"
-    "${run_apt[@]}" update -qq
+    "${run_apt[@]}" update -qq || say "martlet: the package list is old; trying all the same"
 fi
 if [ "$need_libclang" -eq 1 ]; then
     # Debian 12 has the two small packages; libclang-dev is the name that every release knows.
