@@ -20,11 +20,14 @@ const MAX_4: u64 = (1 << 30) - 1;
 /// Bytes that `value` takes.
 #[must_use]
 pub const fn encoded_len(value: u64) -> usize {
-    match value {
-        0..=MAX_1 => 1,
-        0..=MAX_2 => 2,
-        0..=MAX_4 => 4,
-        _ => 8,
+    if value <= MAX_1 {
+        1
+    } else if value <= MAX_2 {
+        2
+    } else if value <= MAX_4 {
+        4
+    } else {
+        8
     }
 }
 
