@@ -47,6 +47,7 @@ pub mod codec;
 pub mod crc;
 pub mod error;
 pub mod frame;
+pub mod fuzzing;
 pub mod handle;
 pub mod header;
 pub mod id;

@@ -1,8 +1,10 @@
 //! The codec against the vectors: what must decode, what must not, and with which error.
+#![allow(clippy::unwrap_used, reason = "a bad vector must fail the test")]
 
 mod support;
 
 #[path = "../examples/vectors/generator/mod.rs"]
+#[allow(dead_code, reason = "the seeds of the fuzz corpus are not vectors")]
 mod generator;
 
 use std::collections::BTreeSet;

@@ -1,0 +1,4 @@
+//! Text from a person.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| martlet_protocol::fuzzing::text(data));
