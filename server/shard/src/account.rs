@@ -1,0 +1,283 @@
+//! An account in memory: its devices, how far each has come, and who is connected.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use martlet_protocol::frame::{Credit, GapReason};
+use martlet_protocol::limits::{CREDIT_BYTES_MAX, CREDIT_MESSAGES_MAX};
+use martlet_protocol::{Address, DeviceId, Millis, Position, Timestamp, UserId};
+use martlet_store::keys::account::{AccountRow, DeviceRow};
+use martlet_store::keys::cursor::CursorRow;
+use martlet_store::keys::inbox::InboxRow;
+use martlet_store::keys::message::Origin;
+use martlet_store::keys::{account, cursor, inbox, message};
+use martlet_store::{ShardId, View};
+
+use crate::command::SessionId;
+use crate::limits::IN_FLIGHT_MAX;
+
+/// An account, loaded when it is first needed.
+#[derive(Debug)]
+pub(crate) struct Account {
+    pub(crate) handle: String,
+    pub(crate) next_device: DeviceId,
+    pub(crate) devices: BTreeMap<DeviceId, Device>,
+    /// The newest message that some device has: the account's DELIVERED watermark.
+    pub(crate) delivered: Timestamp,
+    /// Messages outside the watermark: they ended at one device and wait for another.
+    pub(crate) partial: BTreeMap<Timestamp, Origin>,
+}
+
+/// A device and its stream. Invariant: `trimmed ≤ cursor ≤ pushed ≤ tail`.
+#[derive(Debug)]
+pub(crate) struct Device {
+    pub(crate) key: [u8; 32],
+    pub(crate) epoch: u64,
+    /// Rows up to here are removed.
+    pub(crate) trimmed: Position,
+    pub(crate) cursor: Position,
+    /// The newest message at the cursor.
+    pub(crate) delivered: Timestamp,
+    /// The running sum of bytes at the cursor and at the tail.
+    pub(crate) cursor_bytes: u64,
+    pub(crate) tail_bytes: u64,
+    pub(crate) tail: Position,
+    /// The first position of the OVERFLOW gap that ends at the tail, if one does.
+    pub(crate) overflow_from: Option<Position>,
+    pub(crate) session: Option<Box<Session>>,
+}
+
+/// The connection of a device.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) id: SessionId,
+    /// The last position pushed.
+    pub(crate) pushed: Position,
+    /// The device has stored up to here, though its acknowledgement never came: these items are
+    /// not pushed again.
+    pub(crate) stored: Position,
+    pub(crate) credit_messages: u64,
+    /// May be negative: one frame may exceed the rest of a grant.
+    pub(crate) credit_bytes: i64,
+    pub(crate) in_flight: VecDeque<InFlight>,
+    /// A page is on its way from the reader.
+    pub(crate) loading: bool,
+    /// Nothing is pushed before this time: an item was refused.
+    pub(crate) paused_until: Option<Millis>,
+    /// CAUGHT_UP has been told.
+    pub(crate) caught_up: bool,
+    /// A gap was in the backlog.
+    pub(crate) trimmed: bool,
+}
+
+/// An item that was pushed and is not acknowledged: what its acknowledgement will need.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct InFlight {
+    pub(crate) position: Position,
+    pub(crate) total_bytes: u64,
+    /// Who wrote the message and its timestamp, if it is an incoming message.
+    pub(crate) message: Option<(Address, Timestamp)>,
+}
+
+impl Account {
+    /// A new account without devices.
+    pub(crate) const fn new(handle: String) -> Self {
+        Self {
+            handle,
+            next_device: DeviceId(1),
+            devices: BTreeMap::new(),
+            delivered: Timestamp(0),
+            partial: BTreeMap::new(),
+        }
+    }
+
+    /// Reads an account with what its rows say about each device.
+    pub(crate) fn load(shard: ShardId, user: UserId, view: &dyn View) -> Option<Self> {
+        let value = view.get(&account::key(shard, user))?;
+        let row = AccountRow::decode(&value).expect("an account row is ours");
+        let mut account = Self {
+            next_device: row.next_device,
+            ..Self::new(row.handle)
+        };
+        for row in &row.devices {
+            let address = Address {
+                user,
+                device: row.device,
+            };
+            let device = Device::load(shard, address, row, view);
+            account.delivered = account.delivered.max(device.delivered);
+            account.devices.insert(row.device, device);
+        }
+        let from = message::partial_key(shard, user, Timestamp(0));
+        let to = message::partial_key(shard, user, Timestamp(u64::MAX));
+        for (key, value) in view.scan(&from, &to, usize::MAX, usize::MAX) {
+            let timestamp = message::partial_of(&key).expect("a partial key holds a timestamp");
+            let origin = Origin::decode(&value).expect("a partial row is ours");
+            account.partial.insert(timestamp, origin);
+        }
+        Some(account)
+    }
+
+    /// The account as it is stored.
+    pub(crate) fn row(&self) -> AccountRow {
+        let devices = self.devices.iter().map(|(device, state)| DeviceRow {
+            device: *device,
+            key: state.key,
+            epoch: state.epoch,
+        });
+        AccountRow {
+            handle: self.handle.clone(),
+            next_device: self.next_device,
+            devices: devices.collect(),
+        }
+    }
+
+    /// Adds a device with an empty stream. Its id was never used before.
+    pub(crate) fn add_device(&mut self, key: [u8; 32], epoch: u64) -> DeviceId {
+        let id = self.next_device;
+        self.next_device = DeviceId(id.0.checked_add(1).expect("65,534 devices came before"));
+        let row = DeviceRow {
+            device: id,
+            key,
+            epoch,
+        };
+        self.devices.insert(id, Device::new(&row));
+        id
+    }
+}
+
+impl Device {
+    fn new(row: &DeviceRow) -> Self {
+        Self {
+            key: row.key,
+            epoch: row.epoch,
+            trimmed: Position(0),
+            cursor: Position(0),
+            delivered: Timestamp(0),
+            cursor_bytes: 0,
+            tail_bytes: 0,
+            tail: Position(0),
+            overflow_from: None,
+            session: None,
+        }
+    }
+
+    fn load(shard: ShardId, address: Address, row: &DeviceRow, view: &dyn View) -> Self {
+        let mut device = Self::new(row);
+        if let Some(value) = view.get(&cursor::key(shard, address)) {
+            let row = CursorRow::decode(&value).expect("a cursor row is ours");
+            device.cursor = row.position;
+            device.delivered = row.delivered;
+            device.cursor_bytes = row.total_bytes;
+        }
+        let start = inbox::key(shard, address, Position(0));
+        let oldest = view.first(&start, &inbox::key(shard, address, device.cursor.next()));
+        device.trimmed = oldest.map_or(device.cursor, |(key, _)| {
+            let oldest = inbox::position_of(&key).expect("an inbox key holds a position");
+            Position(oldest.0 - 1)
+        });
+        device.tail = device.cursor;
+        device.tail_bytes = device.cursor_bytes;
+        // Rows below the cursor may be left or gone; the tail is the newest row, if there is one
+        // beyond the cursor.
+        let from = inbox::key(shard, address, device.cursor.next());
+        let to = inbox::key(shard, address, Position(u64::MAX));
+        if let Some((key, value)) = view.last(&from, &to) {
+            let row = InboxRow::decode(&value).expect("an inbox row is ours");
+            device.tail = inbox::position_of(&key).expect("an inbox key holds a position");
+            device.tail_bytes = row.total_bytes;
+            let gap = row.as_gap(device.tail).expect("a gap row is ours");
+            device.overflow_from = gap
+                .filter(|gap| gap.reason == GapReason::OVERFLOW)
+                .map(|gap| gap.from);
+        }
+        device
+    }
+
+    /// How many items wait.
+    pub(crate) const fn waiting_rows(&self) -> u64 {
+        self.cursor.until(self.tail)
+    }
+
+    /// How many body bytes wait.
+    pub(crate) const fn waiting_bytes(&self) -> u64 {
+        self.tail_bytes - self.cursor_bytes
+    }
+
+    /// The cursor as it is stored.
+    pub(crate) const fn cursor_row(&self) -> CursorRow {
+        CursorRow {
+            position: self.cursor,
+            delivered: self.delivered,
+            total_bytes: self.cursor_bytes,
+        }
+    }
+
+    /// Whether an item may be on its way to the device: it was pushed, or is in a page that is
+    /// being read, and is not acknowledged.
+    pub(crate) fn is_in_flight(&self, position: Position) -> bool {
+        self.session.as_ref().is_some_and(|session| {
+            position > self.cursor
+                && (session.loading || position <= session.pushed.max(session.stored))
+        })
+    }
+
+    /// The connection `session`, unless another one has taken its place.
+    pub(crate) fn session_mut(&mut self, session: SessionId) -> Option<&mut Session> {
+        self.session
+            .as_deref_mut()
+            .filter(|current| current.id == session)
+    }
+}
+
+impl Session {
+    pub(crate) fn new(id: SessionId, pushed: Position, stored: Position, credit: Credit) -> Self {
+        let mut session = Self {
+            id,
+            pushed,
+            stored,
+            credit_messages: 0,
+            credit_bytes: 0,
+            in_flight: VecDeque::new(),
+            loading: false,
+            paused_until: None,
+            caught_up: false,
+            trimmed: false,
+        };
+        session.grant(credit);
+        session
+    }
+
+    /// Adds credit, up to what a device may have granted at once.
+    pub(crate) fn grant(&mut self, credit: Credit) {
+        let messages = self.credit_messages.saturating_add(credit.messages);
+        self.credit_messages = messages.min(CREDIT_MESSAGES_MAX);
+        let bytes_max = i64::try_from(CREDIT_BYTES_MAX).unwrap_or(i64::MAX);
+        let granted = i64::try_from(credit.bytes).unwrap_or(i64::MAX);
+        self.credit_bytes = self.credit_bytes.saturating_add(granted).min(bytes_max);
+    }
+
+    /// Whether the next item may be pushed.
+    pub(crate) fn may_push(&self) -> bool {
+        self.credit_messages > 0
+            && self.credit_bytes > 0
+            && self.paused_until.is_none()
+            && self.in_flight.len() < IN_FLIGHT_MAX
+    }
+
+    /// Notes that an item of `frame_bytes` was pushed.
+    pub(crate) fn charge(&mut self, frame_bytes: usize) {
+        self.credit_messages -= 1;
+        self.credit_bytes -= i64::try_from(frame_bytes).unwrap_or(i64::MAX);
+    }
+}
+
+/// A body that several devices' rows share.
+#[derive(Clone, Debug)]
+pub(crate) struct Item {
+    pub(crate) kind: martlet_protocol::Kind,
+    pub(crate) body: Bytes,
+    pub(crate) body_crc: u32,
+    /// Who wrote the message and its timestamp, if it is an incoming message.
+    pub(crate) message: Option<(Address, Timestamp)>,
+}

@@ -1,0 +1,261 @@
+//! What a shard can be told, and by whom.
+
+use bytes::Bytes;
+use martlet_protocol::frame::Credit;
+use martlet_protocol::{Address, DeviceId, MessageId, Position, Timestamp, UserId};
+use martlet_store::ShardId;
+use martlet_store::keys::relay::RelayItem;
+
+use crate::Topology;
+
+/// One authenticated (or registering) connection, as its driver numbers it. Never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(pub u64);
+
+/// Something that happened, for one shard to decide about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// A connection asks for a new account. The driver has checked the handle's form, the
+    /// signature and the token, and drawn the ids.
+    Register {
+        /// Who asks.
+        session: SessionId,
+        /// The name asked for.
+        handle: String,
+        /// The first device's public key.
+        key: [u8; 32],
+        /// A random id on the handle's shard: [`Topology::user_for_handle`].
+        user: UserId,
+        /// A random identity for the first device's stream.
+        epoch: u64,
+    },
+    /// The account gets another device.
+    AddDevice {
+        /// The account.
+        user: UserId,
+        /// The device's public key.
+        key: [u8; 32],
+        /// A random identity for its stream.
+        epoch: u64,
+    },
+    /// The account loses a device: what waits for it ends as DEVICE_GONE.
+    RemoveDevice {
+        /// The account.
+        user: UserId,
+        /// The device.
+        device: DeviceId,
+    },
+    /// Who has this handle?
+    LookupHandle {
+        /// Who asks.
+        session: SessionId,
+        /// The client's number for the question.
+        request: u64,
+        /// The handle.
+        handle: String,
+    },
+    /// Which handle has this account?
+    LookupUser {
+        /// Who asks.
+        session: SessionId,
+        /// The client's number for the question.
+        request: u64,
+        /// The account.
+        user: UserId,
+    },
+    /// A device is connected; the driver has verified its signature against
+    /// [`Shard::device_key`](crate::Shard::device_key).
+    Attach {
+        /// The connection.
+        session: SessionId,
+        /// The device.
+        address: Address,
+        /// The epoch the device knows, or 0.
+        epoch: u64,
+        /// The last position the device has stored.
+        cursor: Position,
+        /// What it is ready to receive.
+        credit: Credit,
+    },
+    /// The connection of a device has ended.
+    Detach {
+        /// The connection.
+        session: SessionId,
+        /// The device.
+        address: Address,
+    },
+    /// A device sends a message to an account of this shard.
+    Send {
+        /// The sender's connection.
+        session: SessionId,
+        /// The sender.
+        from: Address,
+        /// The message.
+        request: SendRequest,
+    },
+    /// To the sender's shard, from the recipient's: the message is durable there.
+    Accepted {
+        /// The sender's connection.
+        session: SessionId,
+        /// The sender.
+        from: Address,
+        /// What the sender will be told.
+        sent: SentAnswer,
+        /// What the sender's other devices will see.
+        copy: Copy,
+    },
+    /// A device has stored its stream up to a position.
+    Ack {
+        /// Its connection.
+        session: SessionId,
+        /// The device.
+        address: Address,
+        /// Up to here.
+        position: Position,
+    },
+    /// A person has read a conversation up to a message.
+    Read {
+        /// The reader's connection.
+        session: SessionId,
+        /// The reader.
+        address: Address,
+        /// Who wrote the message.
+        author: Address,
+        /// The message.
+        message_id: MessageId,
+    },
+    /// A device cannot store an item now.
+    Refuse {
+        /// Its connection.
+        session: SessionId,
+        /// The device.
+        address: Address,
+        /// The item.
+        position: Position,
+    },
+    /// A device is ready to receive more.
+    Credit {
+        /// Its connection.
+        session: SessionId,
+        /// The device.
+        address: Address,
+        /// How much more.
+        credit: Credit,
+    },
+    /// A sender asks where its message to an account of this shard stands.
+    Status {
+        /// The sender's connection.
+        session: SessionId,
+        /// The sender.
+        from: Address,
+        /// The client's number for the question.
+        request: u64,
+        /// The message's recipient.
+        to: UserId,
+        /// The message.
+        message_id: MessageId,
+    },
+    /// The answer to [`Effect::LoadPage`](crate::Effect::LoadPage): rows of the device's inbox in
+    /// order, from the position asked for.
+    Page {
+        /// The connection it was loaded for.
+        session: SessionId,
+        /// The device.
+        address: Address,
+        /// Positions and stored values.
+        rows: Vec<(Position, Bytes)>,
+    },
+    /// From another shard's outbox. Delivery is in order for each source and may repeat.
+    Relayed {
+        /// This shard.
+        target: ShardId,
+        /// Whose outbox.
+        source: ShardId,
+        /// The outbox row.
+        sequence: u64,
+        /// What it holds for this shard.
+        items: Vec<RelayItem>,
+    },
+    /// To the source of a relay: the target has it on synced storage.
+    RelayDone {
+        /// The shard that relayed.
+        source: ShardId,
+        /// The shard that has applied it.
+        target: ShardId,
+        /// The outbox row.
+        sequence: u64,
+    },
+    /// Time passed: [`Shard::due`](crate::Shard::due) said when.
+    Tick {
+        /// The shard meant.
+        shard: ShardId,
+    },
+    /// The turn ends: cursors, receipts and outbox rows that were merged during it are written.
+    /// The last command before the batch is handed on, for each shard that is dirty.
+    Seal {
+        /// The shard meant.
+        shard: ShardId,
+    },
+}
+
+/// A SEND without its connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SendRequest {
+    /// With the sender the idempotency key.
+    pub message_id: MessageId,
+    /// The recipient.
+    pub to: UserId,
+    /// The newest timestamp the sender has seen in the conversation.
+    pub after: Timestamp,
+    /// Time to live in milliseconds, 0 for the retention.
+    pub ttl_ms: u64,
+    /// The message.
+    pub envelope: Bytes,
+}
+
+/// The answer that every try of one message gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SentAnswer {
+    /// The message.
+    pub message_id: MessageId,
+    /// Its place in the conversation.
+    pub timestamp: Timestamp,
+    /// How many devices it waits for.
+    pub devices: u64,
+}
+
+/// What the sender's other devices see of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Copy {
+    /// The recipient.
+    pub to: UserId,
+    /// The message.
+    pub envelope: Bytes,
+}
+
+impl Command {
+    /// The shard that decides about this command.
+    pub fn home(&self, topology: &Topology) -> ShardId {
+        match self {
+            Self::Register { handle, .. } | Self::LookupHandle { handle, .. } => {
+                topology.shard_of_handle(handle)
+            }
+            Self::AddDevice { user, .. }
+            | Self::RemoveDevice { user, .. }
+            | Self::LookupUser { user, .. } => topology.shard_of_user(*user),
+            Self::Attach { address, .. }
+            | Self::Detach { address, .. }
+            | Self::Ack { address, .. }
+            | Self::Read { address, .. }
+            | Self::Refuse { address, .. }
+            | Self::Credit { address, .. }
+            | Self::Page { address, .. } => topology.shard_of_user(address.user),
+            Self::Send { request, .. } => topology.shard_of_user(request.to),
+            Self::Accepted { from, .. } => topology.shard_of_user(from.user),
+            Self::Status { to, .. } => topology.shard_of_user(*to),
+            Self::Relayed { target, .. } => *target,
+            Self::RelayDone { source, .. } => *source,
+            Self::Tick { shard } | Self::Seal { shard } => *shard,
+        }
+    }
+}

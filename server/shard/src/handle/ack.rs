@@ -1,0 +1,113 @@
+//! A device has stored its stream up to a position: its messages are DELIVERED.
+
+use bytes::Bytes;
+use martlet_protocol::{Address, CloseCode, Position, State as MessageState};
+use martlet_store::keys::message;
+use martlet_store::keys::relay::RelayItem;
+
+use crate::command::SessionId;
+use crate::handle::attach::{device_mut, trim};
+use crate::limits::TRIM_ROWS;
+use crate::state::State;
+use crate::stream;
+use crate::turn::Turn;
+
+/// Moves the cursor. An acknowledgement of what was never pushed ends the connection: the client
+/// is confused about its stream and must resume.
+pub(crate) fn ack(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    session: SessionId,
+    address: Address,
+    position: Position,
+) {
+    let Some(device) = device_mut(state, turn, address) else {
+        return;
+    };
+    let cursor = device.cursor;
+    let Some(live) = device.session_mut(session) else {
+        return;
+    };
+    if position > live.pushed {
+        turn.close(session, CloseCode::BAD_ACK);
+    } else if position > cursor {
+        acknowledge(state, turn, address, position);
+    }
+}
+
+/// Pushes a page. What the device said at its resume it had stored is acknowledged by it.
+pub(crate) fn page(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    session: SessionId,
+    address: Address,
+    rows: Vec<(Position, Bytes)>,
+) {
+    let Some(device) = device_mut(state, turn, address) else {
+        return;
+    };
+    stream::on_page(device, session, rows, turn);
+    let cursor = device.cursor;
+    let Some(live) = device.session_mut(session) else {
+        return;
+    };
+    let stored = live.stored.min(live.pushed);
+    if stored > cursor {
+        acknowledge(state, turn, address, stored);
+    } else {
+        stream::advance(address, device, turn);
+    }
+}
+
+fn acknowledge(state: &mut State, turn: &mut Turn<'_>, address: Address, position: Position) {
+    let id = state.id;
+    let account = state
+        .accounts
+        .get_mut(&address.user)
+        .expect("its device is connected");
+    let told = account.delivered;
+    let device = account
+        .devices
+        .get_mut(&address.device)
+        .expect("it is connected");
+    let Some(session) = device.session.as_deref_mut() else {
+        return;
+    };
+    while let Some(item) = session
+        .in_flight
+        .pop_front_if(|item| item.position <= position)
+    {
+        device.cursor_bytes = item.total_bytes;
+        let Some((author, timestamp)) = item.message else {
+            continue;
+        };
+        device.delivered = timestamp;
+        account.delivered = account.delivered.max(timestamp);
+        let (to, peer, state_told) = (author.user, address, MessageState::DELIVERED);
+        if let Some(origin) = account.partial.remove(&timestamp) {
+            turn.batch
+                .delete(&message::partial_key(id, address.user, timestamp));
+            state.owed.push(RelayItem::Fact {
+                to,
+                peer,
+                state: state_told,
+                message_id: origin.message_id,
+                timestamp,
+                at: turn.now,
+            });
+        } else if timestamp > told {
+            state.owed.push(RelayItem::Receipt {
+                to,
+                peer,
+                state: state_told,
+                up_to: timestamp,
+                at: turn.now,
+            });
+        }
+    }
+    device.cursor = position;
+    state.moved.push(address);
+    state.dirty = true;
+    trim(id, address, device, TRIM_ROWS, turn);
+    stream::advance(address, device, turn);
+}

@@ -1,0 +1,122 @@
+//! A device connects, leaves, and says how much it is ready to receive.
+
+use martlet_protocol::frame::{Credit, Gap, GapReason};
+use martlet_protocol::{Address, CloseCode, Position};
+use martlet_store::ShardId;
+use martlet_store::keys::inbox;
+
+use crate::account::{Device, Session};
+use crate::command::SessionId;
+use crate::effect::Reply;
+use crate::state::State;
+use crate::stream;
+use crate::turn::Turn;
+
+/// Connects a device: its stream goes on behind what it has.
+///
+/// ```text
+///  the device says                      the stream goes on behind
+///  another epoch than ours              our cursor: READY's epoch tells it to forget its own
+///  our epoch (or none), cursor below    our cursor, after a RESTORED gap: those rows are gone
+///  our epoch, cursor at or above        its cursor: an acknowledgement was lost on the way
+///  our epoch, cursor beyond the tail    nothing: it claims what never was
+/// ```
+pub(crate) fn attach(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    (session, address): (SessionId, Address),
+    (epoch, cursor): (u64, Position),
+    credit: Credit,
+) {
+    let Some(device) = device_mut(state, turn, address) else {
+        return turn.close(session, CloseCode::DEVICE_GONE);
+    };
+    if let Some(old) = device.session.take() {
+        turn.close(old.id, CloseCode::REPLACED);
+    }
+    let knows_epoch = epoch == 0 || epoch == device.epoch;
+    if knows_epoch && cursor > device.tail {
+        return turn.close(session, CloseCode::BAD_ACK);
+    }
+    let ours = device.cursor;
+    let stored = if knows_epoch { cursor.max(ours) } else { ours };
+    let resumed = if knows_epoch { cursor } else { ours };
+    let ready = Reply::Ready {
+        epoch: device.epoch,
+        cursor: resumed,
+        tail: device.tail,
+    };
+    turn.reply(session, ready);
+
+    let mut live = Session::new(session, ours, stored, credit);
+    if resumed < ours {
+        let reason = GapReason::RESTORED;
+        turn.reply(
+            session,
+            Reply::Gap(Gap {
+                from: resumed.next(),
+                to: ours,
+                reason,
+            }),
+        );
+        live.trimmed = true;
+    }
+    device.session = Some(Box::new(live));
+    stream::advance(address, device, turn);
+}
+
+/// Forgets a connection, unless the device has a newer one.
+pub(crate) fn detach(state: &mut State, turn: &mut Turn<'_>, session: SessionId, address: Address) {
+    let id = state.id;
+    let Some(device) = device_mut(state, turn, address) else {
+        return;
+    };
+    if device.session_mut(session).is_some() {
+        device.session = None;
+        trim(id, address, device, 1, turn);
+    }
+}
+
+/// Adds to what a device is ready to receive, and goes on pushing.
+pub(crate) fn credit(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    session: SessionId,
+    address: Address,
+    credit: Credit,
+) {
+    let Some(device) = device_mut(state, turn, address) else {
+        return;
+    };
+    if let Some(session) = device.session_mut(session) {
+        session.grant(credit);
+        stream::advance(address, device, turn);
+    }
+}
+
+/// Removes acknowledged rows once there are `rows_min` of them.
+pub(crate) fn trim(
+    shard: ShardId,
+    address: Address,
+    device: &mut Device,
+    rows_min: u64,
+    turn: &mut Turn<'_>,
+) {
+    if device.trimmed.until(device.cursor) >= rows_min {
+        let from = inbox::key(shard, address, device.trimmed.next());
+        turn.batch
+            .delete_range(&from, &inbox::key(shard, address, device.cursor.next()));
+        device.trimmed = device.cursor;
+    }
+}
+
+pub(crate) fn device_mut<'s>(
+    state: &'s mut State,
+    turn: &Turn<'_>,
+    address: Address,
+) -> Option<&'s mut Device> {
+    state
+        .account(turn.view, address.user)?
+        .devices
+        .get_mut(&address.device)
+}

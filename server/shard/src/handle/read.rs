@@ -1,0 +1,74 @@
+//! A person has read a conversation up to a message.
+
+use martlet_protocol::{Address, Kind, MessageId, NackCode, State as MessageState, Timestamp};
+use martlet_store::keys::cursor;
+use martlet_store::keys::message::Origin;
+use martlet_store::keys::relay::RelayItem;
+
+use crate::command::SessionId;
+use crate::handle::expire::{message_row, reference};
+use crate::state::State;
+use crate::turn::Turn;
+
+/// Raises the reader's watermark and tells the author, once. Only a message that this device has
+/// acknowledged can be read.
+pub(crate) fn read(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    session: SessionId,
+    address: Address,
+    author: Address,
+    message_id: MessageId,
+) {
+    let refuse = |turn: &mut Turn<'_>, code| {
+        turn.refuse(session, Kind::READ, code, reference(message_id));
+    };
+    let origin = Origin {
+        message_id,
+        sender: author,
+    };
+    let row = message_row(state, turn, origin).filter(|row| row.to == address.user);
+    let Some(row) = row else {
+        return refuse(turn, NackCode::UNKNOWN_MESSAGE);
+    };
+    let cursor = state
+        .account(turn.view, address.user)
+        .and_then(|account| account.devices.get(&address.device))
+        .map(|device| device.cursor);
+    let is_delivered = row.placements.iter().any(|placement| {
+        placement.device == address.device
+            && placement.fact.is_none()
+            && cursor.is_some_and(|cursor| placement.position <= cursor)
+    });
+    if !is_delivered {
+        return refuse(turn, NackCode::NOT_DELIVERED);
+    }
+    if row.timestamp > read_mark(state, turn, address.user, author.user) {
+        let key = cursor::read_key(state.id, address.user, author.user);
+        state.fresh.put(turn, &key, |out| {
+            out.extend_from_slice(&row.timestamp.0.to_le_bytes());
+        });
+        state.owe(RelayItem::Receipt {
+            to: author.user,
+            peer: address,
+            state: MessageState::READ,
+            up_to: row.timestamp,
+            at: turn.now,
+        });
+    }
+}
+
+/// How far `reader` has read what `peer` wrote.
+pub(crate) fn read_mark(
+    state: &State,
+    turn: &Turn<'_>,
+    reader: martlet_protocol::UserId,
+    peer: martlet_protocol::UserId,
+) -> Timestamp {
+    let value = state
+        .fresh
+        .get(turn, &cursor::read_key(state.id, reader, peer));
+    value.map_or(Timestamp(0), |value| {
+        cursor::timestamp_of(&value).expect("a read row is ours")
+    })
+}

@@ -1,0 +1,147 @@
+//! Time passed: pauses end, messages expire, old rows fall off.
+
+use bytes::Bytes;
+use martlet_protocol::frame::{Fact, GapReason, Receipt};
+use martlet_protocol::wire::Reader;
+use martlet_protocol::{Address, DeviceId, Kind, Millis, Position, State as MessageState, UserId};
+use martlet_store::keys::account::{self, AccountRow};
+use martlet_store::keys::inbox::{self as rows, InboxRow};
+use martlet_store::keys::{KeyTag, cursor, message};
+
+use crate::handle::{expire, refuse};
+use crate::inbox::{StoredMessage, address, decode};
+use crate::limits::{MESSAGE_ROW_MS, SWEEP_ACCOUNTS, SWEEP_MS, SWEEP_ROWS};
+use crate::state::State;
+use crate::turn::Turn;
+
+/// Does whatever is due.
+pub(crate) fn tick(state: &mut State, turn: &mut Turn<'_>) {
+    refuse::resume_due(state, turn);
+    if state.expiry_due.is_some_and(|due| due <= turn.now) {
+        expire::expire_due(state, turn);
+    }
+    if state.sweep_due <= turn.now {
+        state.sweep_due = turn.now.plus(SWEEP_MS);
+        forget_messages(state, turn);
+        sweep(state, turn);
+    }
+}
+
+/// Removes message rows that no retry, READ or STATUS can mean any more: one range each.
+fn forget_messages(state: &State, turn: &mut Turn<'_>) {
+    let before = Millis(turn.now.0.saturating_sub(MESSAGE_ROW_MS));
+    for tag in [KeyTag::Message, KeyTag::Copied] {
+        let from = message::key_at(state.id, tag, Millis(0));
+        let to = message::key_at(state.id, tag, before);
+        if turn.view.first(&from, &to).is_some() {
+            turn.batch.delete_range(&from, &to);
+        }
+    }
+}
+
+/// Looks at the oldest rows of some accounts, and at those of the next ones in the next sweep.
+/// The accounts are read and not kept: most of them are asleep.
+fn sweep(state: &mut State, turn: &mut Turn<'_>) {
+    let from = account::key(state.id, UserId(state.sweep_from.0.saturating_add(1)));
+    let end = account::key(state.id, UserId(u64::MAX));
+    let accounts = turn.view.scan(&from, &end, SWEEP_ACCOUNTS, usize::MAX);
+    state.sweep_from = UserId(0);
+    if accounts.len() == SWEEP_ACCOUNTS {
+        let last = accounts.last().and_then(|(key, _)| account::user_of(key));
+        state.sweep_from = last.expect("an account key holds an account");
+    }
+    for (key, value) in accounts {
+        let user = account::user_of(&key).expect("an account key holds an account");
+        let row = AccountRow::decode(&value).expect("an account row is ours");
+        for device in row.devices {
+            sweep_device(state, turn, user, device.device);
+        }
+    }
+}
+
+/// Ends the rows at the front of one inbox that are older than the retention. One gap takes their
+/// place.
+fn sweep_device(state: &mut State, turn: &mut Turn<'_>, user: UserId, device: DeviceId) {
+    let address = address(user, device);
+    let cutoff = Millis(turn.now.0.saturating_sub(state.limits.retention_ms));
+    let Some(front) = old_rows(state, turn, address, cutoff) else {
+        return;
+    };
+    // From here on the account is needed in memory: its partial messages may change.
+    if let Some(account) = state.account(turn.view, user)
+        && let Some(device) = account.devices.get(&device)
+        && device.session.is_some()
+    {
+        // A connected device drains; what it does not take is swept when it has left.
+        return;
+    }
+    let (first, last) = (&front[0], &front[front.len() - 1]);
+    let gap_from = first
+        .1
+        .as_gap(first.0)
+        .expect("a gap row is ours")
+        .map(|gap| gap.from);
+    for (_, row) in &front {
+        expire::end_row(state, turn, address, row, MessageState::EXPIRED);
+    }
+    let from = rows::key(state.id, address, first.0);
+    let key = rows::key(state.id, address, last.0);
+    turn.batch.delete_range(&from, &key);
+    let gap = InboxRow::gap(
+        gap_from.unwrap_or(first.0),
+        GapReason::EXPIRED,
+        last.1.total_bytes,
+    );
+    turn.put_with(&key, |out| gap.encode(out));
+}
+
+/// The rows at the front of an inbox up to the last one older than `cutoff`. Gaps have no age:
+/// they count when an old row follows.
+fn old_rows(
+    state: &State,
+    turn: &Turn<'_>,
+    address: Address,
+    cutoff: Millis,
+) -> Option<Vec<(Position, InboxRow)>> {
+    let cursor = turn
+        .view
+        .get(&cursor::key(state.id, address))
+        .map_or(Position(0), |value| {
+            cursor::CursorRow::decode(&value)
+                .expect("a cursor row is ours")
+                .position
+        });
+    let from = rows::key(state.id, address, cursor.next());
+    let to = rows::key(state.id, address, Position(u64::MAX));
+    let (_, value) = turn.view.first(&from, &to)?;
+    if time_of(&decode(&value)).is_some_and(|time| time >= cutoff) {
+        return None;
+    }
+    let read = |(key, value): (Bytes, Bytes)| {
+        let position = rows::position_of(&key).expect("an inbox key holds a position");
+        (position, decode(&value))
+    };
+    let page = turn.view.scan(&from, &to, SWEEP_ROWS, usize::MAX);
+    let mut front: Vec<_> = page
+        .into_iter()
+        .map(read)
+        .take_while(|(_, row)| time_of(row).is_none_or(|time| time < cutoff))
+        .collect();
+    let last_old = front.iter().rposition(|(_, row)| time_of(row).is_some())?;
+    front.truncate(last_old + 1);
+    Some(front)
+}
+
+/// When a row was made; gaps do not say.
+fn time_of(row: &InboxRow) -> Option<Millis> {
+    let reader = &mut Reader::new(&row.body);
+    let position = Position(0);
+    match row.kind {
+        Kind::EVENT => StoredMessage::of(row).map(|message| message.timestamp.millis()),
+        Kind::RECEIPT => Receipt::decode_body(position, reader)
+            .ok()
+            .map(|receipt| receipt.at),
+        Kind::FACT => Fact::decode_body(position, reader).ok().map(|fact| fact.at),
+        _ => None,
+    }
+}

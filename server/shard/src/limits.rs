@@ -1,0 +1,71 @@
+//! What one account may cost, with the reason for each number.
+
+use martlet_protocol::limits::{CREDIT_MESSAGES_MAX, MESSAGE_ID_AGE_MS_MAX, TTL_MS_MAX};
+
+/// The limits an operator may change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Most items that wait in one inbox. Whoever floods a stranger stops here; a device that
+    /// comes back drains this many in seconds.
+    pub inbox_rows_max: u64,
+    /// Most body bytes that wait in one inbox: the disk that one device can take.
+    pub inbox_bytes_max: u64,
+    /// How long a message without a shorter life waits, in milliseconds.
+    pub retention_ms: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            inbox_rows_max: 50_000,
+            inbox_bytes_max: 64 * 1024 * 1024,
+            retention_ms: TTL_MS_MAX,
+        }
+    }
+}
+
+/// Most items pushed and not yet acknowledged. The server keeps a record of each, and a client
+/// that grants credit without acknowledging would otherwise make it keep any number.
+pub(crate) const IN_FLIGHT_MAX: usize = 2 * CREDIT_MESSAGES_MAX as usize;
+
+/// Most rows of one page of a backlog: as many as one grant of credit.
+pub(crate) const PAGE_ROWS_MAX: usize = 128;
+
+/// Most bytes of one page: a page is held in memory once per draining device.
+pub(crate) const PAGE_BYTES_MAX: usize = 64 * 1024;
+
+/// Acknowledged rows are removed by one range once there are this many, or when the device
+/// disconnects: a range costs as much as a row, so this spreads it.
+pub(crate) const TRIM_ROWS: u64 = 128;
+
+/// Outbox rows are removed by one range once this many are done.
+pub(crate) const OUTBOX_TRIM_ROWS: u64 = 64;
+
+/// After a refusal the item is pushed again no sooner than this times the number of refusals, in
+/// milliseconds.
+pub(crate) const REFUSAL_PAUSE_MS: u64 = 1_000;
+
+/// How long to wait before a refused SEND is tried again when an inbox is full, in milliseconds:
+/// the recipient has to come back first.
+pub(crate) const INBOX_FULL_RETRY_MS: u64 = 30_000;
+
+/// Most senders whose refused message is remembered for the sake of order. One that falls out
+/// loses only the order of what it had already sent, never a message.
+pub(crate) const REFUSED_SENDERS_MAX: usize = 4_096;
+
+/// Most messages that expire in one tick, so that a tick stays short.
+pub(crate) const EXPIRIES_PER_TICK: usize = 64;
+
+/// A message that is on its way to a device when it expires gets this much longer, in
+/// milliseconds: the acknowledgement may be on its way back.
+pub(crate) const EXPIRY_GRACE_MS: u64 = 30_000;
+
+/// How often the shard looks for old rows, in milliseconds, and how many accounts it looks at.
+pub(crate) const SWEEP_MS: u64 = 60_000;
+pub(crate) const SWEEP_ACCOUNTS: usize = 64;
+
+/// How many rows of one inbox a sweep ends at most in one tick.
+pub(crate) const SWEEP_ROWS: usize = 256;
+
+/// Message rows outlive the longest life of an inbox row and the retry window behind it.
+pub(crate) const MESSAGE_ROW_MS: u64 = TTL_MS_MAX + MESSAGE_ID_AGE_MS_MAX;

@@ -1,0 +1,209 @@
+//! The shard's face: dispatch of commands, and nothing else.
+
+use martlet_protocol::{Address, Millis};
+use martlet_store::{Batch, ShardId, View};
+
+use crate::command::Command;
+use crate::effect::Effect;
+use crate::handle;
+use crate::limits::Limits;
+use crate::state::State;
+use crate::topology::Topology;
+use crate::turn::Turn;
+
+/// One shard: order, inboxes and message states of the accounts it owns. Its methods are of
+/// three kinds:
+///
+/// - [`apply`](Self::apply), the only mutator: one command in; rows go to `batch`, everything
+///   else to `effects`. A turn ends with [`Command::Seal`] when [`is_dirty`](Self::is_dirty).
+/// - [`due`](Self::due): when the caller must apply [`Command::Tick`], if nothing else happens.
+/// - getters, taking `&self` or reading through a view.
+///
+/// It never reads a clock, never blocks, never draws a random number and never fails: a bad peer
+/// is a refusal or a close, a broken invariant is an `assert!`, there is no third case.
+///
+/// The view must show the rows of all sealed turns, durable or not; rows of the current turn the
+/// shard remembers itself.
+#[derive(Debug)]
+pub struct Shard {
+    state: State,
+}
+
+impl Shard {
+    /// The shard as its rows describe it. `effects` gets again what a crash or a stop may have
+    /// left undone; nothing in it waits for a commit.
+    pub fn recover(
+        id: ShardId,
+        topology: Topology,
+        limits: Limits,
+        now: Millis,
+        view: &dyn View,
+        effects: &mut Vec<Effect>,
+    ) -> Self {
+        Self {
+            state: State::recover(id, topology, limits, now, view, effects),
+        }
+    }
+
+    /// Decides about one command. See [`Effect`] for when the effects may be carried out.
+    pub fn apply(
+        &mut self,
+        now: Millis,
+        command: Command,
+        view: &dyn View,
+        batch: &mut Batch,
+        effects: &mut Vec<Effect>,
+    ) {
+        let state = &mut self.state;
+        let turn = &mut Turn {
+            now,
+            view,
+            batch,
+            effects,
+        };
+        match command {
+            Command::Register {
+                session,
+                handle,
+                key,
+                user,
+                epoch,
+            } => {
+                handle::register::register(state, turn, session, handle, (key, user, epoch));
+            }
+            Command::AddDevice { user, key, epoch } => {
+                handle::register::add_device(state, turn, user, key, epoch);
+            }
+            Command::RemoveDevice { user, device } => {
+                handle::register::remove_device(state, turn, user, device);
+            }
+            Command::LookupHandle {
+                session,
+                request,
+                handle,
+            } => {
+                handle::lookup::by_handle(state, turn, session, request, handle);
+            }
+            Command::LookupUser {
+                session,
+                request,
+                user,
+            } => {
+                handle::lookup::by_user(state, turn, session, request, user);
+            }
+            Command::Attach {
+                session,
+                address,
+                epoch,
+                cursor,
+                credit,
+            } => {
+                handle::attach::attach(state, turn, (session, address), (epoch, cursor), credit);
+            }
+            Command::Detach { session, address } => {
+                handle::attach::detach(state, turn, session, address);
+            }
+            Command::Send {
+                session,
+                from,
+                request,
+            } => {
+                handle::send::send(state, turn, session, from, request);
+            }
+            Command::Accepted {
+                session,
+                from,
+                sent,
+                copy,
+            } => {
+                handle::send::accepted(state, turn, session, from, sent, &copy);
+            }
+            Command::Ack {
+                session,
+                address,
+                position,
+            } => {
+                handle::ack::ack(state, turn, session, address, position);
+            }
+            Command::Read {
+                session,
+                address,
+                author,
+                message_id,
+            } => {
+                handle::read::read(state, turn, session, address, author, message_id);
+            }
+            Command::Refuse {
+                session,
+                address,
+                position,
+            } => {
+                handle::refuse::refuse(state, turn, session, address, position);
+            }
+            Command::Credit {
+                session,
+                address,
+                credit,
+            } => {
+                handle::attach::credit(state, turn, session, address, credit);
+            }
+            Command::Status {
+                session,
+                from,
+                request,
+                to,
+                message_id,
+            } => {
+                handle::status::status(state, turn, (session, request), from, to, message_id);
+            }
+            Command::Page {
+                session,
+                address,
+                rows,
+            } => {
+                handle::ack::page(state, turn, session, address, rows);
+            }
+            Command::Relayed {
+                target: _,
+                source,
+                sequence,
+                items,
+            } => {
+                handle::relay::relayed(state, turn, source, sequence, items);
+            }
+            Command::RelayDone {
+                source: _,
+                target,
+                sequence,
+            } => {
+                let id = state.id;
+                state.outbox.done(id, target, sequence, turn);
+            }
+            Command::Tick { .. } => handle::tick::tick(state, turn),
+            Command::Seal { .. } => handle::seal::seal(state, turn),
+        }
+    }
+
+    /// Whether [`Command::Seal`] must be applied before the batch is handed on.
+    pub const fn is_dirty(&self) -> bool {
+        self.state.dirty
+    }
+
+    /// When [`Command::Tick`] must be applied next.
+    pub fn due(&self) -> Millis {
+        let pause = self.state.paused.keys().next().map(|(until, _)| *until);
+        let sweep = self.state.sweep_due;
+        sweep
+            .min(pause.unwrap_or(sweep))
+            .min(self.state.expiry_due.unwrap_or(sweep))
+    }
+
+    /// The public key of a device, for the driver to verify a signature with.
+    pub fn device_key(&mut self, view: &dyn View, address: Address) -> Option<[u8; 32]> {
+        let account = self.state.account(view, address.user)?;
+        account
+            .devices
+            .get(&address.device)
+            .map(|device| device.key)
+    }
+}

@@ -1,0 +1,125 @@
+//! The fields of a shard, and nothing that decides.
+
+use std::collections::BTreeMap;
+
+use martlet_protocol::{Address, MessageId, Millis, UserId};
+use martlet_store::keys::message::{expiry_key_at, expiry_of};
+use martlet_store::keys::relay::{RelayItem, source_of};
+use martlet_store::keys::{KeyTag, key_prefix, key_prefix_end};
+use martlet_store::{ShardId, View};
+
+use crate::account::Account;
+use crate::clock::Clock;
+use crate::command::SessionId;
+use crate::effect::Effect;
+use crate::fresh::Fresh;
+use crate::limits::{Limits, SWEEP_MS};
+use crate::merged::Merged;
+use crate::outbox::Outbox;
+use crate::topology::Topology;
+
+/// Everything a shard knows between two commands.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) id: ShardId,
+    pub(crate) topology: Topology,
+    pub(crate) limits: Limits,
+    pub(crate) clock: Clock,
+    pub(crate) accounts: BTreeMap<UserId, Account>,
+    pub(crate) fresh: Fresh,
+    pub(crate) outbox: Outbox,
+    /// The newest outbox row applied from each other shard, and which of them moved this turn.
+    pub(crate) applied: BTreeMap<ShardId, u64>,
+    pub(crate) applied_moved: Vec<ShardId>,
+    /// What this turn owes to the accounts of other shards, and of this one.
+    pub(crate) owed: Merged,
+    /// What other shards have told this turn.
+    pub(crate) told: Merged,
+    /// Devices whose cursor moved this turn.
+    pub(crate) moved: Vec<Address>,
+    /// The message that each sender must repeat before any other to the same recipient.
+    pub(crate) refused: BTreeMap<(Address, UserId), (SessionId, MessageId)>,
+    /// Devices whose stream is paused after a refusal.
+    pub(crate) paused: BTreeMap<(Millis, Address), SessionId>,
+    /// When the next message with a short life ends, and the earliest one of this turn.
+    pub(crate) expiry_due: Option<Millis>,
+    pub(crate) expiry_fresh: Option<Millis>,
+    /// When the next sweep is due, and the account it starts behind.
+    pub(crate) sweep_due: Millis,
+    pub(crate) sweep_from: UserId,
+    /// Whether something waits for the turn to be sealed.
+    pub(crate) dirty: bool,
+}
+
+impl State {
+    pub(crate) fn recover(
+        id: ShardId,
+        topology: Topology,
+        limits: Limits,
+        now: Millis,
+        view: &dyn View,
+        effects: &mut Vec<Effect>,
+    ) -> Self {
+        let applied_end = key_prefix_end(id, KeyTag::Applied);
+        let applied = view
+            .scan(
+                &key_prefix(id, KeyTag::Applied),
+                &applied_end,
+                usize::MAX,
+                usize::MAX,
+            )
+            .into_iter()
+            .map(|(key, value)| {
+                let source = source_of(&key).expect("an applied key holds a shard");
+                let bytes = value[..].try_into().expect("an applied row is a sequence");
+                (source, u64::from_le_bytes(bytes))
+            })
+            .collect();
+        let mut state = Self {
+            id,
+            topology,
+            limits,
+            clock: Clock::recover(id, view),
+            accounts: BTreeMap::new(),
+            fresh: Fresh::default(),
+            outbox: Outbox::recover(id, view, effects),
+            applied,
+            applied_moved: Vec::new(),
+            owed: Merged::default(),
+            told: Merged::default(),
+            moved: Vec::new(),
+            refused: BTreeMap::new(),
+            paused: BTreeMap::new(),
+            expiry_due: None,
+            expiry_fresh: None,
+            // Shards sweep at different times.
+            sweep_due: now.plus(SWEEP_MS + u64::from(id.0) * 97),
+            sweep_from: UserId(0),
+            dirty: false,
+        };
+        state.expiry_due = state.expiry_due_from(view, Millis(0));
+        state
+    }
+
+    /// When the first message ends whose time is at `from` or later, as far as the view shows.
+    pub(crate) fn expiry_due_from(&self, view: &dyn View, from: Millis) -> Option<Millis> {
+        let end = key_prefix_end(self.id, KeyTag::Expiry);
+        let (key, _) = view.first(&expiry_key_at(self.id, from), &end)?;
+        expiry_of(&key).map(|(due, ..)| due)
+    }
+
+    /// The account, read from the store when it is first needed.
+    pub(crate) fn account(&mut self, view: &dyn View, user: UserId) -> Option<&mut Account> {
+        if !self.accounts.contains_key(&user) {
+            let account = Account::load(self.id, user, view)?;
+            self.accounts.insert(user, account);
+        }
+        self.accounts.get_mut(&user)
+    }
+
+    /// Notes what another account is to be told.
+    pub(crate) fn owe(&mut self, item: RelayItem) {
+        self.dirty = true;
+        self.owed.push(item);
+    }
+}
