@@ -1,0 +1,64 @@
+//! What the workers and the thread that watches the clock tell each other.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::clock::Nanos;
+
+/// The plan of a run, as times that are set once: warm-up until `measure_from`, measurement until
+/// `stop_at`, then no new messages until `give_up_at`; and how many messages are complete.
+#[derive(Debug)]
+pub(super) struct Progress {
+    measure_from: AtomicU64,
+    stop_at: AtomicU64,
+    give_up_at: AtomicU64,
+    completed: AtomicU64,
+}
+
+impl Progress {
+    /// A run that warms up until told otherwise.
+    pub(super) fn new() -> Self {
+        let never = || AtomicU64::new(u64::MAX);
+        Self {
+            measure_from: never(),
+            stop_at: never(),
+            give_up_at: never(),
+            completed: AtomicU64::new(0),
+        }
+    }
+
+    /// Ends the warm-up at `now`.
+    pub(super) fn measure(&self, now: Nanos) {
+        self.measure_from.store(now.0, Ordering::Release);
+    }
+
+    /// Ends the measurement at `now`; workers give up on what is on its way at `give_up_at`.
+    pub(super) fn stop(&self, now: Nanos, give_up_at: Nanos) {
+        self.give_up_at.store(give_up_at.0, Ordering::Release);
+        self.stop_at.store(now.0, Ordering::Release);
+    }
+
+    /// When the measurement began.
+    pub(super) fn measure_from(&self) -> Nanos {
+        Nanos(self.measure_from.load(Ordering::Acquire))
+    }
+
+    /// When new messages ended.
+    pub(super) fn stop_at(&self) -> Nanos {
+        Nanos(self.stop_at.load(Ordering::Acquire))
+    }
+
+    /// When to give up.
+    pub(super) fn give_up_at(&self) -> Nanos {
+        Nanos(self.give_up_at.load(Ordering::Acquire))
+    }
+
+    /// Counts complete messages.
+    pub(super) fn complete(&self, count: usize) {
+        self.completed.fetch_add(count as u64, Ordering::Relaxed);
+    }
+
+    /// How many messages are complete, warm-up included.
+    pub(super) fn completed(&self) -> u64 {
+        self.completed.load(Ordering::Relaxed)
+    }
+}
