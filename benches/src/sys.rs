@@ -155,6 +155,19 @@ pub fn terminate(pid: u32) -> io::Result<()> {
     check(unsafe { libc::kill(pid, libc::SIGTERM) }).map(drop)
 }
 
+/// Allows this process, and those it starts, as many open files as the system lets it have.
+pub fn raise_file_limit() -> io::Result<()> {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: `limit` is a live, writable rlimit.
+    check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) })?;
+    limit.rlim_cur = limit.rlim_max;
+    // SAFETY: `limit` is a live rlimit.
+    check(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) }).map(drop)
+}
+
 /// Clock ticks per second, the unit of the CPU times in `/proc`.
 pub fn ticks_per_second() -> u64 {
     // SAFETY: the call takes an integer only.

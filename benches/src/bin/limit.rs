@@ -48,6 +48,7 @@ fn main() -> Result<()> {
     if let Some(cpu) = arguments.cpu {
         sys::pin_to_cpu(cpu).with_context(|| format!("bind to CPU {cpu}"))?;
     }
+    sys::raise_file_limit().context("raise the limit of open files")?;
     let relay = Relay::open(&Options {
         listen: arguments.listen,
         log: arguments.log,

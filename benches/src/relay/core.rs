@@ -258,7 +258,7 @@ mod tests {
     fn released(core: &mut Core, durable: u64) -> Vec<(u64, &'static str)> {
         let mut all = Vec::new();
         core.hold
-            .release(durable, |to, frame| all.push((to.0, names(frame)[0])));
+            .release(durable, |it| all.push((it.to.0, names(it.frame)[0])));
         all
     }
 
