@@ -5,8 +5,6 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Nanos;
-
 /// The counts of one worker; workers' tallies add up.
 #[derive(Debug)]
 pub struct Tally {
@@ -22,8 +20,6 @@ pub struct Tally {
     pub waiting_max: u64,
     /// Messages on their way, or waiting to leave, when the run gave up on them.
     pub unfinished: u64,
-    /// Messages measured from here on; what was meant to leave earlier is warm-up.
-    measured_from: Nanos,
 }
 
 /// A histogram of durations.
@@ -45,7 +41,7 @@ pub struct Percentiles {
 }
 
 impl Tally {
-    /// Nothing counted; only messages meant for `measured_from` or later will be.
+    /// Nothing counted.
     pub fn new() -> Self {
         Self {
             sent: Latency::new(),
@@ -54,18 +50,7 @@ impl Tally {
             lateness: Latency::new(),
             waiting_max: 0,
             unfinished: 0,
-            measured_from: Nanos(u64::MAX),
         }
-    }
-
-    /// Ends the warm-up: messages meant to leave at `start` or later are measured.
-    pub fn measure_from(&mut self, start: Nanos) {
-        self.measured_from = start;
-    }
-
-    /// Whether a message meant to leave at `intended` belongs to the measurement.
-    pub fn measures(&self, intended: Nanos) -> bool {
-        intended >= self.measured_from
     }
 
     /// Adds what another worker counted.
@@ -179,13 +164,5 @@ mod tests {
         let points = latency.percentiles();
         assert_eq!(points.count, 1);
         assert!(close(points.max_us, 600e6), "{}", points.max_us);
-    }
-
-    #[test]
-    fn warm_up_is_not_measured() {
-        let mut tally = Tally::new();
-        assert!(!tally.measures(Nanos(5)));
-        tally.measure_from(Nanos(10));
-        assert!(!tally.measures(Nanos(9)) && tally.measures(Nanos(10)));
     }
 }

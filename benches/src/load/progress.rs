@@ -26,9 +26,10 @@ impl Progress {
         }
     }
 
-    /// Ends the warm-up at `now`.
-    pub(super) fn measure(&self, now: Nanos) {
-        self.measure_from.store(now.0, Ordering::Release);
+    /// Ends the warm-up at `start`, which must lie ahead: so all workers know it in time, and a
+    /// message is measured at all of its steps or at none.
+    pub(super) fn measure(&self, start: Nanos) {
+        self.measure_from.store(start.0, Ordering::Release);
     }
 
     /// Ends the measurement at `now`; workers give up on what is on its way at `give_up_at`.
@@ -37,9 +38,9 @@ impl Progress {
         self.stop_at.store(now.0, Ordering::Release);
     }
 
-    /// When the measurement began.
-    pub(super) fn measure_from(&self) -> Nanos {
-        Nanos(self.measure_from.load(Ordering::Acquire))
+    /// Whether a message meant to leave at `intended` belongs to the measurement.
+    pub(super) fn measures(&self, intended: Nanos) -> bool {
+        intended.0 >= self.measure_from.load(Ordering::Acquire)
     }
 
     /// When new messages ended.
@@ -60,5 +61,18 @@ impl Progress {
     /// How many messages are complete, warm-up included.
     pub(super) fn completed(&self) -> u64 {
         self.completed.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn warm_up_is_not_measured() {
+        let progress = Progress::new();
+        assert!(!progress.measures(Nanos(5)));
+        progress.measure(Nanos(10));
+        assert!(!progress.measures(Nanos(9)) && progress.measures(Nanos(10)));
     }
 }

@@ -172,9 +172,11 @@ fn watch(
     let measured = (|| {
         let from = Nanos::from_start(settings.warmup);
         wait_until(&|| clock.now() >= from);
+        let start = clock.now().plus(NOTICE);
+        progress.measure(start);
+        wait_until(&|| clock.now() >= start);
         let before = Readings::take(settings.pid)?;
         let (start, completed) = (clock.now(), progress.completed());
-        progress.measure(start);
         wait_until(&|| match settings.length {
             Length::Messages(count) => progress.completed() - completed >= count,
             Length::Time(time) => clock.now() >= start.plus(time),
@@ -216,6 +218,9 @@ impl Readings {
         }
     }
 }
+
+/// How long before it the workers know when the measurement begins.
+const NOTICE: Duration = Duration::from_millis(20);
 
 const WATCH_INTERVAL: Duration = Duration::from_millis(5);
 

@@ -94,7 +94,6 @@ impl Worker {
                 self.tally.unfinished = self.unfinished();
                 return Ok(self.tally);
             }
-            self.tally.measure_from(self.common.progress.measure_from());
             self.enqueue_due(now);
             self.ping_if_due(now);
             self.flush()?;
@@ -152,7 +151,7 @@ impl Worker {
         let before = self.waiting;
         while let Some(intended) = self.pairs[index].issue(self.common.window, &parcel) {
             self.waiting -= 1;
-            if self.tally.measures(intended) {
+            if self.common.progress.measures(intended) {
                 self.tally
                     .lateness
                     .record(self.common.clock.now() - intended);
@@ -234,13 +233,15 @@ impl Worker {
         match frame {
             Frame::Sent(sent) => {
                 let intended = pair.sent(mark, sent, completed).map_err(broken)?;
-                if tally.measures(intended) {
+                if common.progress.measures(intended) {
                     tally.sent.record(now - intended);
                 }
             }
             Frame::Event(event) => {
                 let intended = pair.event(mark, event, bytes).map_err(broken)?;
-                if let Some(intended) = intended.filter(|intended| tally.measures(*intended)) {
+                if let Some(intended) =
+                    intended.filter(|intended| common.progress.measures(*intended))
+                {
                     tally.event.record(now - intended);
                 }
             }
@@ -271,7 +272,7 @@ impl Worker {
         let stopped = self.common.progress.stop_at() <= now;
         let mut completed = std::mem::take(&mut self.completed);
         for intended in completed.drain(..) {
-            if self.tally.measures(intended) {
+            if self.common.progress.measures(intended) {
                 self.tally.receipt.record(now - intended);
             }
             if self.schedule.is_none() && !stopped {
