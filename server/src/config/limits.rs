@@ -1,0 +1,70 @@
+//! `[limits]`: what one client, one address and all of them together may cost.
+
+use std::num::NonZeroU32;
+
+use serde::Deserialize;
+
+use crate::config::units::{Size, Span};
+
+/// Bounds against clients that are broken, greedy or hostile.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Connections in all. Above it new ones are turned away, so that established ones keep
+    /// their memory and descriptors.
+    pub connections_max: u32,
+    /// Connections in all that have not authenticated: each may hold 4 KiB of a partial frame,
+    /// so this bounds what strangers can make the server remember.
+    pub unauthenticated_max: u32,
+    /// The same per address (IPv4 /32, IPv6 /64), or one address could use up the bound above.
+    pub unauthenticated_per_address_max: u32,
+    /// New connections per second and address; as many may come at once.
+    pub connections_per_second: NonZeroU32,
+    /// Registrations and authentications per second and address; as many may come at once.
+    /// Each costs a signature check, so a flood of them would starve everybody else.
+    pub authentications_per_second: NonZeroU32,
+    /// Whether loopback addresses are exempt from the limits per address. Wrong behind a proxy
+    /// on the same machine.
+    pub loopback_exempt: bool,
+    /// Sends per second and session; twice as many may come at once. 0 is no limit.
+    pub sends_per_second: u32,
+    /// Lookups per second and session; twice as many may come at once. 0 is no limit. They are
+    /// how accounts are enumerated.
+    pub lookups_per_second: u32,
+    /// Other frames per second and session; twice as many may come at once. 0 is no limit.
+    pub frames_per_second: u32,
+    /// From accept to authenticated, in all: a drip of bytes does not prolong it.
+    pub authentication_time: Span,
+    /// Silence after which a client is taken for gone. A client pings well before it.
+    pub idle_time: Span,
+    /// How long a frame may stay half received without progress worth the name.
+    pub frame_time: Span,
+    /// How long written bytes may wait for a client that does not read.
+    pub slow_reader_time: Span,
+    /// Bytes that may wait for a client that reads slowly; the rest stays in its inbox.
+    pub outbound_max: Size,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections_max: 1_000_000,
+            unauthenticated_max: 16_384,
+            unauthenticated_per_address_max: 64,
+            connections_per_second: TWENTY,
+            authentications_per_second: TWENTY,
+            loopback_exempt: false,
+            sends_per_second: 1_000,
+            lookups_per_second: 10,
+            frames_per_second: 10_000,
+            authentication_time: Span::from_secs(5),
+            idle_time: Span::from_secs(180),
+            frame_time: Span::from_secs(10),
+            slow_reader_time: Span::from_secs(30),
+            outbound_max: Size(512 << 10),
+        }
+    }
+}
+
+/// Enough for a household behind one address, too little for a flood.
+const TWENTY: NonZeroU32 = NonZeroU32::new(20).expect("20 is not zero");

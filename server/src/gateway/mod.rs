@@ -1,0 +1,7 @@
+//! What happens on one connection: transport, frames, and which of them are legal when.
+
+pub mod codec;
+pub mod conn;
+pub mod credit;
+pub mod session;
+pub mod tls;

@@ -1,0 +1,51 @@
+//! The server is about to stop: it answers and pushes, but takes no new messages.
+
+use martlet_protocol::frame::Frame;
+use martlet_protocol::frame::Reference;
+use martlet_protocol::{Kind, NackCode};
+
+use crate::gateway::codec::Inbound;
+use crate::gateway::session::{Desk, Ending, Ready, UNEXPECTED};
+
+/// A session that was told to come back later.
+#[derive(Debug)]
+pub struct Draining {
+    ready: Ready,
+}
+
+impl Draining {
+    pub(super) fn new(ready: Ready) -> Self {
+        Self { ready }
+    }
+
+    pub(super) fn ready(&self) -> &Ready {
+        &self.ready
+    }
+
+    pub(super) fn ready_mut(&mut self) -> &mut Ready {
+        &mut self.ready
+    }
+
+    pub(super) fn on_frame(mut self, frame: Inbound, desk: &mut Desk<'_>) -> Result<Self, Ending> {
+        if !self.ready.is_greeted() {
+            return Err(UNEXPECTED);
+        }
+        match frame {
+            Inbound::Send(send) => {
+                self.ready.spend(&send)?;
+                // Every later SEND is refused too, so no order is lost by refusing here.
+                desk.refuse(
+                    Kind::SEND,
+                    NackCode::DRAINING,
+                    0,
+                    Reference::message(send.message_id),
+                )?;
+                if let Some(grant) = self.ready.answered() {
+                    desk.send(&Frame::Credit(grant))?;
+                }
+            }
+            other => self.ready.on_other(other, desk)?,
+        }
+        Ok(self)
+    }
+}

@@ -1,0 +1,194 @@
+//! The device is known: its requests go to the shards.
+
+use martlet_protocol::frame::{Credit, Frame, Nack, Pong, Reference};
+use martlet_protocol::id::Address;
+use martlet_protocol::{CloseCode, Kind, NackCode};
+use martlet_shard::{Command, SendRequest};
+
+use crate::gateway::codec::{Inbound, Query, Send};
+use crate::gateway::credit::Window;
+use crate::gateway::session::{Desk, Ending, UNEXPECTED};
+use crate::rate::Bucket;
+
+/// A session of a device.
+#[derive(Debug)]
+pub struct Ready {
+    address: Address,
+    window: Window,
+    sends: Bucket,
+    lookups: Bucket,
+    frames: Bucket,
+    /// READY has been written: only then may the client speak.
+    is_greeted: bool,
+}
+
+impl Ready {
+    pub(super) fn new(address: Address) -> Self {
+        Self {
+            address,
+            window: Window::new(),
+            sends: Bucket::default(),
+            lookups: Bucket::default(),
+            frames: Bucket::default(),
+            is_greeted: false,
+        }
+    }
+
+    /// The device.
+    pub fn address(&self) -> Address {
+        self.address
+    }
+
+    /// Whether the client has READY.
+    pub fn is_greeted(&self) -> bool {
+        self.is_greeted
+    }
+
+    /// READY is written.
+    pub fn greet(&mut self) {
+        self.is_greeted = true;
+    }
+
+    /// A SEND was answered. What to grant now, if it is time.
+    #[must_use]
+    pub fn answered(&mut self) -> Option<Credit> {
+        self.window.answered()
+    }
+
+    pub(super) fn on_frame(mut self, frame: Inbound, desk: &mut Desk<'_>) -> Result<Self, Ending> {
+        if !self.is_greeted {
+            return Err(UNEXPECTED);
+        }
+        match frame {
+            Inbound::Send(send) => self.on_send(send, desk)?,
+            other => self.on_other(other, desk)?,
+        }
+        Ok(self)
+    }
+
+    /// Spends the credit of a SEND.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(super) fn spend(&mut self, send: &Send) -> Result<(), Ending> {
+        if self.window.spend(send.frame_bytes) {
+            Ok(())
+        } else {
+            Err(Ending::Refused(CloseCode::CREDIT_EXCEEDED))
+        }
+    }
+
+    fn on_send(&mut self, send: Send, desk: &mut Desk<'_>) -> Result<(), Ending> {
+        self.spend(&send)?;
+        let refusal = match self.sends.take(desk.shared.rates.sends, desk.now_us) {
+            Err(wait_us) => Some((NackCode::RATE_LIMITED, wait_us / 1_000 + 1)),
+            Ok(()) => desk
+                .shared
+                .pressure()
+                .map(|pressure| (pressure.code, pressure.retry_after_ms)),
+        };
+        let session = desk.session;
+        let from = self.address;
+        // The recipient's shard refuses, not this session: it keeps the order of what was sent
+        // behind the refused message, whoever refused it.
+        desk.commands.push(match refusal {
+            Some((code, retry_after_ms)) => Command::Decline {
+                session,
+                from,
+                to: send.to,
+                message_id: send.message_id,
+                code,
+                retry_after_ms,
+            },
+            None => Command::Send {
+                session,
+                from,
+                request: SendRequest {
+                    message_id: send.message_id,
+                    to: send.to,
+                    after: send.after,
+                    ttl_ms: send.ttl_ms,
+                    envelope: send.envelope,
+                },
+            },
+        });
+        Ok(())
+    }
+
+    /// Every frame but SEND, in both authenticated states.
+    pub(super) fn on_other(&mut self, frame: Inbound, desk: &mut Desk<'_>) -> Result<(), Ending> {
+        self.frames
+            .take(desk.shared.rates.frames, desk.now_us)
+            .map_err(|_| Ending::Refused(CloseCode::RATE_LIMITED))?;
+        let session = desk.session;
+        let address = self.address;
+        let command = match frame {
+            Inbound::Ping(ping) => {
+                return desk.send(&Frame::Pong(Pong { token: ping.token }));
+            }
+            Inbound::Pong => return Ok(()),
+            Inbound::Ack(ack) => Command::Ack {
+                session,
+                address,
+                position: ack.position,
+            },
+            Inbound::Credit(credit) => Command::Credit {
+                session,
+                address,
+                credit,
+            },
+            Inbound::Nack(Nack {
+                of: Kind::EVENT,
+                reference,
+                ..
+            }) => Command::Refuse {
+                session,
+                address,
+                position: reference.as_position(),
+            },
+            Inbound::Read(read) => Command::Read {
+                session,
+                address,
+                author: read.author,
+                message_id: read.message_id,
+            },
+            Inbound::Status(status) => Command::Status {
+                session,
+                from: address,
+                request: status.request,
+                to: status.to,
+                message_id: status.message_id,
+            },
+            Inbound::Lookup { request, query } => return self.on_lookup(request, query, desk),
+            _ => return Err(UNEXPECTED),
+        };
+        desk.commands.push(command);
+        Ok(())
+    }
+
+    /// Lookups have a rate of their own: they are how accounts are enumerated.
+    fn on_lookup(&mut self, request: u64, query: Query, desk: &mut Desk<'_>) -> Result<(), Ending> {
+        if let Err(wait_us) = self.lookups.take(desk.shared.rates.lookups, desk.now_us) {
+            return desk.refuse(
+                Kind::LOOKUP,
+                NackCode::RATE_LIMITED,
+                wait_us / 1_000 + 1,
+                Reference::number(request),
+            );
+        }
+        let session = desk.session;
+        desk.commands.push(match query {
+            Query::Handle(handle) => Command::LookupHandle {
+                session,
+                request,
+                handle,
+            },
+            Query::User(user) => Command::LookupUser {
+                session,
+                request,
+                user,
+            },
+        });
+        Ok(())
+    }
+}
