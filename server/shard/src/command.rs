@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use martlet_protocol::frame::Credit;
-use martlet_protocol::{Address, DeviceId, MessageId, Position, Timestamp, UserId};
+use martlet_protocol::{Address, DeviceId, MessageId, NackCode, Position, Timestamp, UserId};
 use martlet_store::ShardId;
 use martlet_store::keys::relay::RelayItem;
 
@@ -92,6 +92,22 @@ pub enum Command {
         from: Address,
         /// The message.
         request: SendRequest,
+    },
+    /// The driver cannot take a message now (rate, overload, full disk). The recipient's shard
+    /// answers, because it keeps the order of what was sent behind the refused message.
+    Decline {
+        /// The sender's connection.
+        session: SessionId,
+        /// The sender.
+        from: Address,
+        /// The recipient.
+        to: UserId,
+        /// The message.
+        message_id: MessageId,
+        /// Why; of class RETRY_AFTER.
+        code: NackCode,
+        /// When to try again, in milliseconds.
+        retry_after_ms: u64,
     },
     /// To the sender's shard, from the recipient's: the message is durable there.
     Accepted {
@@ -252,7 +268,7 @@ impl Command {
             | Self::Page { address, .. } => topology.shard_of_user(address.user),
             Self::Send { request, .. } => topology.shard_of_user(request.to),
             Self::Accepted { from, .. } => topology.shard_of_user(from.user),
-            Self::Status { to, .. } => topology.shard_of_user(*to),
+            Self::Decline { to, .. } | Self::Status { to, .. } => topology.shard_of_user(*to),
             Self::Relayed { target, .. } => *target,
             Self::RelayDone { source, .. } => *source,
             Self::Tick { shard } | Self::Seal { shard } => *shard,

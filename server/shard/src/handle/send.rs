@@ -4,7 +4,7 @@ use martlet_protocol::frame::EventKind;
 use martlet_protocol::limits::{
     AFTER_AHEAD_US_MAX, MESSAGE_ID_AGE_MS_MAX, MESSAGE_ID_AHEAD_MS_MAX, TTL_MS_MAX, TTL_MS_MIN,
 };
-use martlet_protocol::{Address, Kind, NackCode, State as MessageState};
+use martlet_protocol::{Address, Kind, MessageId, NackCode, State as MessageState, UserId};
 use martlet_store::hash128;
 use martlet_store::keys::message::{self, MessageRow, Origin, Placement};
 use martlet_store::keys::relay::RelayItem;
@@ -79,21 +79,60 @@ fn check(
     {
         return Err((NackCode::AFTER_AHEAD, 0));
     }
-    // Per-pair order: what follows a refused message is refused until that one comes again.
-    match state.refused.get(&(from, request.to)) {
-        Some((of, id)) if *of == session && *id != request.message_id => {
-            return Err((NackCode::OUT_OF_ORDER, 0));
-        }
-        Some(_) => {
-            state.refused.remove(&(from, request.to));
-        }
-        None => {}
+    if is_out_of_order(state, session, from, request.to, request.message_id) {
+        return Err((NackCode::OUT_OF_ORDER, 0));
     }
+    state.refused.remove(&(from, request.to));
     state
         .account(turn.view, request.to)
         .filter(|account| !account.devices.is_empty())
         .map(|_| ())
         .ok_or((NackCode::UNKNOWN_RECIPIENT, 0))
+}
+
+/// Per-pair order: what follows a refused message is refused until that one comes again.
+fn is_out_of_order(
+    state: &State,
+    session: SessionId,
+    from: Address,
+    to: UserId,
+    message_id: MessageId,
+) -> bool {
+    state
+        .refused
+        .get(&(from, to))
+        .is_some_and(|(of, id)| *of == session && *id != message_id)
+}
+
+fn note_refused(
+    state: &mut State,
+    session: SessionId,
+    from: Address,
+    to: UserId,
+    message_id: MessageId,
+) {
+    if state.refused.len() >= REFUSED_SENDERS_MAX {
+        state.refused.pop_first();
+    }
+    state.refused.insert((from, to), (session, message_id));
+}
+
+/// Refuses a message that the driver cannot take now. Nothing else is looked at: the same message
+/// comes again, and is judged then.
+pub(crate) fn decline(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    session: SessionId,
+    (from, to, message_id): (Address, UserId, MessageId),
+    (code, retry_after_ms): Refusal,
+) {
+    let (code, retry_after_ms) = if is_out_of_order(state, session, from, to, message_id) {
+        (NackCode::OUT_OF_ORDER, 0)
+    } else {
+        note_refused(state, session, from, to, message_id);
+        (code, retry_after_ms)
+    };
+    turn.refuse_for(session, Kind::SEND, code, reference(message_id), retry_after_ms);
 }
 
 fn place(
@@ -112,12 +151,7 @@ fn place(
         .values()
         .all(|device| !inbox::has_room(device, bytes, &limits))
     {
-        if state.refused.len() >= REFUSED_SENDERS_MAX {
-            state.refused.pop_first();
-        }
-        state
-            .refused
-            .insert((from, to), (session, request.message_id));
+        note_refused(state, session, from, to, request.message_id);
         return Err((NackCode::INBOX_FULL, INBOX_FULL_RETRY_MS));
     }
 
