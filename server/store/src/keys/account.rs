@@ -113,7 +113,11 @@ impl AccountRow {
             })
             .collect::<Result<_, _>>()?;
         reader.finish()?;
-        Ok(Self { handle, next_device, devices })
+        Ok(Self {
+            handle,
+            next_device,
+            devices,
+        })
     }
 }
 
@@ -123,9 +127,16 @@ mod tests {
 
     #[test]
     fn an_account_reads_back_whole_or_not_at_all() {
-        let device = DeviceRow { device: DeviceId(1), key: [7; 32], epoch: 99 };
-        let row =
-            AccountRow { handle: "ann".into(), next_device: DeviceId(2), devices: vec![device] };
+        let device = DeviceRow {
+            device: DeviceId(1),
+            key: [7; 32],
+            epoch: 99,
+        };
+        let row = AccountRow {
+            handle: "ann".into(),
+            next_device: DeviceId(2),
+            devices: vec![device],
+        };
         let mut value = BytesMut::new();
         row.encode(&mut value);
         assert_eq!(AccountRow::decode(&value), Ok(row));

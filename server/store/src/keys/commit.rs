@@ -66,14 +66,23 @@ mod tests {
 
     #[test]
     fn a_row_comes_back_as_it_was_written() {
-        let row = CommitRow { number: 258, previous: 7, hash: u128::MAX - 1 };
+        let row = CommitRow {
+            number: 258,
+            previous: 7,
+            hash: u128::MAX - 1,
+        };
         assert_eq!(key(row.number), [0xFF, 0xFF, 64, 2]);
         assert_eq!(CommitRow::decode(&row.encode()), Some(row));
     }
 
     #[test]
     fn a_row_of_another_length_or_format_is_not_read() {
-        let value = CommitRow { number: 1, previous: 2, hash: 3 }.encode();
+        let value = CommitRow {
+            number: 1,
+            previous: 2,
+            hash: 3,
+        }
+        .encode();
         for end in 0..value.len() {
             assert_eq!(CommitRow::decode(&value[..end]), None);
         }

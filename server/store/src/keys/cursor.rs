@@ -95,8 +95,11 @@ mod tests {
 
     #[test]
     fn a_cursor_reads_back() {
-        let row =
-            CursorRow { position: Position(4), delivered: Timestamp(1_000), total_bytes: 300 };
+        let row = CursorRow {
+            position: Position(4),
+            delivered: Timestamp(1_000),
+            total_bytes: 300,
+        };
         let mut value = BytesMut::new();
         row.encode(&mut value);
         assert_eq!(CursorRow::decode(&value), Ok(row));

@@ -55,7 +55,12 @@ impl InboxRow {
     /// A row for `body`, behind a row whose total was `total_bytes_before`.
     pub fn new(kind: Kind, body: Bytes, body_crc: u32, total_bytes_before: u64) -> Self {
         let total_bytes = total_bytes_before + body.len() as u64;
-        Self { kind, total_bytes, body_crc, body }
+        Self {
+            kind,
+            total_bytes,
+            body_crc,
+            body,
+        }
     }
 
     /// The row that says that `from` up to the row's own position have no item any more.
@@ -64,7 +69,12 @@ impl InboxRow {
         body.put_u64_le(from.0);
         body.put_u8(reason.0);
         let body = body.freeze();
-        Self { kind: Kind::GAP, total_bytes, body_crc: crc::of_body(&body), body }
+        Self {
+            kind: Kind::GAP,
+            total_bytes,
+            body_crc: crc::of_body(&body),
+            body,
+        }
     }
 
     /// The gap that this row at `position` stands for, if it is one.
@@ -79,7 +89,11 @@ impl InboxRow {
         let from = Position(reader.u64()?);
         let reason = GapReason(reader.u8()?);
         reader.finish()?;
-        Ok(Some(Gap { from, to: position, reason }))
+        Ok(Some(Gap {
+            from,
+            to: position,
+            reason,
+        }))
     }
 
     /// Appends the stored value.
@@ -98,7 +112,12 @@ impl InboxRow {
     pub fn decode(value: &Bytes) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(value);
         let (kind, total_bytes, body_crc) = (Kind(reader.u8()?), reader.u64()?, reader.u32()?);
-        Ok(Self { kind, total_bytes, body_crc, body: value.slice(HEAD_BYTES..) })
+        Ok(Self {
+            kind,
+            total_bytes,
+            body_crc,
+            body: value.slice(HEAD_BYTES..),
+        })
     }
 }
 
@@ -116,7 +135,10 @@ mod tests {
         assert_eq!(InboxRow::decode(&value.freeze()), Ok(row.clone()));
         assert_eq!(row.total_bytes, 104);
 
-        let address = Address { user: UserId(5), device: DeviceId(1) };
+        let address = Address {
+            user: UserId(5),
+            device: DeviceId(1),
+        };
         let key = key(ShardId(3), address, Position(9));
         assert_eq!(position_of(&key), Some(Position(9)));
         assert_eq!(position_of(&key[..20]), None);
@@ -125,7 +147,10 @@ mod tests {
     #[test]
     fn a_gap_row_covers_up_to_its_own_position() {
         let row = InboxRow::gap(Position(4), GapReason::EXPIRED, 50);
-        let gap = row.as_gap(Position(6)).expect("the row is whole").expect("it is a gap");
+        let gap = row
+            .as_gap(Position(6))
+            .expect("the row is whole")
+            .expect("it is a gap");
         assert_eq!((gap.from, gap.to), (Position(4), Position(6)));
         assert_eq!(row.total_bytes, 50, "a gap weighs nothing");
     }

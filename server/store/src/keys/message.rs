@@ -127,7 +127,10 @@ impl Origin {
     /// What is wrong with the row.
     pub fn decode(value: &[u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(value);
-        let origin = Self { message_id: reader.message_id()?, sender: reader.address()? };
+        let origin = Self {
+            message_id: reader.message_id()?,
+            sender: reader.address()?,
+        };
         reader.finish()?;
         Ok(origin)
     }
@@ -160,8 +163,10 @@ pub struct Placement {
 impl MessageRow {
     /// How many devices it was placed for: those whose inbox took it.
     pub fn devices(&self) -> u64 {
-        let placed =
-            self.placements.iter().filter(|placement| placement.fact != Some(State::OVERFLOW));
+        let placed = self
+            .placements
+            .iter()
+            .filter(|placement| placement.fact != Some(State::OVERFLOW));
         placed.count() as u64
     }
 
@@ -200,11 +205,20 @@ impl MessageRow {
                     state if state.is_terminal() => Some(state),
                     _ => return Err(DecodeError::FieldValueForbidden),
                 };
-                Ok(Placement { device, position, fact })
+                Ok(Placement {
+                    device,
+                    position,
+                    fact,
+                })
             })
             .collect::<Result<_, _>>()?;
         reader.finish()?;
-        Ok(Self { timestamp, hash, to, placements })
+        Ok(Self {
+            timestamp,
+            hash,
+            to,
+            placements,
+        })
     }
 }
 
@@ -212,12 +226,23 @@ impl MessageRow {
 mod tests {
     use super::*;
 
-    const SENDER: Address = Address { user: UserId(3), device: DeviceId(2) };
+    const SENDER: Address = Address {
+        user: UserId(3),
+        device: DeviceId(2),
+    };
 
     #[test]
     fn a_message_reads_back_and_counts_the_inboxes_that_took_it() {
-        let placed = Placement { device: DeviceId(1), position: Position(4), fact: None };
-        let full = Placement { device: DeviceId(2), fact: Some(State::OVERFLOW), ..placed };
+        let placed = Placement {
+            device: DeviceId(1),
+            position: Position(4),
+            fact: None,
+        };
+        let full = Placement {
+            device: DeviceId(2),
+            fact: Some(State::OVERFLOW),
+            ..placed
+        };
         let row = MessageRow {
             timestamp: Timestamp(9),
             hash: 1 << 100,
@@ -232,8 +257,10 @@ mod tests {
 
     #[test]
     fn keys_sort_by_the_time_of_their_id() {
-        let (early, late) =
-            (MessageId::new(Millis(1_000), [0xff; 10]), MessageId::new(Millis(1_001), [0; 10]));
+        let (early, late) = (
+            MessageId::new(Millis(1_000), [0xff; 10]),
+            MessageId::new(Millis(1_001), [0; 10]),
+        );
         let shard = ShardId(1);
         assert!(key(shard, early, SENDER) < key(shard, late, SENDER));
         let border = key_at(shard, KeyTag::Message, Millis(1_001));

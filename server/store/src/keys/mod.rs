@@ -10,6 +10,7 @@
 use crate::ShardId;
 
 pub mod account;
+pub mod commit;
 pub mod cursor;
 pub mod inbox;
 pub mod message;

@@ -12,9 +12,7 @@
 
 use bytes::BytesMut;
 use martlet_protocol::wire::{Reader, Writer};
-use martlet_protocol::{
-    Address, DecodeError, MessageId, Millis, State, Timestamp, UserId,
-};
+use martlet_protocol::{Address, DecodeError, MessageId, Millis, State, Timestamp, UserId};
 
 use super::{KeyTag, key_prefix};
 use crate::ShardId;
@@ -94,7 +92,13 @@ impl RelayItem {
 
     fn encode(&self, writer: &mut Writer<'_>) {
         match *self {
-            Self::Receipt { to, peer, state, up_to, at } => {
+            Self::Receipt {
+                to,
+                peer,
+                state,
+                up_to,
+                at,
+            } => {
                 writer.u8(RECEIPT);
                 writer.user(to);
                 writer.address(peer);
@@ -102,7 +106,14 @@ impl RelayItem {
                 writer.timestamp(up_to);
                 writer.millis(at);
             }
-            Self::Fact { to, peer, state, message_id, timestamp, at } => {
+            Self::Fact {
+                to,
+                peer,
+                state,
+                message_id,
+                timestamp,
+                at,
+            } => {
                 writer.u8(FACT);
                 writer.user(to);
                 writer.address(peer);
@@ -174,7 +185,10 @@ mod tests {
 
     #[test]
     fn an_outbox_row_reads_back() {
-        let peer = Address { user: UserId(2), device: DeviceId(1) };
+        let peer = Address {
+            user: UserId(2),
+            device: DeviceId(1),
+        };
         let receipt = RelayItem::Receipt {
             to: UserId(1),
             peer,
@@ -196,6 +210,9 @@ mod tests {
         assert_eq!(decode_outbox(&value), Ok(items));
         assert!(decode_outbox(&value[..value.len() - 1]).is_err());
         assert_eq!(sequence_of(&outbox_key(ShardId(1), 77)), Some(77));
-        assert_eq!(source_of(&applied_key(ShardId(1), ShardId(9))), Some(ShardId(9)));
+        assert_eq!(
+            source_of(&applied_key(ShardId(1), ShardId(9))),
+            Some(ShardId(9))
+        );
     }
 }

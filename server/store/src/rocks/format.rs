@@ -1,0 +1,200 @@
+//! The data directory: its files, its lock, and FORMAT, which says how to read the rest.
+//!
+//! ```text
+//! DIR/FORMAT   version, shards, seed; text with a checksum; written once
+//! DIR/LOCK     locked while a process uses the directory
+//! DIR/MARK     the high-water mark of commits
+//! DIR/rows/    RocksDB
+//! ```
+
+use std::fs::{self, File, TryLockError};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use super::StoreError;
+
+/// The version that this program reads and writes.
+pub(super) const VERSION: u32 = 1;
+
+/// What FORMAT says; it never changes after the directory was created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Format {
+    /// How many shards there are.
+    pub(super) shards: u16,
+    /// The seed of the hash that maps handles to shards.
+    pub(super) seed: u64,
+}
+
+/// The paths of one data directory.
+#[derive(Clone, Debug)]
+pub(super) struct Paths {
+    directory: PathBuf,
+}
+
+impl Paths {
+    pub(super) fn new(directory: &Path) -> Self {
+        Self {
+            directory: directory.to_owned(),
+        }
+    }
+
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    pub(super) fn format(&self) -> PathBuf {
+        self.directory.join("FORMAT")
+    }
+
+    pub(super) fn mark(&self) -> PathBuf {
+        self.directory.join("MARK")
+    }
+
+    pub(super) fn rows(&self) -> PathBuf {
+        self.directory.join("rows")
+    }
+
+    /// Whether RocksDB has ever finished creating its files here.
+    pub(super) fn has_rows(&self) -> bool {
+        self.rows().join("CURRENT").exists()
+    }
+
+    /// Takes the directory for this process until the file is dropped.
+    pub(super) fn lock(&self) -> Result<File, StoreError> {
+        let path = self.directory.join("LOCK");
+        let file = File::options()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .map_err(|source| StoreError::io("create", &path, source))?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => Err(StoreError::Locked {
+                directory: self.directory.clone(),
+            }),
+            Err(TryLockError::Error(source)) => Err(StoreError::io("lock", &path, source)),
+        }
+    }
+
+    /// Makes the names of new files in the directory durable.
+    pub(super) fn sync(&self) -> Result<(), StoreError> {
+        File::open(&self.directory)
+            .and_then(|directory| directory.sync_all())
+            .map_err(|source| StoreError::io("sync", &self.directory, source))
+    }
+}
+
+impl Format {
+    /// Reads FORMAT; `None` when there is none.
+    pub(super) fn read(paths: &Paths) -> Result<Option<Self>, StoreError> {
+        let path = paths.format();
+        match fs::read(&path) {
+            Ok(text) => Self::parse(&text, &path).map(Some),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(StoreError::io("read", &path, source)),
+        }
+    }
+
+    /// Writes FORMAT so that it is there whole or not at all.
+    pub(super) fn create(self, paths: &Paths) -> Result<(), StoreError> {
+        let path = paths.format();
+        let draft = path.with_extension("new");
+        let write = || {
+            let mut file = File::create(&draft)?;
+            file.write_all(self.text().as_bytes())?;
+            file.sync_all()?;
+            fs::rename(&draft, &path)
+        };
+        write().map_err(|source| StoreError::io("write", &path, source))?;
+        paths.sync()
+    }
+
+    fn text(self) -> String {
+        let body = format!(
+            "martlet {VERSION}\nshards {}\nseed {:016x}\n",
+            self.shards, self.seed
+        );
+        let crc = crc32fast::hash(body.as_bytes());
+        format!("{body}crc {crc:08x}\n")
+    }
+
+    fn parse(text: &[u8], path: &Path) -> Result<Self, StoreError> {
+        let damaged = || StoreError::FormatDamaged {
+            path: path.to_owned(),
+        };
+        let text = str::from_utf8(text).map_err(|_| damaged())?;
+        let mut lines = text.lines();
+        let mut field = |name: &str| {
+            let line = lines.next().ok_or_else(damaged)?;
+            line.strip_prefix(name)
+                .and_then(|line| line.strip_prefix(' '))
+                .ok_or_else(damaged)
+        };
+        // The version comes first and alone, because only it says what follows.
+        let found = field("martlet")?.parse().map_err(|_| damaged())?;
+        if found != VERSION {
+            return Err(StoreError::FormatUnknown {
+                found,
+                known: VERSION,
+            });
+        }
+        let shards = field("shards")?.parse().map_err(|_| damaged())?;
+        let seed = u64::from_str_radix(field("seed")?, 16).map_err(|_| damaged())?;
+        let format = Self { shards, seed };
+        // Whatever else differs from what we would write is damage, the checksum included.
+        if text == format.text() {
+            Ok(format)
+        } else {
+            Err(damaged())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &[u8]) -> Result<Format, StoreError> {
+        Format::parse(text, Path::new("FORMAT"))
+    }
+
+    #[test]
+    fn the_file_keeps_shards_and_seed() {
+        let format = Format {
+            shards: 64,
+            seed: 0xABC,
+        };
+        assert_eq!(
+            format.text(),
+            "martlet 1\nshards 64\nseed 0000000000000abc\ncrc 7b410fa7\n"
+        );
+        assert_eq!(parse(format.text().as_bytes()).unwrap(), format);
+    }
+
+    #[test]
+    fn every_flipped_bit_is_noticed() {
+        let text = Format {
+            shards: 64,
+            seed: 0x0123_4567_89AB_CDEF,
+        }
+        .text()
+        .into_bytes();
+        for bit in 0..text.len() * 8 {
+            let mut flipped = text.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(parse(&flipped).is_err(), "bit {bit}");
+        }
+        for end in 0..text.len() {
+            assert!(parse(&text[..end]).is_err(), "cut at {end}");
+        }
+    }
+
+    #[test]
+    fn a_later_version_is_named_and_not_guessed() {
+        let error = parse(b"martlet 2\nsomething new\n").unwrap_err();
+        assert!(matches!(
+            error,
+            StoreError::FormatUnknown { found: 2, known: 1 }
+        ));
+    }
+}
