@@ -1,0 +1,312 @@
+//! What the application asks of the engine.
+
+use martlet_protocol::limits::{TOKEN_BYTES_MAX, TTL_MS_MAX, TTL_MS_MIN};
+use martlet_protocol::{MessageId, Millis, UserId, handle};
+
+use super::dial::{ComeBack, Dial};
+use super::link::Link;
+use super::lookups::Query;
+use super::machine::Engine;
+use super::notices::Answer;
+use crate::config::History;
+use crate::error::{ClientError, RegisterError, SendError, StoreError};
+use crate::event::{Identity, Message, OfflineCause};
+use crate::keys::{DeviceKey, KeySeed};
+use crate::local::{self, IdentityRow, Outbound, OutboxEntry, PendingRead, StreamPlace};
+use crate::seal::{self, Content, TEXT_BYTES_MAX};
+
+/// A registration to make.
+#[derive(Clone, Debug)]
+pub struct Registration<'a> {
+    /// The server's address.
+    pub server: &'a str,
+    /// The name the account shall have.
+    pub handle: &'a str,
+    /// The operator's token, if the server asks for one.
+    pub token: Option<&'a str>,
+    /// Certificates to trust, as PEM, instead of the system's.
+    pub trust: Option<&'a str>,
+    /// Entropy for the device's key. A repeated attempt keeps the key of the first one.
+    pub key_seed: KeySeed,
+}
+
+/// A message to send.
+#[derive(Clone, Copy, Debug)]
+pub struct Outgoing<'a> {
+    /// The recipient's handle.
+    pub to: &'a str,
+    /// What it says.
+    pub text: &'a str,
+    /// Time to live in milliseconds; `None` for the server's own.
+    pub ttl_ms: Option<u64>,
+}
+
+impl Engine {
+    /// Asks the server for an account. The answer is an [`Answer`]; a repeat after a lost answer
+    /// gives the same account.
+    ///
+    /// # Errors
+    /// [`RegisterError`]: nothing will happen.
+    pub fn register(
+        &mut self,
+        now: Millis,
+        registration: &Registration<'_>,
+    ) -> Result<(), RegisterError> {
+        if !handle::is_valid(registration.handle) {
+            return Err(RegisterError::HandleInvalid);
+        }
+        let token = registration.token.unwrap_or_default().as_bytes().to_vec();
+        if token.len() > TOKEN_BYTES_MAX {
+            return Err(RegisterError::TokenTooLong);
+        }
+        let earlier = self.core.identity.as_ref();
+        if let Some(known) = earlier.filter(|identity| identity.address.is_some()) {
+            return Err(RegisterError::AlreadyRegistered {
+                handle: known.handle.clone(),
+            });
+        }
+        let same = |known: &&IdentityRow| {
+            known.server == registration.server && known.handle == registration.handle
+        };
+        let key_seed = earlier
+            .filter(same)
+            .map_or(registration.key_seed, |known| known.key_seed);
+        let identity = IdentityRow {
+            server: registration.server.to_owned(),
+            trust: registration.trust.map(str::to_owned),
+            handle: registration.handle.to_owned(),
+            key_seed,
+            address: None,
+            place: StreamPlace::default(),
+            clock_offset_ms: 0,
+        };
+        self.turn(now, |core, tx| {
+            tx.put_identity(&identity)?;
+            core.key = Some(DeviceKey::new(&key_seed));
+            core.identity = Some(identity);
+            core.registration = Some(token);
+            core.dial = Dial::new(now);
+            core.hang_up();
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    /// Gives up a registration that has no answer.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the engine is of no use any more.
+    pub fn cancel_registration(&mut self, now: Millis) -> Result<(), StoreError> {
+        if self.core.registration.is_none() {
+            return Ok(());
+        }
+        self.turn(now, |core, _| {
+            core.registration = None;
+            core.hang_up();
+            Ok(())
+        })
+    }
+
+    /// Stores a message and sends it as soon as that is possible. `entropy` makes its id.
+    ///
+    /// # Errors
+    /// [`SendError`]: nothing was stored.
+    pub fn send(
+        &mut self,
+        now: Millis,
+        entropy: [u8; 10],
+        outgoing: &Outgoing<'_>,
+    ) -> Result<MessageId, SendError> {
+        let identity = self.registered()?;
+        let device = identity.address.ok_or(ClientError::NotRegistered)?.device;
+        if !handle::is_valid(outgoing.to) {
+            return Err(SendError::HandleInvalid);
+        }
+        if outgoing.to == identity.handle {
+            return Err(SendError::SelfAddressed);
+        }
+        if outgoing.text.len() > TEXT_BYTES_MAX {
+            return Err(SendError::TextTooLong {
+                bytes_max: TEXT_BYTES_MAX,
+            });
+        }
+        if outgoing
+            .ttl_ms
+            .is_some_and(|ttl_ms| !(TTL_MS_MIN..=TTL_MS_MAX).contains(&ttl_ms))
+        {
+            return Err(SendError::TtlInvalid);
+        }
+        if self.core.outbox.is_full() {
+            return Err(SendError::OutboxFull);
+        }
+        let content = Content::text(outgoing.text);
+        let id = self.turn(now, |core, tx| {
+            let written_at = core.server_time(now);
+            let contact = tx.contact_of_handle(outgoing.to)?;
+            let id = core.ids.next(written_at, entropy);
+            let message = local::Outgoing {
+                id,
+                contact: contact.id,
+                device,
+                written_at,
+                content: &content,
+            };
+            let entry = OutboxEntry {
+                seq: tx.insert_outgoing(&message)?,
+                id,
+                contact: contact.id,
+            };
+            let outbound = Outbound {
+                after: contact.newest,
+                ttl_ms: outgoing.ttl_ms.unwrap_or(0),
+                envelope: seal::seal(&content),
+            };
+            tx.queue(&entry, &outbound)?;
+            core.outbox.push(entry, contact.user);
+            if contact.user.is_none() {
+                core.lookups
+                    .want(Query::Handle(outgoing.to.to_owned()), false);
+            }
+            Ok(id)
+        })?;
+        Ok(id)
+    }
+
+    /// Marks everything from `peer` up to and including the message `id` read. The server is told
+    /// until it has it.
+    ///
+    /// # Errors
+    /// [`ClientError::UnknownPeer`], [`ClientError::UnknownMessage`], or the database's.
+    pub fn mark_read(&mut self, now: Millis, peer: &str, id: MessageId) -> Result<(), ClientError> {
+        self.registered()?;
+        let tx = self.db.begin()?;
+        let contact = tx.find_contact(peer)?.ok_or(ClientError::UnknownPeer)?.id;
+        let (device, timestamp) = tx
+            .received(contact, id)?
+            .ok_or(ClientError::UnknownMessage)?;
+        drop(tx);
+        self.turn(now, |core, tx| {
+            let read = PendingRead {
+                contact,
+                device,
+                id,
+            };
+            if tx.mark_read(core.server_time(now), &read, timestamp)? {
+                core.reads.push(read);
+            }
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    /// Asks the server where an own message stands; [`Answer::Status`] says that the answer is in
+    /// the database.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn ask_status(&mut self, now: Millis, id: MessageId) -> Result<(), ClientError> {
+        self.registered()?;
+        self.turn(now, |core, tx| {
+            if tx.own_message(id)?.is_some() {
+                core.statuses.want(id);
+            }
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    /// Asks whose handle this is; the answer is [`Answer::Found`].
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn lookup(&mut self, now: Millis, handle: &str) -> Result<(), ClientError> {
+        self.registered()?;
+        self.turn(now, |core, tx| {
+            let known = tx.find_contact(handle)?;
+            let known = known.filter(|contact| contact.handle.as_deref() == Some(handle));
+            let user: Option<UserId> = known.and_then(|contact| contact.user);
+            if user.is_some() || !handle::is_valid(handle) {
+                core.answers.push_back(Answer::Found {
+                    handle: handle.to_owned(),
+                    user,
+                });
+            } else {
+                core.lookups.want(Query::Handle(handle.to_owned()), true);
+            }
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    /// Who this home is, once it is registered.
+    #[must_use]
+    pub fn identity(&self) -> Option<Identity> {
+        let identity = self.core.identity.as_ref()?;
+        let address = identity.address?;
+        Some(Identity {
+            server: identity.server.clone(),
+            handle: identity.handle.clone(),
+            user: address.user,
+            device: address.device,
+        })
+    }
+
+    /// The certificates that registration has stored.
+    #[must_use]
+    pub fn trust(&self) -> Option<&str> {
+        self.core.identity.as_ref()?.trust.as_deref()
+    }
+
+    /// A message by its id.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn message(&mut self, id: MessageId) -> Result<Option<Message>, StoreError> {
+        self.db.begin()?.shown_by_id(id)
+    }
+
+    /// A page of the conversation with `peer`, oldest first; empty when there is none.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn history(&mut self, peer: &str, page: &History) -> Result<Vec<Message>, StoreError> {
+        let tx = self.db.begin()?;
+        match tx.find_contact(peer)? {
+            Some(contact) => tx.history(contact.id, page),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// How many own messages have no answer yet.
+    #[must_use]
+    pub fn unanswered(&self) -> usize {
+        self.core.outbox.len()
+    }
+
+    /// Whether the server has accepted this device's connection.
+    #[must_use]
+    pub const fn is_online(&self) -> bool {
+        matches!(self.core.link, Link::Ready(_))
+    }
+
+    /// Says goodbye and connects no more.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the engine is of no use any more.
+    pub fn shutdown(&mut self, now: Millis) -> Result<(), StoreError> {
+        self.turn(now, |core, tx| {
+            core.settle(tx, now)?;
+            core.ending = Some((OfflineCause::Lost, ComeBack::Never));
+            core.dial.stop();
+            core.hang_up();
+            Ok(())
+        })
+    }
+
+    fn registered(&self) -> Result<&IdentityRow, ClientError> {
+        let identity = self.core.identity.as_ref();
+        identity
+            .filter(|identity| identity.address.is_some())
+            .ok_or(ClientError::NotRegistered)
+    }
+}

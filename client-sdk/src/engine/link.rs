@@ -1,0 +1,180 @@
+//! The connection as the engine sees it: one state, one struct.
+
+use martlet_protocol::auth::KEY_BYTES;
+use martlet_protocol::frame::{Credit, Ready};
+use martlet_protocol::limits::{CREDIT_BYTES_MAX, CREDIT_MESSAGES_MAX};
+use martlet_protocol::{Millis, Position};
+
+use super::pulse::Pulse;
+
+/// How many stream items this client lets the server send ahead of what it has stored. One
+/// transaction stores whatever has arrived, so a larger window saves nothing.
+pub(super) const WINDOW: Credit = Credit {
+    messages: 256,
+    bytes: CREDIT_BYTES_MAX,
+};
+
+/// How long a connection may take until it is ready, in milliseconds: the server's own limit is
+/// usually 10 seconds.
+pub(super) const HANDSHAKE_MS_MAX: u64 = 15_000;
+
+const _: () = assert!(WINDOW.messages <= CREDIT_MESSAGES_MAX);
+
+/// ```text
+///  Down ──► Dialing ──► Greeting ──► [Registering] ──► Proving ──► Ready
+///   ▲          │            │             │               │          │
+///   └──────────┴────────────┴──────── Closing ◄───────────┴──────────┘
+/// ```
+#[derive(Debug)]
+pub(super) enum Link {
+    /// No connection, none asked for.
+    Down,
+    /// The driver was asked for one.
+    Dialing,
+    /// HELLO is out.
+    Greeting(Greeting),
+    /// REGISTER is out.
+    Registering(Challenged),
+    /// AUTH is out.
+    Proving {
+        /// When the patience ends.
+        deadline: Millis,
+    },
+    /// READY has come.
+    Ready(Live),
+    /// CLOSE is out or has come: the driver is to end the transport.
+    Closing,
+}
+
+/// The state after HELLO.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Greeting {
+    /// What the TLS session gives to sign.
+    pub(super) binding: [u8; KEY_BYTES],
+    /// When the patience ends.
+    pub(super) deadline: Millis,
+}
+
+/// The state after CHALLENGE.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Challenged {
+    /// From before.
+    pub(super) greeting: Greeting,
+    /// What the server gives to sign.
+    pub(super) nonce: [u8; KEY_BYTES],
+}
+
+/// The state after READY.
+#[derive(Debug)]
+pub(super) struct Live {
+    /// The position that the next stream item must have.
+    pub(super) next: Position,
+    /// The position that was acknowledged last.
+    pub(super) acked: Position,
+    /// Items are ignored until the refused one comes again.
+    pub(super) refused: bool,
+    /// A refusal to send, once the positions before it are acknowledged.
+    pub(super) refusal_due: Option<Position>,
+    /// What the server still takes.
+    pub(super) allowance: Allowance,
+    /// What the server has sent since the last grant.
+    pub(super) spent: Credit,
+    /// Keep-alive.
+    pub(super) pulse: Pulse,
+    /// GOAWAY has come: no new requests, and the connection ends then at the latest.
+    pub(super) leaving: Option<Millis>,
+}
+
+impl Live {
+    pub(super) fn new(now: Millis, ready: &Ready) -> Self {
+        Self {
+            next: ready.cursor.next(),
+            acked: ready.cursor,
+            refused: false,
+            refusal_due: None,
+            allowance: Allowance::new(ready.credit),
+            spent: Credit::default(),
+            pulse: Pulse::new(now, ready.idle_ms),
+            leaving: None,
+        }
+    }
+
+    /// What to grant the server, once half of the window is spent [M-12.8].
+    pub(super) fn grant(&mut self) -> Option<Credit> {
+        let half =
+            self.spent.messages >= WINDOW.messages / 2 || self.spent.bytes >= WINDOW.bytes / 2;
+        half.then(|| core::mem::take(&mut self.spent))
+    }
+}
+
+/// Credit that the server has granted for SENDs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Allowance {
+    messages: u64,
+    /// May fall below zero by one frame [M-12.4].
+    bytes: i64,
+}
+
+impl Allowance {
+    fn new(credit: Credit) -> Self {
+        let mut allowance = Self {
+            messages: 0,
+            bytes: 0,
+        };
+        allowance.add(credit);
+        allowance
+    }
+
+    /// More than the maximum counts as the maximum [M-12.7].
+    pub(super) fn add(&mut self, credit: Credit) {
+        let bytes = i64::try_from(credit.bytes.min(CREDIT_BYTES_MAX)).unwrap_or(i64::MAX);
+        self.messages = self
+            .messages
+            .saturating_add(credit.messages)
+            .min(CREDIT_MESSAGES_MAX);
+        self.bytes = self
+            .bytes
+            .saturating_add(bytes)
+            .min(CREDIT_BYTES_MAX.cast_signed());
+    }
+
+    /// Whether a frame may be sent, whatever its size [M-12.4].
+    pub(super) const fn is_open(&self) -> bool {
+        self.messages > 0 && self.bytes > 0
+    }
+
+    /// Takes what one frame of this size costs.
+    pub(super) fn spend(&mut self, frame_bytes: usize) {
+        self.messages = self.messages.saturating_sub(1);
+        let bytes = i64::try_from(frame_bytes).unwrap_or(i64::MAX);
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_frame_passes_alone_and_the_next_waits_for_the_debt() {
+        let mut allowance = Allowance::new(Credit {
+            messages: 2,
+            bytes: 100,
+        });
+        assert!(allowance.is_open());
+        allowance.spend(300);
+        assert!(!allowance.is_open());
+        allowance.add(Credit {
+            messages: 0,
+            bytes: 200,
+        });
+        assert!(!allowance.is_open());
+        allowance.add(Credit {
+            messages: 0,
+            bytes: 1,
+        });
+        assert!(allowance.is_open());
+        allowance.spend(1);
+        assert!(!allowance.is_open());
+    }
+}

@@ -1,0 +1,40 @@
+//! The protocol as a state machine: bytes and times in, bytes and events out.
+//!
+//! ```text
+//!                 handle_connected · handle_bytes · handle_disconnected · handle_timeout
+//!                                              │
+//!   register · send · mark_read · … ──────► [`Engine`] ──────► poll_transmit · poll_close
+//!                                           │        │         poll_connect · poll_timeout
+//!                                     one transaction└───────► poll_event · poll_answer
+//!                                           ▼
+//!                                        [`Db`](crate::local::Db)
+//! ```
+//!
+//! It has no socket, no clock and no randomness: time, entropy and bytes are arguments. Every call
+//! is one transaction of the database, and nothing that a call decides can be polled before that
+//! transaction is durable. Killing the process between any two instructions is therefore the same
+//! as killing it between two calls.
+
+mod commands;
+
+mod dial;
+mod handshake;
+mod ids;
+mod inbox;
+mod link;
+mod lookups;
+mod machine;
+mod notices;
+mod outbox;
+mod pulse;
+mod reads;
+mod receipts;
+mod rng;
+mod sending;
+mod state;
+mod statuses;
+mod timeouts;
+
+pub use commands::{Outgoing, Registration};
+pub use machine::Engine;
+pub use notices::Answer;

@@ -1,0 +1,313 @@
+//! What the engine has in memory, and the dispatch of frames to those who handle them.
+
+use std::collections::VecDeque;
+
+use bytes::BytesMut;
+use martlet_protocol::codec::{self, Decoder};
+use martlet_protocol::frame::{Close, Frame, Goaway, Nack, Ping, Pong};
+use martlet_protocol::limits::FRAME_BYTES_MAX_UNAUTHENTICATED;
+use martlet_protocol::{Class, CloseCode, DecodeError, Kind, Millis};
+
+use super::dial::{ComeBack, Dial};
+use super::ids::Ids;
+use super::link::{Link, Live};
+use super::lookups::{Lookups, Query};
+use super::notices::{Answer, Notices};
+use super::outbox::Outbox;
+use super::reads::Reads;
+use super::rng::Rng;
+use super::statuses::Statuses;
+use crate::error::StoreError;
+use crate::event::{Event, OfflineCause};
+use crate::keys::DeviceKey;
+use crate::local::{IdentityRow, Tx};
+
+/// How long a server that announced its end may take to answer what is under way, in milliseconds.
+const LEAVING_MS_MAX: u64 = 5_000;
+
+/// Everything that is not in the database. All of it can be rebuilt from there: dropping it is
+/// what a crash does.
+#[derive(Debug)]
+pub(super) struct Core {
+    pub(super) agent: String,
+    pub(super) rng: Rng,
+    pub(super) ids: Ids,
+    pub(super) identity: Option<IdentityRow>,
+    pub(super) key: Option<DeviceKey>,
+    /// The token of a registration that was asked for in this run.
+    pub(super) registration: Option<Vec<u8>>,
+    pub(super) link: Link,
+    pub(super) dial: Dial,
+    /// Why and how the connection is about to end, when this side decided it.
+    pub(super) ending: Option<(OfflineCause, ComeBack)>,
+    pub(super) outbox: Outbox,
+    pub(super) lookups: Lookups,
+    pub(super) reads: Reads,
+    pub(super) statuses: Statuses,
+    pub(super) notices: Notices,
+    pub(super) answers: VecDeque<Answer>,
+    /// Numbers for questions and for the PINGs behind READs; 0 is the keep-alive's.
+    pub(super) requests: u64,
+    pub(super) decoder: Decoder,
+    /// The beginning of a frame whose end has not come.
+    pub(super) input: Vec<u8>,
+    pub(super) output: BytesMut,
+}
+
+/// Why a batch of frames was not processed to its end.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// The database failed: the engine is of no use any more.
+    Store(StoreError),
+    /// The server broke the protocol: the connection ends with this code.
+    Violation(CloseCode),
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<DecodeError> for Fault {
+    fn from(error: DecodeError) -> Self {
+        Self::Violation(match error {
+            DecodeError::FrameTooLarge => CloseCode::TOO_LARGE,
+            DecodeError::TypeUnknown(_) => CloseCode::UNKNOWN_TYPE,
+            _ => CloseCode::BAD_FRAME,
+        })
+    }
+}
+
+/// A frame that the protocol does not allow here.
+pub(super) const UNEXPECTED: Fault = Fault::Violation(CloseCode::UNEXPECTED_FRAME);
+
+impl Core {
+    pub(super) fn new(tx: &Tx<'_>, now: Millis, seed: u64) -> Result<Self, StoreError> {
+        let identity = tx.identity()?;
+        let mut core = Self {
+            agent: String::new(),
+            rng: Rng::new(seed),
+            ids: Ids::after(tx.newest_own_id()?),
+            key: identity
+                .as_ref()
+                .map(|identity| DeviceKey::new(&identity.key_seed)),
+            identity,
+            registration: None,
+            link: Link::Down,
+            dial: Dial::new(now),
+            ending: None,
+            outbox: Outbox::default(),
+            lookups: Lookups::default(),
+            reads: Reads::default(),
+            statuses: Statuses::default(),
+            notices: Notices::after(tx.newest_notice()?),
+            answers: VecDeque::new(),
+            requests: 0,
+            decoder: Decoder::new(FRAME_BYTES_MAX_UNAUTHENTICATED),
+            input: Vec::new(),
+            output: BytesMut::new(),
+        };
+        core.load(tx, now)?;
+        Ok(core)
+    }
+
+    fn load(&mut self, tx: &Tx<'_>, now: Millis) -> Result<(), StoreError> {
+        for entry in tx.queued()? {
+            let user = tx.contact(entry.contact)?.user;
+            self.outbox.push(entry, user);
+        }
+        self.reads.load(&tx.pending_reads()?);
+        for contact in tx.incomplete_contacts()? {
+            match (contact.user, contact.handle) {
+                (Some(user), _) => self.lookups.introduce(now, user),
+                (None, Some(handle)) => self.lookups.want(Query::Handle(handle), false),
+                (None, None) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether this home has something to connect for, and with.
+    pub(super) fn wants_connection(&self) -> bool {
+        let registered = self
+            .identity
+            .as_ref()
+            .is_some_and(|identity| identity.address.is_some());
+        registered || self.registration.is_some()
+    }
+
+    pub(super) fn write(&mut self, frame: &Frame<'_>) {
+        codec::encode(frame, &mut self.output);
+    }
+
+    pub(super) const fn live(&mut self) -> Option<&mut Live> {
+        match &mut self.link {
+            Link::Ready(live) => Some(live),
+            _ => None,
+        }
+    }
+
+    /// A number that no open question has.
+    pub(super) const fn request(&mut self) -> u64 {
+        self.requests += 1;
+        self.requests
+    }
+
+    /// Handles one frame of `frame_bytes` bytes.
+    pub(super) fn on_frame(
+        &mut self,
+        tx: &Tx<'_>,
+        now: Millis,
+        frame: Frame<'_>,
+        frame_bytes: usize,
+    ) -> Result<(), Fault> {
+        match frame {
+            Frame::Close(close) => self.on_close(&close),
+            Frame::Goaway(goaway) => self.on_goaway(now, &goaway)?,
+            Frame::Nack(nack) => self.on_nack(tx, now, &nack)?,
+            Frame::Challenge(challenge) => self.on_challenge(tx, now, &challenge)?,
+            Frame::Registered(registered) => self.on_registered(tx, &registered)?,
+            Frame::Ready(ready) => self.on_ready(tx, now, &ready)?,
+            frame => {
+                let live = self.live().ok_or(UNEXPECTED)?;
+                if matches!(
+                    frame.kind(),
+                    Kind::EVENT | Kind::RECEIPT | Kind::FACT | Kind::GAP
+                ) {
+                    live.spent.messages += 1;
+                    live.spent.bytes += frame_bytes as u64;
+                }
+                self.on_traffic(tx, now, frame)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Frames that are legal only when the connection is ready.
+    fn on_traffic(&mut self, tx: &Tx<'_>, now: Millis, frame: Frame<'_>) -> Result<(), Fault> {
+        match frame {
+            Frame::Ping(Ping { token }) => self.write(&Frame::Pong(Pong { token })),
+            Frame::Pong(Pong { token }) => self.on_pong(tx, token)?,
+            Frame::Credit(credit) => {
+                if let Some(live) = self.live() {
+                    live.allowance.add(credit);
+                }
+            }
+            Frame::Sent(sent) => self.on_sent(tx, now, &sent)?,
+            Frame::Event(event) => self.on_event(tx, now, &event)?,
+            Frame::Receipt(receipt) => self.on_receipt(tx, &receipt)?,
+            Frame::Fact(fact) => self.on_fact(tx, &fact)?,
+            Frame::Gap(gap) => self.on_gap(tx, &gap)?,
+            Frame::CaughtUp(caught_up) => self.notices.pass(Event::CaughtUp {
+                position: caught_up.position,
+                trimmed: caught_up.trimmed,
+            }),
+            Frame::State(state) => self.on_state(tx, &state)?,
+            Frame::Found(found) => self.on_found(tx, &found)?,
+            _ => return Err(UNEXPECTED),
+        }
+        Ok(())
+    }
+
+    fn on_nack(&mut self, tx: &Tx<'_>, now: Millis, nack: &Nack) -> Result<(), Fault> {
+        match &self.link {
+            Link::Registering(_) | Link::Proving { .. } => {
+                self.on_handshake_refused(nack);
+                return Ok(());
+            }
+            Link::Ready(_) => {}
+            _ => return Err(UNEXPECTED),
+        }
+        let until = match nack.class {
+            Class::NEVER => None,
+            Class::RETRY_AFTER | Class::REFRESH_DEVICES => {
+                Some(now.plus(self.rng.stretch(nack.retry_after_ms)))
+            }
+            // The same connection would refuse again: the request is repeated on the next one.
+            Class::RE_AUTHENTICATE | Class::MOVED => {
+                let cause = OfflineCause::Refused { code: nack.code };
+                self.ending.get_or_insert((cause, ComeBack::Backoff));
+                self.live().ok_or(UNEXPECTED)?.leaving.get_or_insert(now);
+                Some(now)
+            }
+            _ => None,
+        };
+        match nack.of {
+            Kind::SEND => self.on_send_refused(tx, now, nack, until)?,
+            Kind::READ => self.on_read_refused(tx, nack, until)?,
+            Kind::STATUS => self.on_status_refused(nack, until),
+            Kind::LOOKUP => self.on_lookup_refused(tx, now, nack, until)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn on_close(&mut self, close: &Close<'_>) {
+        let cause = OfflineCause::ClosedByServer { code: close.code };
+        self.ending
+            .get_or_insert_with(|| (cause, ComeBack::after_close(close.code)));
+        // Whoever receives CLOSE sends nothing any more [M-14.1].
+        self.output.clear();
+        self.link = Link::Closing;
+    }
+
+    fn on_goaway(&mut self, now: Millis, goaway: &Goaway<'_>) -> Result<(), Fault> {
+        self.dial.moved(goaway.address);
+        let back = ComeBack::Between(goaway.delay_ms_min, goaway.delay_ms_max);
+        self.ending = Some((OfflineCause::ServerLeaving, back));
+        match &mut self.link {
+            Link::Ready(live) => {
+                live.leaving.get_or_insert_with(|| now.plus(LEAVING_MS_MAX));
+            }
+            Link::Greeting(_) => return Err(UNEXPECTED),
+            _ => self.say_goodbye(),
+        }
+        Ok(())
+    }
+
+    /// Ends whatever connection there is, or is being made.
+    pub(super) fn hang_up(&mut self) {
+        match self.link {
+            Link::Down | Link::Closing => {}
+            // Nothing was said: the transport alone is closed.
+            Link::Dialing => self.link = Link::Closing,
+            _ => self.say_goodbye(),
+        }
+    }
+
+    /// Ends the connection from this side, for the reason in `ending`.
+    pub(super) fn say_goodbye(&mut self) {
+        self.write(&Frame::Close(Close {
+            code: CloseCode::NORMAL,
+            detail: "",
+        }));
+        self.link = Link::Closing;
+    }
+
+    /// Ends the connection because the server broke the protocol.
+    pub(super) fn reject(&mut self, code: CloseCode) {
+        self.ending = Some((OfflineCause::ServerMisbehaved { code }, ComeBack::Backoff));
+        self.write(&Frame::Close(Close { code, detail: "" }));
+        self.link = Link::Closing;
+    }
+
+    /// The transport is gone, or could not be made.
+    pub(super) fn on_lost(&mut self, now: Millis, cause: OfflineCause) {
+        let (cause, back) = self.ending.take().unwrap_or((cause, ComeBack::Backoff));
+        self.dial.lost(now, back, &mut self.rng);
+        self.link = Link::Down;
+        self.input.clear();
+        self.output.clear();
+        self.outbox.disconnected();
+        self.lookups.disconnected();
+        self.reads.disconnected();
+        self.statuses.disconnected();
+        if self.wants_connection() {
+            self.notices.pass(Event::Offline {
+                cause,
+                retry_at: self.dial.next_at(),
+            });
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! The other sides of conversations: a user id, a handle, or both.
+
+use martlet_protocol::{Timestamp, UserId};
+
+use super::db::{Tx, from_sql, to_sql};
+use crate::error::StoreError;
+
+/// A conversation's number in this database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ContactId(pub i64);
+
+/// The other side of a conversation. At least one of the two names is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contact {
+    /// Its number here.
+    pub id: ContactId,
+    /// The account, once the server has said which one has the handle.
+    pub user: Option<UserId>,
+    /// The handle, once the server has said which one the account has.
+    pub handle: Option<String>,
+    /// The newest timestamp seen in the conversation.
+    pub newest: Timestamp,
+}
+
+impl Contact {
+    /// The name to show: the handle, or the user id while the handle is not known.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match (&self.handle, self.user) {
+            (Some(handle), _) => handle.clone(),
+            (None, Some(user)) => user.to_string(),
+            (None, None) => String::new(),
+        }
+    }
+}
+
+impl Tx<'_> {
+    /// The contact with this handle, made when it is new.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn contact_of_handle(&self, handle: &str) -> Result<Contact, StoreError> {
+        self.execute(
+            "INSERT OR IGNORE INTO contacts (handle) VALUES (?1)",
+            [handle],
+        )?;
+        let found = self.contact_where("SELECT * FROM contacts WHERE handle = ?1", handle)?;
+        found.ok_or(StoreError::RowInvalid {
+            column: "contacts.handle",
+        })
+    }
+
+    /// The contact with this account, made when it is new.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn contact_of_user(&self, user: UserId) -> Result<Contact, StoreError> {
+        let user = to_sql(user.0);
+        let sql = "SELECT * FROM contacts WHERE user = ?1";
+        if let Some(found) = self.contact_where(sql, user)? {
+            return Ok(found);
+        }
+        self.execute("INSERT INTO contacts (user) VALUES (?1)", [user])?;
+        let made = self.contact_where(sql, user)?;
+        made.ok_or(StoreError::RowInvalid {
+            column: "contacts.user",
+        })
+    }
+
+    /// A contact by its number.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn contact(&self, id: ContactId) -> Result<Contact, StoreError> {
+        let found = self.contact_where("SELECT * FROM contacts WHERE contact = ?1", id.0)?;
+        found.ok_or(StoreError::RowInvalid {
+            column: "messages.contact",
+        })
+    }
+
+    /// A contact by the name that is shown for it, handle or user id.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn find_contact(&self, name: &str) -> Result<Option<Contact>, StoreError> {
+        let by_handle = self.contact_where("SELECT * FROM contacts WHERE handle = ?1", name)?;
+        if by_handle.is_some() || name.len() != 16 {
+            return Ok(by_handle);
+        }
+        let Ok(user) = u64::from_str_radix(name, 16) else {
+            return Ok(None);
+        };
+        self.contact_where("SELECT * FROM contacts WHERE user = ?1", to_sql(user))
+    }
+
+    /// Contacts of which one name is missing: what must be looked up again after a restart.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn incomplete_contacts(&self) -> Result<Vec<Contact>, StoreError> {
+        self.all(
+            "SELECT * FROM contacts WHERE handle IS NULL OR
+             (user IS NULL AND EXISTS (SELECT 1 FROM outbox WHERE outbox.contact = contacts.contact))",
+            (),
+            read_contact,
+        )
+    }
+
+    /// Learns that `user` and `handle` are the same account. Returns the contact that holds the
+    /// conversation from now on; one that knew only the account is merged into it. A handle that
+    /// was seen with another account stays with that one: two people never share a conversation.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn learn(&self, user: UserId, handle: &str) -> Result<ContactId, StoreError> {
+        let id = to_sql(user.0);
+        let by_user = self.contact_where("SELECT * FROM contacts WHERE user = ?1", id)?;
+        if let Some(contact) = by_user.as_ref().filter(|contact| contact.handle.is_some()) {
+            return Ok(contact.id);
+        }
+        let by_handle = self.contact_of_handle(handle)?;
+        if by_handle.user.is_some_and(|known| known != user) {
+            return Ok(self.contact_of_user(user)?.id);
+        }
+        if let Some(nameless) = by_user {
+            self.merge(nameless.id, by_handle.id)?;
+        }
+        self.execute(
+            "UPDATE contacts SET user = ?2 WHERE contact = ?1 AND user IS NULL",
+            (by_handle.id.0, id),
+        )?;
+        Ok(by_handle.id)
+    }
+
+    /// Remembers that a message with this timestamp was seen in the conversation.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn see(&self, contact: ContactId, timestamp: Timestamp) -> Result<(), StoreError> {
+        self.execute(
+            "UPDATE contacts SET newest = ?2 WHERE contact = ?1 AND newest < ?2",
+            (contact.0, to_sql(timestamp.0)),
+        )?;
+        Ok(())
+    }
+
+    /// Moves everything that hangs on `from`, which has no handle and so no own messages.
+    fn merge(&self, from: ContactId, into: ContactId) -> Result<(), StoreError> {
+        let pair = (from.0, into.0);
+        self.execute("UPDATE messages SET contact = ?2 WHERE contact = ?1", pair)?;
+        self.execute(
+            "UPDATE OR REPLACE watermarks SET contact = ?2 WHERE contact = ?1",
+            pair,
+        )?;
+        self.execute(
+            "UPDATE OR REPLACE reads SET contact = ?2 WHERE contact = ?1",
+            pair,
+        )?;
+        self.execute(
+            "UPDATE contacts SET
+             newest = max(newest, (SELECT newest FROM contacts WHERE contact = ?1)),
+             read_up_to = max(read_up_to, (SELECT read_up_to FROM contacts WHERE contact = ?1))
+             WHERE contact = ?2",
+            pair,
+        )?;
+        self.execute("DELETE FROM contacts WHERE contact = ?1", [from.0])?;
+        Ok(())
+    }
+
+    fn contact_where(
+        &self,
+        sql: &str,
+        value: impl rusqlite::ToSql,
+    ) -> Result<Option<Contact>, StoreError> {
+        self.first(sql, [value], read_contact)
+    }
+}
+
+fn read_contact(row: &rusqlite::Row<'_>) -> rusqlite::Result<Contact> {
+    let user: Option<i64> = row.get("user")?;
+    Ok(Contact {
+        id: ContactId(row.get("contact")?),
+        user: user.map(|user| UserId(from_sql(user))),
+        handle: row.get("handle")?,
+        newest: Timestamp(from_sql(row.get("newest")?)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Db;
+    use super::*;
+
+    #[test]
+    fn a_stranger_who_turns_out_to_be_a_known_name_becomes_one_conversation() {
+        let mut db = Db::memory().unwrap();
+        let tx = db.begin().unwrap();
+        let named = tx.contact_of_handle("bob").unwrap();
+        let nameless = tx.contact_of_user(UserId(7)).unwrap();
+        assert_ne!(named.id, nameless.id);
+        tx.see(nameless.id, Timestamp(99)).unwrap();
+
+        assert_eq!(tx.learn(UserId(7), "bob").unwrap(), named.id);
+        let merged = tx.contact_of_user(UserId(7)).unwrap();
+        assert_eq!(merged.id, named.id);
+        assert_eq!(merged.handle.as_deref(), Some("bob"));
+        assert_eq!(merged.newest, Timestamp(99));
+    }
+
+    #[test]
+    fn a_name_that_moves_to_another_account_does_not_take_the_conversation_with_it() {
+        let mut db = Db::memory().unwrap();
+        let tx = db.begin().unwrap();
+        let first = tx.learn(UserId(7), "bob").unwrap();
+        let second = tx.learn(UserId(8), "bob").unwrap();
+        assert_ne!(first, second);
+        assert_eq!(tx.contact(second).unwrap().handle, None);
+    }
+
+    #[test]
+    fn a_conversation_is_found_by_the_name_that_was_shown() {
+        let mut db = Db::memory().unwrap();
+        let tx = db.begin().unwrap();
+        let contact = tx.contact_of_user(UserId(0xabc)).unwrap();
+        assert_eq!(contact.name(), "0000000000000abc");
+        assert_eq!(tx.find_contact(&contact.name()).unwrap(), Some(contact));
+        assert_eq!(tx.find_contact("bob").unwrap(), None);
+    }
+}

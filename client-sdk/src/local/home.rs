@@ -1,0 +1,136 @@
+//! The directory of one device, and the lock that keeps a second process out of it.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use super::Db;
+use crate::error::OpenError;
+
+const DATABASE: &str = "martlet.db";
+const LOCK: &str = "lock";
+
+/// A directory that this process has to itself. Two engines on one database would both use the
+/// same stream position and message ids. The operating system drops the lock with the process.
+#[derive(Debug)]
+pub struct Home {
+    dir: PathBuf,
+    _lock: File,
+}
+
+impl Home {
+    /// Creates the directory, readable by its owner only, and takes its lock.
+    ///
+    /// # Errors
+    /// [`OpenError::Locked`] names the process that has it.
+    pub fn open(dir: &Path) -> Result<Self, OpenError> {
+        create_dir(dir).map_err(|error| unusable(dir, error))?;
+        let path = dir.join(LOCK);
+        let mut lock = open_private(&path).map_err(|error| unusable(&path, error))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(OpenError::Locked {
+                    pid: read_pid(&mut lock),
+                });
+            }
+            Err(TryLockError::Error(source)) => return Err(unusable(&path, source)),
+        }
+        write_pid(&mut lock).map_err(|error| unusable(&path, error))?;
+        // SQLite creates its side files with the mode of the database.
+        let database = dir.join(DATABASE);
+        open_private(&database).map_err(|error| unusable(&database, error))?;
+        Ok(Self {
+            dir: dir.to_owned(),
+            _lock: lock,
+        })
+    }
+
+    /// Opens the database of this home.
+    ///
+    /// # Errors
+    /// [`OpenError::Store`].
+    pub fn database(&self) -> Result<Db, OpenError> {
+        Ok(Db::open(&self.dir.join(DATABASE))?)
+    }
+}
+
+fn unusable(path: &Path, source: io::Error) -> OpenError {
+    OpenError::HomeUnusable {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+fn create_dir(dir: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt;
+        builder.mode(0o700);
+    }
+    builder.create(dir)
+}
+
+fn open_private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    options.open(path)
+}
+
+/// Who has the lock; 0 when its holder has not written its id yet.
+fn read_pid(lock: &mut File) -> u32 {
+    let mut text = String::new();
+    let read = lock.read_to_string(&mut text);
+    read.ok()
+        .and_then(|_| text.trim().parse().ok())
+        .unwrap_or(0)
+}
+
+fn write_pid(lock: &mut File) -> io::Result<()> {
+    lock.set_len(0)?;
+    lock.rewind()?;
+    writeln!(lock, "{}", std::process::id())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_opener_is_told_which_process_has_the_home() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::open(dir.path()).unwrap();
+        let error = Home::open(dir.path()).unwrap_err();
+        assert!(
+            matches!(error, OpenError::Locked { pid } if pid == std::process::id()),
+            "{error}"
+        );
+        drop(home);
+        assert!(Home::open(dir.path()).is_ok());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nobody_else_can_read_the_home() {
+        use std::fs;
+        use std::os::unix::fs::PermissionsExt;
+
+        let parent = tempfile::tempdir().unwrap();
+        let dir = parent.path().join("home");
+        let home = Home::open(&dir).unwrap();
+        let _db = home.database().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&dir), 0o700);
+        for file in fs::read_dir(&dir).unwrap() {
+            let path = file.unwrap().path();
+            assert_eq!(mode(&path), 0o600, "{}", path.display());
+        }
+    }
+}

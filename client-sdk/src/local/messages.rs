@@ -1,0 +1,412 @@
+//! Every message of this home, own and received.
+
+use martlet_protocol::{DeviceId, MessageId, Millis, Timestamp};
+use rusqlite::Row;
+
+use super::contacts::ContactId;
+use super::db::{Tx, from_sql, to_sql};
+use crate::config::History;
+use crate::error::StoreError;
+use crate::event::{Direction, Message, MessageState};
+use crate::seal::Content;
+
+/// A message's number in this database: the order in which this home learned of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Seq(pub i64);
+
+/// The timestamp of an own message that has none yet: it sorts behind all that have one, and no
+/// watermark reaches it.
+const UNANSWERED: i64 = i64::MAX;
+
+const SENT_HERE: u8 = 0;
+const RECEIVED: u8 = 1;
+const SENT_ELSEWHERE: u8 = 2;
+
+/// What the state machine needs to know of an own message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MessageRow {
+    /// Its number here.
+    pub seq: Seq,
+    /// Its id.
+    pub id: MessageId,
+    /// The conversation.
+    pub contact: ContactId,
+    /// Where it stands.
+    pub state: MessageState,
+    /// Its place in the conversation, once the server has given it one.
+    pub timestamp: Option<Timestamp>,
+    /// In how many inboxes it was placed; 0 while that is not known.
+    pub devices: u64,
+}
+
+/// A message to store that was written here.
+#[derive(Clone, Debug)]
+pub struct Outgoing<'a> {
+    /// Its id.
+    pub id: MessageId,
+    /// The conversation.
+    pub contact: ContactId,
+    /// This device.
+    pub device: DeviceId,
+    /// When it was written.
+    pub written_at: Millis,
+    /// What it says.
+    pub content: &'a Content,
+}
+
+/// A message to store that came out of the stream.
+#[derive(Clone, Debug)]
+pub struct Incoming<'a> {
+    /// Its author's id for it.
+    pub id: MessageId,
+    /// The conversation.
+    pub contact: ContactId,
+    /// The author's device.
+    pub device: DeviceId,
+    /// Whether another device of this account wrote it.
+    pub own: bool,
+    /// Its place in the conversation.
+    pub timestamp: Timestamp,
+    /// What it says.
+    pub content: &'a Content,
+}
+
+impl Tx<'_> {
+    /// Stores a message that was written here, in state pending.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn insert_outgoing(&self, message: &Outgoing<'_>) -> Result<Seq, StoreError> {
+        let seq = self.insert(
+            "INSERT INTO messages
+             (id, contact, direction, device, timestamp, written_at, kind, data, state,
+              changed_at, devices)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?6, 0)",
+            (
+                message.id.0.as_slice(),
+                message.contact.0,
+                SENT_HERE,
+                message.device.0,
+                UNANSWERED,
+                to_sql(message.written_at.0),
+                message.content.kind,
+                message.content.data.as_slice(),
+                state_code(MessageState::Pending),
+            ),
+        )?;
+        Ok(Seq(seq))
+    }
+
+    /// Stores a message that came, or returns `None` when this home has it: its author's device
+    /// and id name it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn insert_incoming(
+        &self,
+        now: Millis,
+        message: &Incoming<'_>,
+    ) -> Result<Option<Seq>, StoreError> {
+        let (direction, state) = match message.own {
+            true => (SENT_ELSEWHERE, MessageState::Sent),
+            false => (RECEIVED, MessageState::Delivered),
+        };
+        let key = (
+            message.id.0.as_slice(),
+            direction,
+            message.contact.0,
+            message.device.0,
+        );
+        let known = self.first(
+            "SELECT seq FROM messages
+             WHERE id = ?1 AND direction = ?2 AND contact = ?3 AND device = ?4",
+            key,
+            |row| row.get::<_, i64>(0),
+        )?;
+        if known.is_some() {
+            return Ok(None);
+        }
+        let seq = self.insert(
+            "INSERT INTO messages
+             (id, direction, contact, device, timestamp, written_at, kind, data, state,
+              changed_at, devices)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?6, 0)",
+            (
+                key.0,
+                key.1,
+                key.2,
+                key.3,
+                to_sql(message.timestamp.0),
+                to_sql(now.0),
+                message.content.kind,
+                message.content.data.as_slice(),
+                state_code(state),
+            ),
+        )?;
+        Ok(Some(Seq(seq)))
+    }
+
+    /// An own message by its id.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn own_message(&self, id: MessageId) -> Result<Option<MessageRow>, StoreError> {
+        self.first(
+            "SELECT seq, id, contact, state, timestamp, devices FROM messages
+             WHERE id = ?1 AND direction = 0",
+            [id.0.as_slice()],
+            read_row,
+        )
+    }
+
+    /// Own messages of a conversation in state sent, and also delivered ones when `target` is
+    /// read, up to a timestamp, for which no FACT of `device` was seen; oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn own_below(
+        &self,
+        contact: ContactId,
+        device: DeviceId,
+        target: MessageState,
+        up_to: Timestamp,
+    ) -> Result<Vec<MessageRow>, StoreError> {
+        self.all(
+            "SELECT seq, id, contact, state, timestamp, devices FROM messages
+             WHERE contact = ?1 AND direction = 0 AND state < 3
+             AND state BETWEEN 1 AND ?2 AND timestamp <= ?3
+             AND NOT EXISTS
+                 (SELECT 1 FROM facts WHERE facts.seq = messages.seq AND facts.device = ?4)
+             ORDER BY timestamp",
+            (
+                contact.0,
+                state_code(target).saturating_sub(1),
+                to_sql(up_to.0),
+                device.0,
+            ),
+            read_row,
+        )
+    }
+
+    /// Writes a message's new state.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn set_state(&self, seq: Seq, state: MessageState, at: Millis) -> Result<(), StoreError> {
+        self.execute(
+            "UPDATE messages SET state = ?2, changed_at = ?3 WHERE seq = ?1",
+            (seq.0, state_code(state), to_sql(at.0)),
+        )?;
+        Ok(())
+    }
+
+    /// Writes where the server has placed an own message.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn set_placed(
+        &self,
+        seq: Seq,
+        timestamp: Timestamp,
+        devices: u64,
+    ) -> Result<(), StoreError> {
+        self.execute(
+            "UPDATE messages SET timestamp = ?2, devices = ?3 WHERE seq = ?1",
+            (seq.0, to_sql(timestamp.0), to_sql(devices)),
+        )?;
+        Ok(())
+    }
+
+    /// Gives a message that the server will never place the place at which it was written.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn set_failed(&self, seq: Seq, at: Millis) -> Result<(), StoreError> {
+        self.execute(
+            "UPDATE messages SET timestamp = written_at * 1000 WHERE seq = ?1",
+            [seq.0],
+        )?;
+        self.set_state(seq, MessageState::Failed, at)
+    }
+
+    /// The id of the newest own message: new ids go on behind it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn newest_own_id(&self) -> Result<Option<MessageId>, StoreError> {
+        self.first(
+            "SELECT id FROM messages WHERE direction = 0 ORDER BY id DESC LIMIT 1",
+            (),
+            |row| read_id(row, 0),
+        )
+    }
+
+    /// A message to show, by its number.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn shown(&self, seq: Seq) -> Result<Message, StoreError> {
+        let found = self.first(&select_shown("WHERE seq = ?1"), [seq.0], read_shown)?;
+        found.ok_or(StoreError::RowInvalid {
+            column: "notices.seq",
+        })
+    }
+
+    /// A message to show, by its id; an own one before a received one with the same id.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn shown_by_id(&self, id: MessageId) -> Result<Option<Message>, StoreError> {
+        let sql = select_shown("WHERE id = ?1 ORDER BY direction LIMIT 1");
+        self.first(&sql, [id.0.as_slice()], read_shown)
+    }
+
+    /// A page of a conversation in its causal order, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn history(&self, contact: ContactId, page: &History) -> Result<Vec<Message>, StoreError> {
+        let before = match page.before {
+            None => None,
+            Some(id) => self.first(
+                "SELECT timestamp, id, seq FROM messages WHERE contact = ?1 AND id = ?2",
+                (contact.0, id.0.as_slice()),
+                |row| {
+                    Ok((
+                        row.get::<_, i64>(0)?,
+                        row.get::<_, Vec<u8>>(1)?,
+                        row.get(2)?,
+                    ))
+                },
+            )?,
+        };
+        let (timestamp, id, seq): (i64, Vec<u8>, i64) =
+            before.unwrap_or_else(|| (i64::MAX, vec![0xff; 16], i64::MAX));
+        let limit = i64::try_from(page.limit).unwrap_or(i64::MAX);
+        let mut messages = self.all(
+            &select_shown(
+                "WHERE messages.contact = ?1 AND (timestamp, id, seq) < (?2, ?3, ?4)
+                 ORDER BY timestamp DESC, id DESC, seq DESC LIMIT ?5",
+            ),
+            (contact.0, timestamp, id, seq, limit),
+            read_shown,
+        )?;
+        messages.reverse();
+        Ok(messages)
+    }
+
+    /// The author, conversation and timestamp of a received message.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn received(
+        &self,
+        contact: ContactId,
+        id: MessageId,
+    ) -> Result<Option<(DeviceId, Timestamp)>, StoreError> {
+        self.first(
+            "SELECT device, timestamp FROM messages
+             WHERE id = ?1 AND direction = 1 AND contact = ?2",
+            (id.0.as_slice(), contact.0),
+            |row| Ok((DeviceId(row.get(0)?), Timestamp(from_sql(row.get(1)?)))),
+        )
+    }
+
+    /// Own messages sent and not delivered, newest first: what a gap may have left without news.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn own_undelivered(&self, rows_max: u32) -> Result<Vec<MessageId>, StoreError> {
+        self.all(
+            "SELECT id FROM messages WHERE direction = 0 AND state < 3 AND state = 1
+             ORDER BY seq DESC LIMIT ?1",
+            [rows_max],
+            |row| read_id(row, 0),
+        )
+    }
+}
+
+fn select_shown(tail: &str) -> String {
+    format!(
+        "SELECT id, direction, handle, user, device, kind, data, state, timestamp, written_at,
+         changed_at FROM messages JOIN contacts USING (contact) {tail}"
+    )
+}
+
+fn read_shown(row: &Row<'_>) -> rusqlite::Result<Message> {
+    let (handle, user): (Option<String>, Option<i64>) = (row.get(2)?, row.get(3)?);
+    let name = || user.map_or_else(String::new, |user| format!("{:016x}", from_sql(user)));
+    let timestamp: i64 = row.get(8)?;
+    let at = match timestamp {
+        UNANSWERED => Millis(from_sql(row.get(9)?)),
+        given => Timestamp(from_sql(given)).millis(),
+    };
+    let content = Content {
+        kind: row.get(5)?,
+        data: row.get(6)?,
+    };
+    Ok(Message {
+        id: read_id(row, 0)?,
+        direction: match row.get::<_, u8>(1)? {
+            RECEIVED => Direction::Incoming,
+            _ => Direction::Outgoing,
+        },
+        peer: handle.unwrap_or_else(name),
+        device: DeviceId(row.get(4)?),
+        body: content.into_body(),
+        state: read_state(row, 7)?,
+        at,
+        changed_at: Millis(from_sql(row.get(10)?)),
+    })
+}
+
+fn read_row(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
+    let timestamp: i64 = row.get(4)?;
+    Ok(MessageRow {
+        seq: Seq(row.get(0)?),
+        id: read_id(row, 1)?,
+        contact: ContactId(row.get(2)?),
+        state: read_state(row, 3)?,
+        timestamp: (timestamp != UNANSWERED).then(|| Timestamp(from_sql(timestamp))),
+        devices: from_sql(row.get(5)?),
+    })
+}
+
+pub(super) fn read_id(row: &Row<'_>, column: usize) -> rusqlite::Result<MessageId> {
+    row.get(column).map(MessageId)
+}
+
+pub(super) const fn state_code(state: MessageState) -> u8 {
+    match state {
+        MessageState::Pending => 0,
+        MessageState::Sent => 1,
+        MessageState::Delivered => 2,
+        MessageState::Read => 3,
+        MessageState::Expired => 4,
+        MessageState::Overflow => 5,
+        MessageState::Held => 6,
+        MessageState::DeviceGone => 7,
+        MessageState::Failed => 8,
+    }
+}
+
+pub(super) fn read_state(row: &Row<'_>, column: usize) -> rusqlite::Result<MessageState> {
+    let code: u8 = row.get(column)?;
+    Ok(match code {
+        0 => MessageState::Pending,
+        1 => MessageState::Sent,
+        2 => MessageState::Delivered,
+        3 => MessageState::Read,
+        4 => MessageState::Expired,
+        5 => MessageState::Overflow,
+        6 => MessageState::Held,
+        7 => MessageState::DeviceGone,
+        8 => MessageState::Failed,
+        other => {
+            return Err(rusqlite::Error::IntegralValueOutOfRange(
+                column,
+                other.into(),
+            ));
+        }
+    })
+}

@@ -1,0 +1,164 @@
+//! Events that the application has not taken: a durable queue between the engine and it.
+
+use martlet_protocol::{Millis, NackCode, Position, UserId, frame};
+use rusqlite::Row;
+use rusqlite::types::Type;
+
+use super::db::{Tx, from_sql, to_sql};
+use super::messages::{Seq, read_state, state_code};
+use crate::error::StoreError;
+use crate::event::{GapReason, MessageState};
+
+/// A notice's number; they are taken in this order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NoticeId(pub i64);
+
+/// An event that waits for the application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// A message came.
+    Message(Seq),
+    /// An own message reached a state.
+    Receipt {
+        /// Which message.
+        seq: Seq,
+        /// Which state.
+        state: MessageState,
+        /// When.
+        at: Millis,
+    },
+    /// An own message was refused for good.
+    Failed {
+        /// Which message.
+        seq: Seq,
+        /// Why.
+        code: NackCode,
+    },
+    /// Positions of the stream are missing.
+    Gap {
+        /// The first one.
+        from: Position,
+        /// The last one.
+        to: Position,
+        /// Why.
+        reason: GapReason,
+    },
+}
+
+const MESSAGE: u8 = 1;
+const RECEIPT: u8 = 2;
+const FAILED: u8 = 3;
+const GAP: u8 = 4;
+
+impl Notice {
+    /// Which message it is about.
+    #[must_use]
+    pub const fn seq(&self) -> Option<Seq> {
+        match self {
+            Self::Message(seq) | Self::Receipt { seq, .. } | Self::Failed { seq, .. } => Some(*seq),
+            Self::Gap { .. } => None,
+        }
+    }
+}
+
+impl Tx<'_> {
+    /// Appends a notice under a number above all earlier ones.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn notify(&self, id: NoticeId, notice: &Notice) -> Result<(), StoreError> {
+        let (kind, code, low, high) = match *notice {
+            Notice::Message(_) => (MESSAGE, 0, 0, 0),
+            Notice::Receipt { state, at, .. } => (RECEIPT, state_code(state).into(), at.0, 0),
+            Notice::Failed { code, .. } => (FAILED, code.0, 0, 0),
+            Notice::Gap { from, to, reason } => (GAP, reason.to_wire().0.into(), from.0, to.0),
+        };
+        self.execute(
+            "INSERT INTO notices (notice, kind, seq, code, low, high)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            (
+                id.0,
+                kind,
+                notice.seq().map(|seq| seq.0),
+                code,
+                to_sql(low),
+                to_sql(high),
+            ),
+        )?;
+        Ok(())
+    }
+
+    /// The oldest notice.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn first_notice(&self) -> Result<Option<(NoticeId, Notice)>, StoreError> {
+        self.first(
+            "SELECT notice, kind, coalesce(seq, 0), code, low, high FROM notices
+             ORDER BY notice LIMIT 1",
+            (),
+            |row| Ok((NoticeId(row.get(0)?), read_notice(row)?)),
+        )
+    }
+
+    /// The number of the newest notice.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn newest_notice(&self) -> Result<NoticeId, StoreError> {
+        let sql = "SELECT coalesce(max(notice), 0) FROM notices";
+        let newest = self.first(sql, (), |row| row.get(0))?;
+        Ok(NoticeId(newest.unwrap_or(0)))
+    }
+
+    /// Takes a notice: once this is committed it is never seen again.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn take_notice(&self, id: NoticeId) -> Result<(), StoreError> {
+        self.execute("DELETE FROM notices WHERE notice = ?1", [id.0])?;
+        Ok(())
+    }
+
+    /// The account at the other side of a message, while its handle is not known.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn nameless(&self, seq: Seq) -> Result<Option<UserId>, StoreError> {
+        self.first(
+            "SELECT user FROM messages JOIN contacts USING (contact)
+             WHERE seq = ?1 AND handle IS NULL",
+            [seq.0],
+            |row| row.get(0).map(|user| UserId(from_sql(user))),
+        )
+    }
+}
+
+fn read_notice(row: &Row<'_>) -> rusqlite::Result<Notice> {
+    let (kind, seq, low) = (row.get(1)?, Seq(row.get(2)?), from_sql(row.get(4)?));
+    Ok(match kind {
+        MESSAGE => Notice::Message(seq),
+        RECEIPT => Notice::Receipt {
+            seq,
+            state: read_state(row, 3)?,
+            at: Millis(low),
+        },
+        FAILED => Notice::Failed {
+            seq,
+            code: NackCode(row.get(3)?),
+        },
+        GAP => Notice::Gap {
+            from: Position(low),
+            to: Position(from_sql(row.get(5)?)),
+            reason: frame::GapReason(row.get(3)?).into(),
+        },
+        _ => {
+            let reason = "no kind of notice".into();
+            return Err(rusqlite::Error::FromSqlConversionFailure(
+                1,
+                Type::Integer,
+                reason,
+            ));
+        }
+    })
+}

@@ -1,0 +1,118 @@
+//! What the recipient's devices have said: facts about one message, watermarks about all up to one.
+
+use martlet_protocol::{DeviceId, Millis, Timestamp};
+
+use super::contacts::ContactId;
+use super::db::{Tx, from_sql, to_sql};
+use super::messages::{Seq, read_state, state_code};
+use crate::error::StoreError;
+use crate::event::MessageState;
+
+/// How far one device of a contact is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Watermark {
+    /// Delivered or read.
+    pub(crate) state: MessageState,
+    /// When it got there.
+    pub(crate) at: Millis,
+}
+
+/// How a message ended without being delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ending {
+    /// On how many devices it has ended.
+    pub(crate) devices: u64,
+    /// How, on the last of them.
+    pub(crate) state: MessageState,
+    /// When, on the last of them.
+    pub(crate) at: Millis,
+}
+
+impl Tx<'_> {
+    /// Raises a watermark and returns whether it rose: the protocol has clients ignore one that
+    /// does not.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn raise_watermark(
+        &self,
+        contact: ContactId,
+        device: DeviceId,
+        state: MessageState,
+        up_to: Timestamp,
+        at: Millis,
+    ) -> Result<bool, StoreError> {
+        let changed = self.execute(
+            "INSERT INTO watermarks (contact, device, state, up_to, at)
+             VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT DO UPDATE SET up_to = excluded.up_to, at = excluded.at
+             WHERE up_to < excluded.up_to",
+            (
+                contact.0,
+                device.0,
+                state_code(state),
+                to_sql(up_to.0),
+                to_sql(at.0),
+            ),
+        )?;
+        Ok(changed > 0)
+    }
+
+    /// The watermarks that had passed a message before its SENT came, delivered before read.
+    pub(crate) fn watermarks_over(
+        &self,
+        seq: Seq,
+        contact: ContactId,
+        timestamp: Timestamp,
+    ) -> Result<Vec<Watermark>, StoreError> {
+        self.all(
+            "SELECT state, at FROM watermarks
+             WHERE contact = ?1 AND up_to >= ?2 AND NOT EXISTS
+                 (SELECT 1 FROM facts WHERE facts.seq = ?3 AND facts.device = watermarks.device)
+             ORDER BY state, at",
+            (contact.0, to_sql(timestamp.0), seq.0),
+            |row| {
+                Ok(Watermark {
+                    state: read_state(row, 0)?,
+                    at: Millis(from_sql(row.get(1)?)),
+                })
+            },
+        )
+    }
+
+    /// Remembers that a FACT of this device has named the message: watermarks of the device do
+    /// not speak of it any more. `ended` is the state in which it ended there, if it did.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn note_fact(
+        &self,
+        seq: Seq,
+        device: DeviceId,
+        ended: Option<MessageState>,
+        at: Millis,
+    ) -> Result<(), StoreError> {
+        self.execute(
+            "INSERT OR REPLACE INTO facts (seq, device, ended, at) VALUES (?1, ?2, ?3, ?4)",
+            (seq.0, device.0, ended.map_or(0, state_code), to_sql(at.0)),
+        )?;
+        Ok(())
+    }
+
+    /// On how many devices the message ended without being delivered, and how and when it did on
+    /// the last of them.
+    pub(crate) fn endings(&self, seq: Seq) -> Result<Option<Ending>, StoreError> {
+        self.first(
+            "SELECT ended, at, count(*) OVER () FROM facts WHERE seq = ?1 AND ended > 0
+             ORDER BY at DESC, device DESC LIMIT 1",
+            [seq.0],
+            |row| {
+                Ok(Ending {
+                    state: read_state(row, 0)?,
+                    at: Millis(from_sql(row.get(1)?)),
+                    devices: from_sql(row.get(2)?),
+                })
+            },
+        )
+    }
+}

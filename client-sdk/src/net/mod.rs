@@ -1,0 +1,12 @@
+//! The only place with sockets, threads and clocks: it moves bytes between a server and the
+//! engine, and commands and events between the engine and the application.
+
+mod clock;
+mod connection;
+mod desk;
+mod driver;
+mod mailbox;
+mod tls;
+
+pub(crate) use driver::Driver;
+pub(crate) use mailbox::{Command, EventQueue, NewRegistration, Reply};
