@@ -75,3 +75,22 @@ impl fmt::Debug for CloseCode {
         write!(f, "{}({})", self.name(), self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_reasons_share_a_code() {
+        for pair in CloseCode::TABLE.windows(2) {
+            assert!(pair[0].0 < pair[1].0, "{:?} and {:?}", pair[0], pair[1]);
+        }
+    }
+
+    // [M-14.4]
+    #[test]
+    fn a_code_of_a_later_version_has_no_name_and_is_no_error() {
+        assert_eq!(CloseCode(60_000).name(), "UNKNOWN");
+        assert_eq!(CloseCode::SHUTDOWN.name(), "SHUTDOWN");
+    }
+}

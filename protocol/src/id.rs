@@ -226,4 +226,20 @@ mod tests {
         id.0[8] = 0xc0;
         assert_eq!(id.time(), None);
     }
+
+    // [M-8.9]
+    #[test]
+    fn a_conversation_is_ordered_by_timestamp_and_then_by_id_as_bytes() {
+        let id = |first| MessageId([first; 16]);
+        let mut order = [
+            (Timestamp(2), id(0)),
+            (Timestamp(1), id(200)),
+            (Timestamp(1), id(9)),
+        ];
+        order.sort();
+        assert_eq!(
+            order.map(|(time, id)| (time.0, id.0[0])),
+            [(1, 9), (1, 200), (2, 0)]
+        );
+    }
 }

@@ -123,4 +123,11 @@ mod tests {
             assert!(pair[0].0 < pair[1].0, "{:?} and {:?}", pair[0], pair[1]);
         }
     }
+
+    // [M-13.3]
+    #[test]
+    fn a_code_of_a_later_version_is_final() {
+        assert_eq!(NackCode(60_000).class(), Class::NEVER);
+        assert_eq!(NackCode(60_000).name(), "UNKNOWN");
+    }
 }

@@ -37,6 +37,7 @@ pub fn negotiate(peer_min: u8, peer_max: u8) -> Option<u8> {
 mod tests {
     use super::*;
 
+    // [M-6.1] [M-6.2] [M-6.3]
     #[test]
     fn the_newest_common_version_wins_and_none_is_refused() {
         assert_eq!(negotiate(1, 1), Some(1));
@@ -44,5 +45,12 @@ mod tests {
         assert_eq!(negotiate(2, 9), None);
         assert_eq!(negotiate(0, 0), None);
         assert_eq!(negotiate(9, 1), None);
+    }
+
+    // [M-6.4] [M-6.5]
+    #[test]
+    fn a_feature_that_one_side_does_not_know_is_not_used() {
+        assert_eq!(Features(0b1100).common(Features(0b0110)), Features(0b0100));
+        assert_eq!(Features(u64::MAX).common(Features::SUPPORTED), Features(0));
     }
 }

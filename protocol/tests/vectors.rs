@@ -34,7 +34,7 @@ fn error_name(error: DecodeError) -> String {
     text.split('(').next().unwrap_or_default().to_owned()
 }
 
-// [M-2.1] [M-2.2] [M-2.12] [M-3.1] [M-3.7] [M-3.8] [M-1.5]
+// [M-2.1] [M-2.2] [M-2.12] [M-3.1] [M-3.7] [M-3.8] [M-1.5] [M-2.11]
 #[test]
 fn a_valid_frame_decodes_and_encodes_to_the_same_bytes() {
     let mut seen = BTreeSet::new();
@@ -68,7 +68,7 @@ fn a_frame_that_has_not_ended_is_no_frame_and_no_error() {
     }
 }
 
-// [M-2.6] [M-2.9]
+// [M-2.6] [M-2.9] [M-4.2]
 #[test]
 fn appended_fields_and_skippable_frames_are_passed_over() {
     for case in cases("tolerated.json") {

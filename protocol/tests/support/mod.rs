@@ -5,6 +5,8 @@
     reason = "each test uses its part; a bad vector must fail it"
 )]
 
+pub(crate) mod tables;
+
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;

@@ -48,8 +48,8 @@ pub const MODULES: &[(&str, &[&str])] = &[
     (
         "protocol",
         &[
-            "codec", "frame", "crc", "header", "auth", "handle", "close", "nack", "state",
-            "version", "wire", "error", "id", "kind", "limits",
+            "fuzzing", "codec", "frame", "crc", "header", "auth", "handle", "close", "nack",
+            "state", "version", "wire", "error", "id", "kind", "limits",
         ],
     ),
     (

@@ -15,6 +15,7 @@ pub(super) fn sessions() -> Vec<Session> {
         gaps(),
         held(),
         restored(),
+        state_lost(),
         own_copies(),
         credit(),
     ]
@@ -51,14 +52,25 @@ fn drain() -> Session {
     session
         .ready(BOB, Resume { tail: 3, ..FRESH })
         .server(from_alice(1, 1), "")
-        .server(from_alice(2, 2), "")
+        .client(Frame::Ping(Ping { token: 1 }), "")
+        .server(
+            from_alice(2, 2),
+            "in the order in which alice sent them [M-9.15]",
+        )
+        .server(
+            Frame::Pong(Pong { token: 1 }),
+            "answers do not wait for the drain [M-10.21]",
+        )
         .server(from_alice(3, 3), "")
         .server(caught_up(3, false), "the backlog ends [M-10.19]")
         .client(ack(2), "two are stored: both are DELIVERED [M-10.4]")
         .client(read(3), "not acknowledged yet")
         .server(refused, "[M-11.12]")
         .client(ack(3), "")
-        .client(read(3), "1 and 2 are read, too; no answer [M-11.13]")
+        .client(
+            read(3),
+            "1 and 2 are read, too; no answer [M-11.11] [M-11.13]",
+        )
         .server(from_alice(4, 4), "live")
         .client(ack(4), "");
     session
@@ -85,7 +97,7 @@ fn resume() -> Session {
         .ready(BOB, known)
         .server(
             from_alice(4, 4),
-            "the item after the cursor, nothing twice [M-10.10]",
+            "the item after the cursor, nothing twice [M-10.10] [M-12.10]",
         )
         .server(from_alice(5, 5), "")
         .server(caught_up(5, false), "")
@@ -102,10 +114,13 @@ fn gaps() -> Session {
         .ready(BOB, Resume { tail: 9, ..FRESH })
         .server(
             gap(1, 4, GapReason::EXPIRED),
-            "four positions at once [M-10.1]",
+            "four positions at once [M-10.1]; their time is over [M-9.12]",
         )
         .server(from_alice(5, 5), "")
-        .server(gap(6, 8, GapReason::OVERFLOW), "")
+        .server(
+            gap(6, 8, GapReason::OVERFLOW),
+            "nothing is left out [M-10.18]",
+        )
         .server(from_alice(9, 6), "")
         .server(caught_up(9, true), "trimmed [M-10.20]")
         .client(ack(9), "gaps are acknowledged [M-10.17]");
@@ -124,7 +139,7 @@ fn held() -> Session {
         .client(ack(1), "")
         .client(
             refused(),
-            "the first refusal; 3 is ignored from here on [M-10.15]",
+            "the first refusal; 3 is ignored from here on [M-10.15] [M-12.11]",
         );
     for _ in 2..=5 {
         session
@@ -146,20 +161,32 @@ fn restored() -> Session {
     let old = Resume {
         epoch: EPOCH - 1,
         cursor: 40,
-        at: 0,
-        tail: 42,
+        at: 10,
+        tail: 12,
     };
     let mut session = Session::new("epoch_changed", "The server was restored from a backup.");
     session
         .ready(BOB, old)
-        .server(gap(1, 40, GapReason::RESTORED), "")
         .server(
-            from_alice(41, 1),
-            "bob may have it: known by author and id [M-10.13]",
+            from_alice(11, 1),
+            "behind READY's cursor [M-10.11]; bob may know it [M-10.13]",
         )
-        .server(from_alice(42, 2), "")
-        .server(caught_up(42, true), "")
-        .client(ack(42), "");
+        .server(from_alice(12, 2), "")
+        .server(caught_up(12, false), "")
+        .client(ack(12), "");
+    session
+}
+
+fn state_lost() -> Session {
+    let about = "The device has lost its state; what it had acknowledged is gone.";
+    let mut session = Session::new("state_lost", about);
+    session
+        .ready(BOB, Resume { tail: 5, ..FRESH })
+        .server(gap(1, 3, GapReason::RESTORED), "[M-10.10]")
+        .server(from_alice(4, 4), "")
+        .server(from_alice(5, 5), "")
+        .server(caught_up(5, true), "")
+        .client(ack(5), "");
     session
 }
 
@@ -181,8 +208,13 @@ fn own_copies() -> Session {
     );
     session
         .live(ALICE_2)
-        .server(copy, "the author is alice.1 [M-15.2]")
-        .client(ack(1), "makes no receipt [M-15.3]");
+        .server(copy, "the author is alice.1 [M-15.1] [M-15.2]")
+        .client(ack(1), "makes no receipt [M-15.3]")
+        .server(
+            gap(2, 2, GapReason::OVERFLOW),
+            "the inbox was full for another copy [M-15.4]",
+        )
+        .client(ack(2), "");
     session
 }
 

@@ -33,7 +33,10 @@ fn connect() -> Session {
             register(ALICE),
             "signature over `martlet register v1`, see auth.json",
         )
-        .server(registered(ALICE), "durable before it is sent [M-7.12]")
+        .server(
+            registered(ALICE),
+            "durable before it is sent [M-7.12]; device 1 [M-7.13]",
+        )
         .client(
             auth(ALICE, 1, FRESH),
             "epoch 0 and cursor 0: the device knows no stream [M-10.9]",
@@ -97,7 +100,7 @@ fn handle_taken() -> Session {
         )
         .server(taken, "the connection stays open [M-7.8]")
         .client(register(BOB), "")
-        .server(registered(BOB), "");
+        .server(registered(BOB), "a handle of its own [M-7.11]");
     session
 }
 
@@ -151,6 +154,10 @@ fn skipped() -> Session {
         .skippable("server", 0xd7, "")
         .server(caught_up(0, false), "")
         .skippable("client", 0xd7, "")
+        .client(
+            Frame::Pong(Pong { token: 9 }),
+            "it answers no PING: ignored [M-5.8]",
+        )
         .client(Frame::Ping(Ping { token: 1 }), "")
         .server(Frame::Pong(Pong { token: 1 }), "");
     session

@@ -2,6 +2,7 @@
 
 mod delivery;
 mod entrance;
+mod refusing;
 mod sending;
 mod violations;
 
@@ -57,6 +58,7 @@ const FRESH: Resume = Resume {
 pub(crate) fn files() -> Vec<(String, String)> {
     [
         entrance::sessions(),
+        refusing::sessions(),
         sending::sessions(),
         delivery::sessions(),
         violations::sessions(),
@@ -177,22 +179,31 @@ fn hello() -> Frame<'static> {
 }
 
 fn challenge(connection: usize) -> Frame<'static> {
+    challenge_with(connection, Registration::OPEN)
+}
+
+fn challenge_with(connection: usize, registration: Registration) -> Frame<'static> {
     Frame::Challenge(Challenge {
         version: 1,
         features: Features::default(),
         nonce: nonce(connection),
         server_time: NOW,
-        registration: Registration::OPEN,
+        registration,
     })
 }
 
 fn register(device: Device) -> Frame<'static> {
-    Frame::Register(Register {
+    Frame::Register(claim(device))
+}
+
+/// The REGISTER of a device on its first connection.
+fn claim(device: Device) -> Register<'static> {
+    Register {
         handle: device.handle,
         key: unhex(device.key),
         signature: unhex(device.register),
         token: b"",
-    })
+    }
 }
 
 fn registered(device: Device) -> Frame<'static> {

@@ -44,7 +44,10 @@ fn to_read() -> Session {
     session
         .live(ALICE)
         .client(lookup, "")
-        .server(Frame::Found(found), "")
+        .server(
+            Frame::Found(found),
+            "the request of the LOOKUP [M-16.6] [M-16.7]",
+        )
         .client(to_bob(1), "")
         .client(
             second,
@@ -57,10 +60,16 @@ fn to_read() -> Session {
             "one watermark for both messages [M-11.10]",
         )
         .client(ack(1), "receipts are acknowledged like events")
-        .server(receipt(2, State::READ, 2), "")
+        .server(
+            receipt(2, State::READ, 2),
+            "it stands for DELIVERED, too [M-11.7]",
+        )
         .client(ack(2), "")
         .client(status(2, BOB.address.user, message_id(2)), "")
-        .server(state, "");
+        .server(
+            state,
+            "the most advanced at bob's devices [M-16.3] [M-16.4]",
+        );
     session
 }
 
@@ -92,10 +101,13 @@ fn duplicate() -> Session {
         )
         .server(ready(Resume { tail: 1, ..FRESH }), "")
         .client(to_bob(1), "the same id and payload")
-        .server(sent(1), "the original answer [M-9.5]")
+        .server(
+            sent(1),
+            "the original answer: the key was kept [M-9.5] [M-9.7]",
+        )
         .server(
             receipt(1, State::DELIVERED, 1),
-            "bob has had it for a while",
+            "made while alice was away [M-11.4]",
         )
         .server(caught_up(1, false), "")
         .client(ack(1), "")
@@ -139,7 +151,10 @@ fn order() -> Session {
         .client(to_bob(2), "")
         .client(to_bob(3), "")
         .server(sent(1), "")
-        .server(refused(2, NackCode::INBOX_FULL, 1_000), "")
+        .server(
+            refused(2, NackCode::INBOX_FULL, 1_000),
+            "nothing was placed [M-9.8]",
+        )
         .server(
             refused(3, NackCode::OUT_OF_ORDER, 1_000),
             "it must not overtake [M-9.16]",
@@ -163,18 +178,21 @@ fn facts() -> Session {
     let mut session = Session::new("facts", about);
     session
         .ready(ALICE, Resume { tail: 6, ..FRESH })
-        .server(receipt(1, State::DELIVERED, 1), "the first message")
+        .server(receipt(1, State::DELIVERED, 1), "a watermark [M-11.5]")
         .server(
             fact(2, State::EXPIRED, 2),
             "before the watermark that passes it [M-11.9]",
         )
-        .server(fact(3, State::HELD, 4), "")
+        .server(fact(3, State::HELD, 4), "one of four ways to end [M-11.3]")
         .server(
             receipt(4, State::DELIVERED, 5),
             "3 and 5; not 2 and 4 [M-11.8]",
         )
         .server(receipt(5, State::READ, 5), "")
-        .server(fact(6, State::OVERFLOW, 6), "")
+        .server(
+            fact(6, State::OVERFLOW, 6),
+            "bob's device was full [M-9.14]",
+        )
         .server(caught_up(6, false), "")
         .client(ack(6), "");
     session
@@ -224,7 +242,10 @@ fn refusals() -> Session {
             nack(Kind::READ, NackCode::UNKNOWN_MESSAGE, 0, message),
             "[M-11.12]",
         )
-        .client(status(3, BOB.address.user, message_id(9)), "")
+        .client(
+            status(3, BOB.address.user, message_id(9)),
+            "not alice's [M-16.2]",
+        )
         .server(
             nack(Kind::STATUS, NackCode::UNKNOWN_MESSAGE, 0, message),
             "[M-16.1]",
@@ -263,8 +284,8 @@ fn credit() -> Session {
         )
         .client(to_bob(5), "")
         .client(to_bob(6), "")
+        .server(sent(4), "answers come in any order [M-9.3]")
         .server(sent(3), "")
-        .server(sent(4), "")
         .server(sent(5), "")
         .server(sent(6), "");
     session

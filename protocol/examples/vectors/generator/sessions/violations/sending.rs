@@ -123,6 +123,11 @@ pub(super) const SENDING: &[Script] = &[
             s.live(ALICE)
                 .client(to_bob(1), "")
                 .server(nack(Kind::SEND, NackCode::RATE_LIMITED, 100, message), "")
+                .server(Frame::Ping(Ping { token: 1 }), "")
+                .client(
+                    Frame::Pong(Pong { token: 1 }),
+                    "so the client has read the NACK",
+                )
                 .client(to_bob(2), "");
         },
     ),

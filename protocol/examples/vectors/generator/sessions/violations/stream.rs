@@ -34,9 +34,9 @@ pub(super) const STREAM: &[Script] = &[
         },
     ),
     (
-        "m10_06_cursor_back",
+        "m10_06_pushed_again",
         "M-10.6",
-        "The cursor falls behind an ACK.",
+        "An acknowledged item comes again.",
         |s| {
             let back = Resume {
                 epoch: EPOCH,
@@ -50,7 +50,8 @@ pub(super) const STREAM: &[Script] = &[
                 .client(ack(2), "")
                 .client(Frame::Ping(Ping { token: 1 }), "")
                 .server(Frame::Pong(Pong { token: 1 }), "so the ACK had arrived")
-                .ready(BOB, back);
+                .ready(BOB, back)
+                .server(from_alice(1, 1), "it must be a GAP(restored)");
         },
     ),
     ("m10_08_epoch", "M-10.8", "An epoch of 0.", |s| {

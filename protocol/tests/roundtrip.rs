@@ -1,0 +1,338 @@
+//! Any frame with any legal values reads back as it was written, alone and in a stream.
+
+use bytes::BytesMut;
+use martlet_protocol::codec::{self, Decoder};
+use martlet_protocol::frame::*;
+use martlet_protocol::limits::{FRAME_BYTES_MAX, VARINT_MAX};
+use martlet_protocol::nack::Class;
+use martlet_protocol::version::Features;
+use martlet_protocol::{
+    Address, CloseCode, DeviceId, Kind, MessageId, Millis, NackCode, Position, State, Timestamp,
+    UserId, crc, handle,
+};
+use proptest::array::uniform32;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+/// Values for the fields of any frame.
+#[derive(Clone, Debug)]
+struct Values {
+    which: usize,
+    small: (u8, u16),
+    address: Address,
+    fixed: (u64, u64),
+    varints: [u64; 4],
+    key: [u8; 32],
+    text: String,
+    data: Vec<u8>,
+}
+
+/// As likely in each of the four sizes.
+fn varint() -> impl Strategy<Value = u64> {
+    prop_oneof![0..=63u64, 0..=16_383u64, 0..(1u64 << 30), 0..=VARINT_MAX]
+}
+
+fn values() -> impl Strategy<Value = Values> {
+    let address = (1..=u64::MAX, 1..=u16::MAX).prop_map(|(user, device)| Address {
+        user: UserId(user),
+        device: DeviceId(device),
+    });
+    let numbers = [varint(), varint(), varint(), varint()];
+    let small = (0..Kind::TABLE.len(), any::<(u8, u16)>());
+    // 16 characters have at most 64 bytes.
+    let large = (
+        uniform32(any::<u8>()),
+        "\\PC{0,16}",
+        vec(any::<u8>(), 0..300),
+    );
+    (small, address, any::<(u64, u64)>(), numbers, large).prop_map(
+        |((which, small), address, fixed, varints, (key, text, data))| Values {
+            which,
+            small,
+            address,
+            fixed,
+            varints,
+            key,
+            text,
+            data,
+        },
+    )
+}
+
+impl Values {
+    fn frame(&self) -> Frame<'_> {
+        match Kind::TABLE[self.which].kind.0 {
+            0x00..=0x0f => self.connection_frame(),
+            _ => self.message_frame(),
+        }
+    }
+
+    fn position(&self) -> Position {
+        Position(self.varints[0])
+    }
+
+    fn credit(&self) -> Credit {
+        Credit {
+            messages: self.varints[2],
+            bytes: self.varints[3],
+        }
+    }
+
+    fn signature(&self) -> [u8; 64] {
+        std::array::from_fn(|at| self.key[at % 32])
+    }
+
+    fn message_id(&self) -> MessageId {
+        MessageId(std::array::from_fn(|at| self.key[at]))
+    }
+
+    fn connection_frame(&self) -> Frame<'_> {
+        let ((byte, short), address, (a, b)) = (self.small, self.address, self.fixed);
+        let (text, token) = (&self.text[..], a);
+        match Kind::TABLE[self.which].kind {
+            Kind::HELLO => Frame::Hello(Hello {
+                version_min: byte,
+                version_max: short as u8,
+                features: Features(a),
+                agent: text,
+            }),
+            Kind::CHALLENGE => Frame::Challenge(Challenge {
+                version: byte,
+                features: Features(a),
+                nonce: self.key,
+                server_time: Millis(b),
+                registration: Registration(short as u8),
+            }),
+            Kind::REGISTER => Frame::Register(Register {
+                handle: text,
+                key: self.key,
+                signature: self.signature(),
+                token: &self.data,
+            }),
+            Kind::REGISTERED => Frame::Registered(Registered { address }),
+            Kind::AUTH => Frame::Auth(Auth {
+                address,
+                signature: self.signature(),
+                epoch: a,
+                cursor: self.position(),
+                credit: self.credit(),
+            }),
+            Kind::READY => Frame::Ready(Ready {
+                epoch: a,
+                cursor: self.position(),
+                tail: Position(self.varints[1]),
+                credit: self.credit(),
+                idle_ms: self.varints[2],
+                server_time: Millis(b),
+            }),
+            Kind::PING => Frame::Ping(Ping { token }),
+            Kind::PONG => Frame::Pong(Pong { token }),
+            Kind::CREDIT => Frame::Credit(self.credit()),
+            Kind::NACK => Frame::Nack(Nack {
+                of: Kind(byte),
+                code: NackCode(short),
+                class: Class(byte),
+                retry_after_ms: self.varints[1],
+                reference: Reference(self.message_id().0),
+            }),
+            Kind::GOAWAY => Frame::Goaway(Goaway {
+                code: CloseCode(short),
+                delay_ms_min: self.varints[0],
+                delay_ms_max: self.varints[1],
+                address: text,
+            }),
+            Kind::CLOSE => Frame::Close(Close {
+                code: CloseCode(short),
+                detail: text,
+            }),
+            other => panic!("{other:?} has no values"),
+        }
+    }
+
+    fn message_frame(&self) -> Frame<'_> {
+        let ((byte, _), peer, (a, b)) = (self.small, self.address, self.fixed);
+        let (position, message_id) = (self.position(), self.message_id());
+        let (timestamp, at, state) = (Timestamp(a), Millis(b), State(byte));
+        let to = peer.user;
+        match Kind::TABLE[self.which].kind {
+            Kind::SEND => Frame::Send(Send {
+                message_id,
+                to,
+                after: timestamp,
+                ttl_ms: self.varints[1],
+                envelope: &self.data,
+            }),
+            Kind::SENT => Frame::Sent(Sent {
+                message_id,
+                timestamp,
+                devices: self.varints[1],
+            }),
+            Kind::EVENT => Frame::Event(Event {
+                position,
+                kind: EventKind(byte),
+                peer,
+                message_id,
+                timestamp,
+                envelope: &self.data,
+            }),
+            Kind::RECEIPT => Frame::Receipt(Receipt {
+                position,
+                state,
+                peer,
+                up_to: timestamp,
+                at,
+            }),
+            Kind::FACT => Frame::Fact(Fact {
+                position,
+                state,
+                peer,
+                message_id,
+                timestamp,
+                at,
+            }),
+            Kind::GAP => {
+                let to = Position(self.varints[1]);
+                let (from, to) = (position.min(to), position.max(to));
+                Frame::Gap(Gap {
+                    from,
+                    to,
+                    reason: GapReason(byte),
+                })
+            }
+            Kind::CAUGHT_UP => Frame::CaughtUp(CaughtUp {
+                position,
+                trimmed: byte % 2 == 1,
+            }),
+            Kind::ACK => Frame::Ack(Ack { position }),
+            _ => self.request_frame(),
+        }
+    }
+
+    fn request_frame(&self) -> Frame<'_> {
+        let ((byte, _), peer, message_id) = (self.small, self.address, self.message_id());
+        let (timestamp, state) = (Timestamp(self.fixed.0), State(byte));
+        let (request, to, handle) = (self.varints[1], peer.user, &self.text[..]);
+        match Kind::TABLE[self.which].kind {
+            Kind::READ => Frame::Read(Read {
+                author: peer,
+                message_id,
+            }),
+            Kind::STATUS => Frame::Status(Status {
+                request,
+                to,
+                message_id,
+            }),
+            Kind::STATE => Frame::State(StateReply {
+                request,
+                message_id,
+                state,
+                timestamp,
+            }),
+            Kind::LOOKUP if byte % 2 == 0 => Frame::Lookup(Lookup {
+                request,
+                query: LookupQuery::Handle(handle),
+            }),
+            Kind::LOOKUP => Frame::Lookup(Lookup {
+                request,
+                query: LookupQuery::User(to),
+            }),
+            Kind::FOUND => Frame::Found(Found {
+                request,
+                user: to,
+                handle,
+            }),
+            other => panic!("{other:?} has no values"),
+        }
+    }
+}
+
+/// Enough cases for every frame to come up some eighty times. What fails is printed in full, so no
+/// file of seeds is kept beside the source.
+fn config() -> ProptestConfig {
+    ProptestConfig {
+        cases: 2_000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn any_frame_reads_back_as_it_was_written(
+        values in values(),
+        appended in vec(any::<u8>(), 0..9),
+    ) {
+        let frame = values.frame();
+        let mut out = BytesMut::new();
+        codec::encode(&frame, &mut out);
+        let mut input = &out[..];
+        prop_assert_eq!(Decoder::new(FRAME_BYTES_MAX).next(&mut input), Ok(Some(frame.clone())));
+        prop_assert!(input.is_empty());
+
+        // [M-2.9] The same with fields that a later version appended.
+        let payload = [&out[8..], &appended].concat();
+        prop_assert_eq!(Frame::decode(frame.kind(), &payload), Ok(frame));
+    }
+
+    #[test]
+    fn frames_in_a_stream_come_out_in_order_however_it_is_cut(
+        all in vec(values(), 1..8),
+        cuts in vec(any::<Index>(), 0..6),
+    ) {
+        let mut stream = BytesMut::new();
+        all.iter().for_each(|values| codec::encode(&values.frame(), &mut stream));
+        let mut ends: Vec<usize> = cuts.iter().map(|cut| cut.index(stream.len())).collect();
+        ends.push(stream.len());
+        ends.sort_unstable();
+
+        let (mut decoder, mut seen, mut begin) = (Decoder::new(FRAME_BYTES_MAX), 0, 0);
+        for end in ends {
+            let mut input = &stream[begin..end];
+            while let Some(frame) = decoder.next(&mut input).expect("only whole frames") {
+                prop_assert_eq!(frame, all[seen].frame());
+                seen += 1;
+            }
+            begin = end - input.len();
+        }
+        prop_assert_eq!(seen, all.len());
+    }
+
+    #[test]
+    fn a_frame_of_two_parts_is_the_frame_in_one(values in values(), cut in any::<Index>()) {
+        let frame = values.frame();
+        let mut whole = BytesMut::new();
+        codec::encode(&frame, &mut whole);
+        let payload = &whole[8..];
+        let (head, body) = payload.split_at(cut.index(payload.len() + 1));
+        let mut parts = BytesMut::new();
+        codec::encode_parts(frame.kind(), head, body, crc::of_body(body), &mut parts);
+        prop_assert_eq!(parts, whole);
+    }
+
+    #[test]
+    fn a_handle_is_legal_exactly_when_it_has_the_form_of_the_specification(
+        text in "[a-zA-Z0-9_.+ -]{0,70}",
+    ) {
+        // [M-7.10]
+        const FIRST: &str = "abcdefghijklmnopqrstuvwxyz0123456789+";
+        let first = text.starts_with(|c| FIRST.contains(c));
+        let rest = text.chars().all(|c| FIRST.contains(c) || "_.-".contains(c));
+        prop_assert_eq!(handle::is_valid(&text), first && rest && text.len() <= 64);
+    }
+
+    #[test]
+    fn a_message_id_keeps_its_time_and_has_one_spelling(
+        ms in 0..(1u64 << 48),
+        random in any::<[u8; 10]>(),
+    ) {
+        // [M-8.3]
+        let id = MessageId::new(Millis(ms), random);
+        prop_assert_eq!(id.time(), Some(Millis(ms)));
+        prop_assert_eq!(MessageId::parse(&id.to_string()), Some(id));
+        prop_assert_eq!(id.0[6] >> 4, 7);
+        prop_assert_eq!(id.0[8] >> 6, 2);
+    }
+}
