@@ -4,7 +4,7 @@ use crate::source::{code_only, is_word, production};
 use crate::tables::{BANNED, BANNED_STD, COLUMNS_MAX, LEFTOVERS, LINES_MAX, PLACES};
 
 /// Each file says in its first line what it is for.
-pub fn first_line(path: &str, text: &str) -> Vec<String> {
+pub(crate) fn first_line(path: &str, text: &str) -> Vec<String> {
     let first = text.lines().next().unwrap_or_default();
     if first.starts_with("//! ") || first.starts_with("#!") {
         return Vec::new();
@@ -17,7 +17,7 @@ pub fn first_line(path: &str, text: &str) -> Vec<String> {
 }
 
 /// Lines and files that fit on a screen and in a head.
-pub fn size(path: &str, text: &str) -> Vec<String> {
+pub(crate) fn size(path: &str, text: &str) -> Vec<String> {
     let mut errors = Vec::new();
     for (index, line) in text.lines().enumerate() {
         let columns = line.chars().count();
@@ -41,7 +41,7 @@ pub fn size(path: &str, text: &str) -> Vec<String> {
 }
 
 /// Nothing is left unfinished, and nothing names a registry or somebody's machine.
-pub fn words(path: &str, text: &str) -> Vec<String> {
+pub(crate) fn words(path: &str, text: &str) -> Vec<String> {
     let mut errors = Vec::new();
     for (index, line) in text.lines().enumerate() {
         for word in LEFTOVERS.iter().chain(PLACES) {
@@ -58,7 +58,7 @@ pub fn words(path: &str, text: &str) -> Vec<String> {
 }
 
 /// A pure tree does no I/O, starts nothing and reads no clock.
-pub fn purity(path: &str, text: &str) -> Vec<String> {
+pub(crate) fn purity(path: &str, text: &str) -> Vec<String> {
     let code = code_only(production(text));
     let mut errors = Vec::new();
     for (index, line) in code.lines().enumerate() {
@@ -75,7 +75,12 @@ pub fn purity(path: &str, text: &str) -> Vec<String> {
 }
 
 /// A manifest's `[dependencies]` name only the workspace crates, and packages, they may.
-pub fn arrows(path: &str, manifest: &str, ours: &[&str], outside: Option<&[&str]>) -> Vec<String> {
+pub(crate) fn arrows(
+    path: &str,
+    manifest: &str,
+    ours: &[&str],
+    outside: Option<&[&str]>,
+) -> Vec<String> {
     let mut errors = Vec::new();
     let mut section = "";
     for (index, line) in manifest.lines().enumerate() {
@@ -111,7 +116,7 @@ pub fn arrows(path: &str, manifest: &str, ours: &[&str], outside: Option<&[&str]
 ///
 /// `module` is the file's path inside the crate's `src`, one part per module. `exports` says in
 /// which module a name of the crate's root is defined.
-pub fn layers(
+pub(crate) fn layers(
     path: &str,
     module: &[&str],
     text: &str,
@@ -162,7 +167,7 @@ pub fn layers(
 }
 
 /// Each name that a crate's root takes over by `pub use`, with the module it comes from.
-pub fn exports(lib: &str) -> Vec<(String, String)> {
+pub(crate) fn exports(lib: &str) -> Vec<(String, String)> {
     let code = code_only(lib);
     let mut exports = Vec::new();
     for statement in code.split(';') {
@@ -172,7 +177,7 @@ pub fn exports(lib: &str) -> Vec<(String, String)> {
         let Some((module, names)) = path.split_once("::") else {
             continue;
         };
-        if !visibility.trim_end().ends_with(|c| c == 'b' || c == ')') {
+        if !visibility.trim_end().ends_with(['b', ')']) {
             continue;
         }
         for name in names.split(['{', '}', ',']) {

@@ -4,14 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// One text file of the repository.
-pub struct Source {
+pub(crate) struct Source {
     /// Relative to the root, with `/` between the parts.
     pub path: String,
     pub text: String,
 }
 
 /// The root of the repository.
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .expect("protocol/ has a parent")
@@ -19,7 +19,7 @@ pub fn root() -> PathBuf {
 }
 
 /// Every text file that people wrote, sorted by path.
-pub fn files() -> Vec<Source> {
+pub(crate) fn files() -> Vec<Source> {
     let root = root();
     let mut found = Vec::new();
     walk(&root, &root, &mut found);
@@ -57,7 +57,7 @@ fn is_written_by_people(name: &str) -> bool {
 }
 
 /// The part of a Rust file before its inline `#[cfg(test)] mod … {`.
-pub fn production(text: &str) -> &str {
+pub(crate) fn production(text: &str) -> &str {
     let mut offset = 0;
     let mut lines = text.split_inclusive('\n').peekable();
     while let Some(line) = lines.next() {
@@ -73,7 +73,7 @@ pub fn production(text: &str) -> &str {
 }
 
 /// The text with comments and the insides of literals blanked, line for line.
-pub fn code_only(text: &str) -> String {
+pub(crate) fn code_only(text: &str) -> String {
     let chars: Vec<char> = text.chars().collect();
     let at = |index: usize| chars.get(index).copied().unwrap_or('\0');
     let mut out = String::with_capacity(text.len());
@@ -101,7 +101,7 @@ pub fn code_only(text: &str) -> String {
 }
 
 /// Whether `c` may be part of a name.
-pub fn is_word(c: char) -> bool {
+pub(crate) fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 

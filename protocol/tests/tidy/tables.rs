@@ -1,7 +1,7 @@
 //! What the rules are about: the arrows between crates, the layers inside each, the pure places.
 
 /// Each crate's directory and the workspace directories that its `[dependencies]` may name.
-pub const CRATES: &[(&str, &[&str])] = &[
+pub(crate) const CRATES: &[(&str, &[&str])] = &[
     ("protocol", &[]),
     ("server/store", &["protocol"]),
     ("server/shard", &["server/store", "protocol"]),
@@ -25,7 +25,7 @@ pub const CRATES: &[(&str, &[&str])] = &[
 ];
 
 /// The package name of each crate in `CRATES`.
-pub const NAMES: &[(&str, &str)] = &[
+pub(crate) const NAMES: &[(&str, &str)] = &[
     ("protocol", "martlet-protocol"),
     ("server/store", "martlet-store"),
     ("server/shard", "martlet-shard"),
@@ -37,14 +37,14 @@ pub const NAMES: &[(&str, &str)] = &[
 ];
 
 /// The packages from outside that a pure crate may name: bytes, checksums and hashes, no I/O.
-pub const OUTSIDE: &[(&str, &[&str])] = &[
+pub(crate) const OUTSIDE: &[(&str, &[&str])] = &[
     ("protocol", &["bytes", "crc32fast"]),
     ("server/shard", &["bytes", "twox-hash"]),
     ("server/sim", &["bytes"]),
 ];
 
 /// The modules of each crate, top layer first: one may name only those below it, so no circle.
-pub const MODULES: &[(&str, &[&str])] = &[
+pub(crate) const MODULES: &[(&str, &[&str])] = &[
     (
         "protocol",
         &[
@@ -61,7 +61,7 @@ pub const MODULES: &[(&str, &[&str])] = &[
 ];
 
 /// Source trees that must stay free of I/O, threads and clocks, and the subtrees that may not be.
-pub const PURE: &[(&str, &[&str])] = &[
+pub(crate) const PURE: &[(&str, &[&str])] = &[
     ("protocol/src", &[]),
     ("server/shard/src", &[]),
     ("server/sim/src", &["server/sim/src/main.rs"]),
@@ -69,7 +69,7 @@ pub const PURE: &[(&str, &[&str])] = &[
 ];
 
 /// What a pure tree may not name.
-pub const BANNED: &[&str] = &[
+pub(crate) const BANNED: &[&str] = &[
     "tokio",
     "Instant::now",
     "SystemTime",
@@ -79,10 +79,10 @@ pub const BANNED: &[&str] = &[
 ];
 
 /// The parts of `std` that a pure tree may not name.
-pub const BANNED_STD: &[&str] = &["env", "fs", "net", "os", "process", "thread"];
+pub(crate) const BANNED_STD: &[&str] = &["env", "fs", "net", "os", "process", "thread"];
 
 /// Words that say the work was left unfinished. Written in halves: this file is checked too.
-pub const LEFTOVERS: &[&str] = &[
+pub(crate) const LEFTOVERS: &[&str] = &[
     concat!("TO", "DO"),
     concat!("FIX", "ME"),
     concat!("XX", "X:"),
@@ -92,7 +92,7 @@ pub const LEFTOVERS: &[&str] = &[
 ];
 
 /// Hosts of package registries, and paths of the machines where this was written.
-pub const PLACES: &[&str] = &[
+pub(crate) const PLACES: &[&str] = &[
     concat!("crates", ".io"),
     concat!("pypi", ".org"),
     concat!("python", "hosted.org"),
@@ -106,6 +106,6 @@ pub const PLACES: &[&str] = &[
 ];
 
 /// Longest line in characters; a line with a URL may be longer.
-pub const COLUMNS_MAX: usize = 100;
+pub(crate) const COLUMNS_MAX: usize = 100;
 /// Longest file before its inline test module, in lines.
-pub const LINES_MAX: usize = 500;
+pub(crate) const LINES_MAX: usize = 500;
