@@ -265,9 +265,10 @@ impl Session {
             && self.in_flight.len() < IN_FLIGHT_MAX
     }
 
-    /// Notes that an item of `frame_bytes` was pushed.
+    /// Notes that an item of `frame_bytes` was pushed. The gap of a resume is told even to a
+    /// device that granted nothing yet.
     pub(crate) fn charge(&mut self, frame_bytes: usize) {
-        self.credit_messages -= 1;
+        self.credit_messages = self.credit_messages.saturating_sub(1);
         self.credit_bytes -= i64::try_from(frame_bytes).unwrap_or(i64::MAX);
     }
 }

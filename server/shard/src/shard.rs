@@ -110,7 +110,14 @@ impl Shard {
             } => {
                 handle::send::send(state, turn, session, from, request);
             }
-            Command::Decline { session, from, to, message_id, code, retry_after_ms } => {
+            Command::Decline {
+                session,
+                from,
+                to,
+                message_id,
+                code,
+                retry_after_ms,
+            } => {
                 let refusal = (code, retry_after_ms);
                 handle::send::decline(state, turn, session, (from, to, message_id), refusal);
             }

@@ -176,9 +176,14 @@ fn push_gap(session: &mut Session, gap: Gap, total_bytes: u64, turn: &mut Turn<'
         message: None,
     });
     if position > session.stored {
-        let bytes = HEADER_BYTES + varint_bytes(gap.from.0) + varint_bytes(position.0) + 1;
-        session.charge(bytes);
-        session.trimmed = true;
-        turn.reply(session.id, Reply::Gap(gap));
+        tell_gap(session, gap, turn);
     }
+}
+
+/// Tells a device of positions without items; it costs credit like an item.
+pub(crate) fn tell_gap(session: &mut Session, gap: Gap, turn: &mut Turn<'_>) {
+    let bytes = HEADER_BYTES + varint_bytes(gap.from.0) + varint_bytes(gap.to.0) + 1;
+    session.charge(bytes);
+    session.trimmed = true;
+    turn.reply(session.id, Reply::Gap(gap));
 }

@@ -50,16 +50,12 @@ pub(crate) fn attach(
 
     let mut live = Session::new(session, ours, stored, credit);
     if resumed < ours {
-        let reason = GapReason::RESTORED;
-        turn.reply(
-            session,
-            Reply::Gap(Gap {
-                from: resumed.next(),
-                to: ours,
-                reason,
-            }),
-        );
-        live.trimmed = true;
+        let gap = Gap {
+            from: resumed.next(),
+            to: ours,
+            reason: GapReason::RESTORED,
+        };
+        stream::tell_gap(&mut live, gap, turn);
     }
     device.session = Some(Box::new(live));
     stream::advance(address, device, turn);

@@ -32,23 +32,39 @@ pub(crate) fn send(
         message_id: request.message_id,
         sender: from,
     };
-    let refusal = match check(state, turn, session, from, &request) {
-        Err(refusal) => Some(refusal),
-        Ok(()) => match message_row(state, turn, origin) {
-            Some(row) if row.hash == payload_hash(&request) => {
-                return forward(turn, session, from, request, &row);
+    let accepted = check_id(turn, origin).and_then(|()| {
+        // Before anything that may have changed since: a retry gets the original answer.
+        match message_row(state, turn, origin) {
+            Some(row) if row.hash == payload_hash(&request) => Ok(row),
+            Some(_) => Err((NackCode::CONFLICT, 0)),
+            None => {
+                check(state, turn, session, from, &request)?;
+                place(state, turn, session, origin, &request)
             }
-            Some(_) => Some((NackCode::CONFLICT, 0)),
-            None => place(state, turn, session, origin, &request).err(),
-        },
-    };
-    if let Some((code, retry_after_ms)) = refusal {
-        let of = reference(request.message_id);
-        turn.refuse_for(session, Kind::SEND, code, of, retry_after_ms);
+        }
+    });
+    match accepted {
+        Ok(row) => forward(turn, session, from, request, &row),
+        Err((code, retry_after_ms)) => {
+            let of = reference(request.message_id);
+            turn.refuse_for(session, Kind::SEND, code, of, retry_after_ms);
+        }
     }
 }
 
 type Refusal = (NackCode, u64);
+
+fn check_id(turn: &Turn<'_>, origin: Origin) -> Result<(), Refusal> {
+    let time = origin.message_id.time();
+    let time = time.ok_or((NackCode::MESSAGE_ID_INVALID, 0))?;
+    if time.since(turn.now) > MESSAGE_ID_AHEAD_MS_MAX {
+        return Err((NackCode::MESSAGE_ID_AHEAD, 0));
+    }
+    if turn.now.since(time) > MESSAGE_ID_AGE_MS_MAX {
+        return Err((NackCode::MESSAGE_ID_TOO_OLD, 0));
+    }
+    Ok(())
+}
 
 fn check(
     state: &mut State,
@@ -59,16 +75,6 @@ fn check(
 ) -> Result<(), Refusal> {
     if request.to == from.user {
         return Err((NackCode::SELF_ADDRESSED, 0));
-    }
-    let time = request
-        .message_id
-        .time()
-        .ok_or((NackCode::MESSAGE_ID_INVALID, 0))?;
-    if time.since(turn.now) > MESSAGE_ID_AHEAD_MS_MAX {
-        return Err((NackCode::MESSAGE_ID_AHEAD, 0));
-    }
-    if turn.now.since(time) > MESSAGE_ID_AGE_MS_MAX {
-        return Err((NackCode::MESSAGE_ID_TOO_OLD, 0));
     }
     if request.ttl_ms != 0 && !(TTL_MS_MIN..=TTL_MS_MAX).contains(&request.ttl_ms) {
         return Err((NackCode::TTL_INVALID, 0));
@@ -132,7 +138,13 @@ pub(crate) fn decline(
         note_refused(state, session, from, to, message_id);
         (code, retry_after_ms)
     };
-    turn.refuse_for(session, Kind::SEND, code, reference(message_id), retry_after_ms);
+    turn.refuse_for(
+        session,
+        Kind::SEND,
+        code,
+        reference(message_id),
+        retry_after_ms,
+    );
 }
 
 fn place(
@@ -141,7 +153,7 @@ fn place(
     session: SessionId,
     origin: Origin,
     request: &SendRequest,
-) -> Result<(), Refusal> {
+) -> Result<MessageRow, Refusal> {
     let (id, from, to) = (state.id, origin.sender, request.to);
     let limits = state.limits;
     let bytes = request.envelope.len() as u64;
@@ -197,8 +209,7 @@ fn place(
     if request.ttl_ms != 0 {
         expire::schedule(state, turn, turn.now.plus(request.ttl_ms), origin, to);
     }
-    forward(turn, session, from, request.clone(), &row);
-    Ok(())
+    Ok(row)
 }
 
 fn tell_overflow(state: &mut State, turn: &mut Turn<'_>, origin: Origin, row: &MessageRow) {
