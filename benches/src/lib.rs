@@ -12,6 +12,7 @@ pub mod flight;
 pub mod idle;
 pub mod link;
 pub mod load;
+pub mod output;
 pub mod proc;
 pub mod ratio;
 pub mod relay;

@@ -6,16 +6,16 @@
 //! makes it slower; the candidates of a round take turns. It runs for a few seconds.
 //!
 //! `codec`, `codec --json`
-#![allow(clippy::print_stdout, reason = "the report is its output")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::hint::black_box;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use bytes::BytesMut;
 use clap::Parser;
+use martlet_bench::output::{print_json, print_line};
 use martlet_protocol::codec::{self, Decoder};
 use martlet_protocol::crc;
 use martlet_protocol::frame::{Ack, Event, EventKind, Frame, Receipt, Send, Sent};
@@ -51,7 +51,7 @@ fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let bodies = [64, 256, 1024].map(|bytes| vec![0xa5; bytes]);
     if !arguments.json {
-        println!(
+        print_line(format_args!(
             "{:<14}{:>8}{:>10}{:>10}{:>10}{:>16}{:>16}{:>12}",
             "ns per frame",
             "bytes",
@@ -61,25 +61,22 @@ fn main() -> Result<()> {
             "encode beside",
             "decode beside",
             "allocations"
-        );
+        ))?;
     }
     for (name, frame) in frames(&bodies) {
         let row = measure(&name, &frame, arguments.rounds)?;
         if arguments.json {
-            println!(
-                "{}",
-                serde_json::to_string(&row).context("write the report")?
-            );
+            print_json(&row)?;
         } else {
-            print_row(&row);
+            print_row(&row)?;
         }
     }
     Ok(())
 }
 
-fn print_row(row: &Row) {
+fn print_row(row: &Row) -> Result<()> {
     let beside = |nanos: f64| nanos - row.checksum_ns;
-    println!(
+    print_line(format_args!(
         "{:<14}{:>8}{:>10.1}{:>10.1}{:>10.1}{:>16.1}{:>16.1}{:>12}",
         row.frame,
         row.frame_bytes,
@@ -89,7 +86,7 @@ fn print_row(row: &Row) {
         beside(row.encode_ns),
         beside(row.decode_ns),
         row.encode_allocations + row.decode_allocations,
-    );
+    ))
 }
 
 /// The five frames of a direct message; those with a body in three sizes.

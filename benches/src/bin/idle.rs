@@ -7,7 +7,6 @@
 //! 20,000 connections leave from another loopback address.
 //!
 //! `idle --server 127.0.0.1:7400 --pid $(pidof martletd) --connections 15000`
-#![allow(clippy::print_stdout, reason = "the report is its output")]
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -15,6 +14,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::Parser;
 use martlet_bench::idle::{Settings, run};
+use martlet_bench::output::{print_json, print_line};
 use martlet_bench::sys;
 
 /// Opens many idle connections and reports the server's memory per connection.
@@ -55,12 +55,9 @@ fn main() -> Result<()> {
         settle: Duration::from_millis(arguments.settle_ms),
     })?;
     if arguments.json {
-        println!(
-            "{}",
-            serde_json::to_string(&report).context("write the report")?
-        );
+        print_json(&report)?;
     } else {
-        println!("{report}");
+        print_line(&report)?;
     }
     Ok(())
 }

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Parser;
+use martlet_bench::output::print_line;
 use martlet_bench::relay::{Options, Relay};
 use martlet_bench::sys;
 
@@ -55,15 +56,14 @@ fn main() -> Result<()> {
         log_bytes: usize::from(arguments.log_mib) << 20,
         linger: Duration::from_secs(arguments.linger),
     })?;
-    println!(
+    print_line(format_args!(
         "limit: listening on {} (pid {})",
         relay.address()?,
         std::process::id()
-    );
+    ))?;
     let summary = relay.run()?;
-    println!(
+    print_line(format_args!(
         "limit: {} messages, {} turns, {} syncs",
         summary.messages, summary.turns, summary.syncs
-    );
-    Ok(())
+    ))
 }

@@ -9,7 +9,6 @@
 //! before its event) ends the run with status 1; so does a void run (see the last lines).
 //!
 //! `load --server 127.0.0.1:7400 --pid $(pidof martletd) --pairs 100 --window 8 --cpu 0`
-#![allow(clippy::print_stdout, reason = "the report is its output")]
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -19,6 +18,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::Parser;
 use martlet_bench::load::{Length, Settings, run};
+use martlet_bench::output::{print_json, print_line};
 use martlet_bench::report::Workload;
 use martlet_bench::sys;
 use martlet_protocol::limits::ENVELOPE_BYTES_MAX;
@@ -96,12 +96,9 @@ fn main() -> Result<ExitCode> {
         accounts: arguments.accounts,
     })?;
     if arguments.json {
-        println!(
-            "{}",
-            serde_json::to_string(&report).context("write the report")?
-        );
+        print_json(&report)?;
     } else {
-        println!("{report}");
+        print_line(&report)?;
     }
     Ok(if report.void.is_empty() {
         ExitCode::SUCCESS

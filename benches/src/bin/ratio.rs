@@ -8,7 +8,6 @@
 //!
 //! `ratio --rounds 10`, after `cargo build --release -p martlet-server -p martlet-bench`; the programs are
 //! looked for beside this one.
-#![allow(clippy::print_stdout, reason = "the report is its output")]
 
 use std::env;
 use std::fs;
@@ -17,6 +16,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
+use martlet_bench::output::{print_json, print_line};
 use martlet_bench::ratio::{Candidate, Plan, Programs, Sample, Summary, measure, probe_sync};
 use martlet_bench::schedule::Random;
 use martlet_bench::tally::{Latency, Percentiles};
@@ -80,16 +80,14 @@ fn main() -> Result<()> {
     fs::remove_dir_all(&plan.data).with_context(|| format!("remove {}", plan.data.display()))?;
     let output = output?;
     if arguments.json {
-        println!(
-            "{}",
-            serde_json::to_string(&output).context("write the report")?
-        );
-        return Ok(());
+        return print_json(&output);
     }
     let Percentiles { p50_us, p99_us, .. } = output.fdatasync;
-    println!("fdatasync of 4 KiB in a recycled file: p50 {p50_us:.0} µs, p99 {p99_us:.0} µs");
+    print_line(format_args!(
+        "fdatasync of 4 KiB in a recycled file: p50 {p50_us:.0} µs, p99 {p99_us:.0} µs"
+    ))?;
     for summary in &output.windows {
-        println!("\n{summary}");
+        print_line(format_args!("\n{summary}"))?;
     }
     Ok(())
 }

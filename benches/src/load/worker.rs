@@ -18,7 +18,7 @@ use crate::clock::{Clock, Nanos, unix_millis};
 use crate::flight::Violation;
 use crate::link::{Flushed, Input, SCRATCH_BYTES};
 use crate::schedule::Poisson;
-use crate::sys::{Epoll, Ready};
+use crate::sys::{self, Epoll, Ready};
 use crate::tally::Tally;
 
 /// What all workers of a run share.
@@ -83,6 +83,7 @@ impl Worker {
     /// Runs until the plan is over. A refusal, a lost connection or a broken promise is an error:
     /// a figure from such a run would be no figure.
     pub(super) fn run(mut self) -> Result<Tally> {
+        sys::wake_on_time().context("set up the generator's timer")?;
         let mut ready = Vec::new();
         let mut scratch = vec![0; SCRATCH_BYTES];
         if self.schedule.is_none() {

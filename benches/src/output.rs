@@ -1,0 +1,17 @@
+//! Standard output, where a reader that has gone away is an error and not a panic.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+/// Prints a line of text.
+pub fn print_line(text: impl Display) -> Result<()> {
+    writeln!(io::stdout(), "{text}").context("write to standard output")
+}
+
+/// Prints a value as JSON on one line.
+pub fn print_json(value: &impl Serialize) -> Result<()> {
+    print_line(serde_json::to_string(value).context("write the report as JSON")?)
+}
