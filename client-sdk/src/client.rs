@@ -145,8 +145,18 @@ impl Client {
             .await?
     }
 
+    /// Waits until the server has everything that this home has to tell it: each own message has
+    /// its answer, and each mark of what was read has arrived. Without a server it waits on, so
+    /// give it a limit of time.
+    ///
+    /// # Errors
+    /// [`ClientError::Closed`], or why the client has stopped.
+    pub async fn flush(&self) -> Result<(), ClientError> {
+        self.ask(Command::Flush).await
+    }
+
     /// What is known of a message; `None` when this home does not have it. For an own message the
-    /// server is asked first, if it is connected and answers within three seconds.
+    /// server is asked first, if it answers within three seconds.
     ///
     /// # Errors
     /// [`ClientError`].

@@ -88,6 +88,8 @@ pub struct Message {
     pub at: Millis,
     /// When it reached its state.
     pub changed_at: Millis,
+    /// Why the server refused it for good; only with [`MessageState::Failed`].
+    pub refusal: Option<NackCode>,
 }
 
 impl Message {

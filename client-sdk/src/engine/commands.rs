@@ -283,6 +283,19 @@ impl Engine {
         self.core.outbox.len()
     }
 
+    /// Whether the server has everything that this home has to tell it: each own message has its
+    /// answer, and each mark of what was read has arrived.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.core.outbox.len() == 0 && self.core.reads.is_empty()
+    }
+
+    /// Whether the server has accepted this device's connection, or may without a person's help.
+    #[must_use]
+    pub fn seeks_server(&self) -> bool {
+        !matches!(self.core.link, Link::Down) || self.core.dial.next_at().is_some()
+    }
+
     /// Whether the server has accepted this device's connection.
     #[must_use]
     pub const fn is_online(&self) -> bool {

@@ -78,6 +78,11 @@ impl Reads {
         }
     }
 
+    /// Whether the server has them all.
+    pub(super) fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
     pub(super) fn disconnected(&mut self) {
         for open in self.open.values_mut() {
             open.proof = None;

@@ -133,10 +133,11 @@ impl Core {
 
     fn pump_questions(&mut self, tx: &Tx<'_>, now: Millis) -> Result<(), StoreError> {
         loop {
-            let request = self.request();
+            let request = self.requests + 1;
             let Some(query) = self.lookups.ask(now, request) else {
                 break;
             };
+            self.requests = request;
             let query = match &query {
                 Query::Handle(handle) => LookupQuery::Handle(handle),
                 Query::User(user) => LookupQuery::User(*user),
@@ -144,10 +145,11 @@ impl Core {
             codec::encode(&Frame::Lookup(Lookup { request, query }), &mut self.output);
         }
         loop {
-            let request = self.request();
+            let request = self.requests + 1;
             let Some(id) = self.statuses.ask(now, request) else {
                 break;
             };
+            self.requests = request;
             let contact = tx
                 .own_message(id)?
                 .map(|row| tx.contact(row.contact))
@@ -214,7 +216,7 @@ impl Core {
         let row = tx.own_message(entry.id)?;
         // A FACT may have told that the server had taken it at an earlier attempt.
         if row.is_some_and(|row| row.state == MessageState::Pending) {
-            tx.set_failed(entry.seq, self.server_time(now))?;
+            tx.set_failed(entry.seq, code, self.server_time(now))?;
             self.notices.store(
                 tx,
                 &Notice::Failed {

@@ -1,6 +1,6 @@
 //! Every message of this home, own and received.
 
-use martlet_protocol::{DeviceId, MessageId, Millis, Timestamp};
+use martlet_protocol::{DeviceId, MessageId, Millis, NackCode, Timestamp};
 use rusqlite::Row;
 
 use super::contacts::ContactId;
@@ -217,14 +217,15 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Gives a message that the server will never place the place at which it was written.
+    /// Says why the server will never place a message, and gives it the place at which it was
+    /// written.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn set_failed(&self, seq: Seq, at: Millis) -> Result<(), StoreError> {
+    pub fn set_failed(&self, seq: Seq, code: NackCode, at: Millis) -> Result<(), StoreError> {
         self.execute(
-            "UPDATE messages SET timestamp = written_at * 1000 WHERE seq = ?1",
-            [seq.0],
+            "UPDATE messages SET timestamp = written_at * 1000, refusal = ?2 WHERE seq = ?1",
+            (seq.0, code.0),
         )?;
         self.set_state(seq, MessageState::Failed, at)
     }
@@ -329,7 +330,7 @@ impl Tx<'_> {
 fn select_shown(tail: &str) -> String {
     format!(
         "SELECT id, direction, handle, user, device, kind, data, state, timestamp, written_at,
-         changed_at FROM messages JOIN contacts USING (contact) {tail}"
+         changed_at, refusal FROM messages JOIN contacts USING (contact) {tail}"
     )
 }
 
@@ -357,6 +358,7 @@ fn read_shown(row: &Row<'_>) -> rusqlite::Result<Message> {
         state: read_state(row, 7)?,
         at,
         changed_at: Millis(from_sql(row.get(10)?)),
+        refusal: row.get::<_, Option<u16>>(11)?.map(NackCode),
     })
 }
 

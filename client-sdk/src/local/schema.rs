@@ -44,7 +44,8 @@ CREATE TABLE messages (
     data BLOB NOT NULL,
     state INTEGER NOT NULL,
     changed_at INTEGER NOT NULL,
-    devices INTEGER NOT NULL             -- inboxes it was placed in; 0: not known
+    devices INTEGER NOT NULL,            -- inboxes it was placed in; 0: not known
+    refusal INTEGER                      -- why the server will never take it; NULL: it may
 ) STRICT;
 CREATE UNIQUE INDEX messages_id ON messages (id, direction, contact, device);
 CREATE INDEX messages_order ON messages (contact, timestamp, id);

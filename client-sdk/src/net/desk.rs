@@ -20,6 +20,7 @@ pub(super) struct Desk {
     statuses: Vec<Asked<MessageId, Result<Option<Message>, ClientError>>>,
     lookups: Vec<Asked<String, Result<Option<UserId>, ClientError>>>,
     waits: Vec<Wait>,
+    flushes: Vec<Reply<()>>,
 }
 
 struct Asked<K, T> {
@@ -71,6 +72,7 @@ impl Desk {
                 Some(_) => self.waits.push(Wait { id, state, reply }),
                 None => answer(reply, Err(ClientError::UnknownMessage)),
             },
+            Command::Flush(reply) => self.flushes.push(reply),
             Command::Lookup(handle, reply) => match engine.lookup(now, &handle) {
                 Ok(()) => {
                     let deadline = now.plus(ANSWER_MS_MAX);
@@ -103,7 +105,7 @@ impl Desk {
                 && message.state != MessageState::Pending
                 && !message.state.is_final()
         });
-        if !open || !engine.is_online() {
+        if !open || !engine.seeks_server() {
             answer(reply, Ok(message));
             return Ok(());
         }
@@ -193,6 +195,11 @@ impl Desk {
         }
         for asked in self.lookups.extract_if(.., |asked| asked.deadline <= now) {
             answer(asked.reply, Err(ClientError::NoAnswer));
+        }
+        if engine.is_settled() {
+            for reply in self.flushes.drain(..) {
+                answer(reply, ());
+            }
         }
         self.settle_waits(engine)
     }

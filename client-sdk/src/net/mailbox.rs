@@ -40,6 +40,7 @@ pub(crate) enum Command {
         page: History,
         reply: Reply<Result<Vec<Message>, ClientError>>,
     },
+    Flush(Reply<()>),
     Lookup(String, Reply<Result<Option<UserId>, ClientError>>),
     /// Somebody waits for an event.
     WantEvent,
