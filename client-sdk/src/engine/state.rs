@@ -46,7 +46,7 @@ pub(super) struct Core {
     pub(super) statuses: Statuses,
     pub(super) notices: Notices,
     pub(super) answers: VecDeque<Answer>,
-    /// Numbers for questions and for the PINGs behind READs; 0 is the keep-alive's.
+    /// The last number given to a question or to a PING behind READs; 0 is the keep-alive's.
     pub(super) requests: u64,
     pub(super) decoder: Decoder,
     /// The beginning of a frame whose end has not come.
@@ -146,12 +146,6 @@ impl Core {
             Link::Ready(live) => Some(live),
             _ => None,
         }
-    }
-
-    /// A number that no open question has.
-    pub(super) const fn request(&mut self) -> u64 {
-        self.requests += 1;
-        self.requests
     }
 
     /// Handles one frame of `frame_bytes` bytes.

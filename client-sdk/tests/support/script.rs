@@ -1,0 +1,268 @@
+//! The lines of a script, as calls.
+
+use martlet_client::{History, MessageId, Millis, Timestamp, UserId};
+use martlet_protocol::frame::{
+    CaughtUp, Close, Credit, Event, EventKind, Fact, Found, Frame, Gap, GapReason, Goaway, Nack,
+    Ping, Pong, Receipt, Reference, Registered, Sent, StateReply,
+};
+use martlet_protocol::{Address, Class, CloseCode, DeviceId, Kind, NackCode, Position, State};
+
+use super::{World, show};
+
+/// What the server grants unless a script says otherwise.
+const CREDIT: Credit = Credit {
+    messages: 100,
+    bytes: 100_000,
+};
+
+impl World {
+    /// Makes one line of a script happen, and notes what the client does.
+    pub(crate) fn act(&mut self, line: &str) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let now = self.now;
+        match *words.as_slice() {
+            ["login"] => self.login(5, 0, CREDIT),
+            ["login", epoch, cursor] => self.login(number(epoch), number(cursor), CREDIT),
+            ["login", "with", messages, bytes] => {
+                self.login(
+                    5,
+                    0,
+                    Credit {
+                        messages: number(messages),
+                        bytes: number(bytes),
+                    },
+                );
+            }
+            ["crash"] => self.crash(),
+            ["time", ms] => {
+                self.now = now.plus(number(ms));
+                let now = self.now;
+                self.engine().handle_timeout(now).unwrap();
+            }
+            ["start"] => {}
+            ["net", "connected"] => self.connect(),
+            ["net", "lost"] => self.engine().handle_disconnected(now).unwrap(),
+            ["net", "failed"] => {
+                self.engine()
+                    .handle_connect_failed(now, "refused".to_owned())
+                    .unwrap();
+            }
+            ["app", ..] => self.act_app(&words[1..]),
+            ["srv", "CHALLENGE"] => self.challenge(),
+            ["srv", "READY", epoch, cursor, tail] => {
+                self.ready(number(epoch), number(cursor), number(tail), CREDIT);
+            }
+            ["srv", "garbage"] => self.engine().handle_bytes(now, &[0xff; 64]).unwrap(),
+            ["srv", ..] => self.act_server(&words[1..]),
+            _ => panic!("no such line: {line}"),
+        }
+        self.drain();
+    }
+
+    fn act_app(&mut self, words: &[&str]) {
+        let now = self.now;
+        match *words {
+            ["send", to, text] => self.send(to, text, None),
+            ["send", to, text, "ttl", ms] => self.send(to, text, Some(number(ms))),
+            ["register", server, handle] => self.register(server, handle),
+            ["read", peer, id] => {
+                let id = self.id(id);
+                if let Err(error) = self.engine().mark_read(now, peer, id) {
+                    self.done.push_back(format!("error {error}"));
+                }
+            }
+            ["status", id] => {
+                let id = self.id(id);
+                self.engine().ask_status(now, id).unwrap();
+            }
+            ["lookup", handle] => self.engine().lookup(now, handle).unwrap(),
+            ["shutdown"] => self.engine().shutdown(now).unwrap(),
+            ["history", peer] => {
+                let history = self.engine().history(peer, &History::default()).unwrap();
+                for message in history {
+                    let shown = show::shown_message(&message, &self.names);
+                    self.done.push_back(format!("{shown} ({})", message.state));
+                }
+            }
+            _ => panic!("no such line: app {}", words.join(" ")),
+        }
+    }
+
+    fn act_server(&mut self, words: &[&str]) {
+        let envelope = words.last().map(|text| [&[1, 1], text.as_bytes()].concat());
+        let envelope = envelope.unwrap_or_default();
+        let frame = match *words {
+            ["REGISTERED"] => Frame::Registered(Registered {
+                address: super::ALICE,
+            }),
+            ["PING", token] => Frame::Ping(Ping {
+                token: number(token),
+            }),
+            ["PONG", token] => Frame::Pong(Pong {
+                token: number(token),
+            }),
+            ["CREDIT", messages, bytes] => Frame::Credit(Credit {
+                messages: number(messages),
+                bytes: number(bytes),
+            }),
+            ["CLOSE", code] => Frame::Close(Close {
+                code: close_code(code),
+                detail: "",
+            }),
+            ["GOAWAY", min, max, address] => Frame::Goaway(Goaway {
+                code: CloseCode::SHUTDOWN,
+                delay_ms_min: number(min),
+                delay_ms_max: number(max),
+                address,
+            }),
+            ["SENT", id, timestamp, devices] => Frame::Sent(Sent {
+                message_id: self.id(id),
+                timestamp: Timestamp(number(timestamp)),
+                devices: number(devices),
+            }),
+            ["FOUND", request, user, handle] => Frame::Found(Found {
+                request: number(request),
+                user: UserId(number(user)),
+                handle,
+            }),
+            ["EVENT", position, peer, id, timestamp, _] => self.event(
+                EventKind::INCOMING,
+                [position, peer, id, timestamp],
+                &envelope,
+            ),
+            ["COPY", position, peer, id, timestamp, _] => self.event(
+                EventKind::OWN_COPY,
+                [position, peer, id, timestamp],
+                &envelope,
+            ),
+            ["SEALED", position, peer, id, timestamp] => self.event(
+                EventKind::INCOMING,
+                [position, peer, id, timestamp],
+                &[9, 9],
+            ),
+            ["GAP", from, to] => Frame::Gap(Gap {
+                from: Position(number(from)),
+                to: Position(number(to)),
+                reason: GapReason::EXPIRED,
+            }),
+            ["CAUGHT_UP", position] => Frame::CaughtUp(CaughtUp {
+                position: Position(number(position)),
+                trimmed: false,
+            }),
+            ["STATE", request, id, state, timestamp] => Frame::State(StateReply {
+                request: number(request),
+                message_id: self.id(id),
+                state: state_code(state),
+                timestamp: Timestamp(number(timestamp)),
+            }),
+            ["RECEIPT", ..] | ["FACT", ..] => self.told(words),
+            ["NACK", ..] => self.nack(&words[1..]),
+            _ => panic!("no such line: srv {}", words.join(" ")),
+        };
+        self.serve(&frame);
+    }
+
+    fn event<'a>(&self, kind: EventKind, words: [&str; 4], envelope: &'a [u8]) -> Frame<'a> {
+        let [position, peer, id, timestamp] = words;
+        Frame::Event(Event {
+            position: Position(number(position)),
+            kind,
+            peer: address(peer),
+            message_id: self.id(id),
+            timestamp: Timestamp(number(timestamp)),
+            envelope,
+        })
+    }
+
+    fn told(&self, words: &[&str]) -> Frame<'static> {
+        match *words {
+            ["RECEIPT", position, state, peer, up_to] => Frame::Receipt(Receipt {
+                position: Position(number(position)),
+                state: state_code(state),
+                peer: address(peer),
+                up_to: Timestamp(number(up_to)),
+                at: Millis(1),
+            }),
+            ["FACT", position, state, peer, id, timestamp] => Frame::Fact(Fact {
+                position: Position(number(position)),
+                state: state_code(state),
+                peer: address(peer),
+                message_id: self.id(id),
+                timestamp: Timestamp(number(timestamp)),
+                at: Millis(1),
+            }),
+            _ => panic!("no such line: srv {}", words.join(" ")),
+        }
+    }
+
+    /// `SEND m1 RATE_LIMITED 100`, `LOOKUP 1 UNKNOWN_HANDLE 0`, `AUTH - AUTH_FAILED 0`.
+    fn nack(&self, words: &[&str]) -> Frame<'static> {
+        let [of, what, code, retry_after_ms] = *words else {
+            panic!("NACK {}", words.join(" "))
+        };
+        let of = Kind::TABLE
+            .iter()
+            .find(|info| info.name == of)
+            .unwrap()
+            .kind;
+        let code = NackCode::TABLE
+            .iter()
+            .find(|(_, name, _)| *name == code)
+            .unwrap()
+            .0;
+        let reference = match of {
+            Kind::SEND | Kind::READ | Kind::STATUS => Reference::message(self.id(what)),
+            Kind::LOOKUP => Reference::number(number(what)),
+            _ => Reference::number(0),
+        };
+        let class: Class = code.class();
+        let retry_after_ms = number(retry_after_ms);
+        Frame::Nack(Nack {
+            of,
+            code,
+            class,
+            retry_after_ms,
+            reference,
+        })
+    }
+
+    fn id(&self, name: &str) -> MessageId {
+        if let Some((id, _)) = self.names.iter().find(|(_, known)| *known == name) {
+            return *id;
+        }
+        let number = name
+            .strip_prefix('x')
+            .unwrap_or_else(|| panic!("no message {name}"));
+        let mut id = MessageId::new(super::START, [0xee; 10]);
+        id.0[15] = number.parse().unwrap();
+        id
+    }
+}
+
+/// `7` or `7.2`: an account, and its device when that is not the first.
+fn address(text: &str) -> Address {
+    let (user, device) = text.split_once('.').unwrap_or((text, "1"));
+    Address {
+        user: UserId(number(user)),
+        device: DeviceId(device.parse().unwrap()),
+    }
+}
+
+fn number(text: &str) -> u64 {
+    text.parse().unwrap_or_else(|_| panic!("no number: {text}"))
+}
+
+fn state_code(name: &str) -> State {
+    (0..=8)
+        .map(State)
+        .find(|state| state.name() == name)
+        .unwrap()
+}
+
+fn close_code(name: &str) -> CloseCode {
+    CloseCode::TABLE
+        .iter()
+        .find(|(_, known)| *known == name)
+        .unwrap()
+        .0
+}
