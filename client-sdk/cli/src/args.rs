@@ -1,0 +1,240 @@
+//! The command line: what may be asked for, and the help that says so.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use martlet_client::{MessageId, MessageState};
+
+const EXAMPLES: &str = "\
+Two people on one machine, with `martletd serve --dev` running:
+  martlet --home /tmp/alice register --server 127.0.0.1:7400 --name alice
+  martlet --home /tmp/bob register --server 127.0.0.1:7400 --name bob
+  martlet --home /tmp/alice send bob 'Are you there?'
+  martlet --home /tmp/bob chat alice
+
+JSON (--json) is one object a line. `at` is in milliseconds since the Unix epoch, UTC.
+Exit status: 0 done, 1 failed (one line on standard error says why), 2 wrong usage,
+128 + the signal's number when a signal ended it early.";
+
+const LISTEN_JSON: &str = "\
+Lines of --json; `at` is in milliseconds since the Unix epoch:
+  {\"event\":\"message\",\"id\",\"from\",\"text\",\"at\"}     with \"to\" when another device of yours sent it
+  {\"event\":\"receipt\",\"id\",\"state\",\"by\",\"at\"}      state: sent, delivered, read, expired, overflow,
+                                               held or device_gone
+  {\"event\":\"failed\",\"id\",\"to\",\"code\"}             the server will never take this message
+  {\"event\":\"gap\",\"from\",\"to\",\"reason\"}            these stream positions are missing for good
+  {\"event\":\"caught_up\",\"position\",\"trimmed\"}      all that waited at the server has been printed
+
+SIGINT and SIGTERM end it cleanly, with status 0.";
+
+const CHAT_KEYS: &str = "\
+Enter sends. Ticks behind your lines: … waits here, ✓ the server has it, ✓✓ delivered,
+✓✓ read. PageUp and PageDown scroll. /quit, Ctrl-C or Ctrl-D leave.
+
+When standard input or output is not a terminal, each line of standard input is sent and what
+happens is printed line by line; it ends when the input has ended and the server has every line.";
+
+/// Durable messages between people, from a terminal.
+///
+/// Everything lives in one directory, the home: the device's key, the history, and what has not
+/// been sent yet. One process at a time uses a home.
+#[derive(Debug, Parser)]
+#[command(name = "martlet", version, after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// The directory with this person's key and messages [default: $MARTLET_HOME, or ~/.martlet]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) home: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Register(Register),
+    Send(Send),
+    Listen(Listen),
+    History(HistoryOf),
+    Status(Status),
+    Chat(Chat),
+}
+
+/// Create an account and make this home its device.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Register {
+    /// HOST:PORT (TLS unless the host is this machine), tls://HOST:PORT or tcp://HOST:PORT
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) server: String,
+    /// The name others write to: 1 to 64 lower-case letters, digits, or any of _ . - +
+    #[arg(long)]
+    pub(crate) name: String,
+    /// A file with the token that the server's operator gave out, if it asks for one
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token: Option<PathBuf>,
+    /// A PEM file: certificate authorities to trust instead of the system's, or the server's own
+    /// certificate; remembered in the home
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// Permit plain TCP to another machine: everybody on the way sees who writes to whom
+    #[arg(long)]
+    pub(crate) insecure_plaintext: bool,
+}
+
+/// Send one message and wait for its state.
+///
+/// The message is stored in the home first. When the server cannot be reached in time it stays
+/// there and goes out with the next command that connects; the exit status is then 1.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Send {
+    /// The recipient's name
+    pub(crate) name: String,
+    /// What to say (after `--` if it begins with a dash)
+    pub(crate) text: String,
+    /// The state to wait for
+    #[arg(long, value_name = "STATE", value_enum, default_value_t = Wait::Sent)]
+    pub(crate) wait: Wait,
+    /// How long to wait for it
+    #[arg(long, value_name = "DUR", default_value = "30s", value_parser = humantime::parse_duration)]
+    pub(crate) timeout: Duration,
+    /// How long the server keeps it for an absent recipient, 1s to 30days [default: the server's]
+    #[arg(long, value_name = "DUR", value_parser = humantime::parse_duration)]
+    pub(crate) ttl: Option<Duration>,
+    /// Print {"id","state","at"} for each state reached; `at` in milliseconds since the Unix epoch
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Print messages and receipts as they arrive, and mark the messages read.
+#[derive(Debug, clap::Args)]
+#[command(after_help = LISTEN_JSON)]
+pub(crate) struct Listen {
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// End after this many messages, once the server knows that they are read; 0 for no limit
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) count: u64,
+    /// End after this time, with status 0 [default: never]
+    #[arg(long, value_name = "DUR", value_parser = humantime::parse_duration)]
+    pub(crate) timeout: Option<Duration>,
+    /// Do not tell the senders that their messages were read
+    #[arg(long)]
+    pub(crate) no_read: bool,
+}
+
+/// Print a conversation, oldest message first. Works without the server.
+#[derive(Debug, clap::Args)]
+pub(crate) struct HistoryOf {
+    /// The other side's name
+    pub(crate) name: String,
+    /// Print one JSON object a line: {"id","from","to","text","state","at"}
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Say where a message stands; one of your own is looked up at the server if it can be reached.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Status {
+    /// The message's id, as `send` and `history --json` print it
+    #[arg(value_parser = message_id)]
+    pub(crate) id: MessageId,
+    /// Print one JSON object: {"id","state","at"}; `at` is when it reached the state
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Talk to one person.
+#[derive(Debug, clap::Args)]
+#[command(after_help = CHAT_KEYS)]
+pub(crate) struct Chat {
+    /// The other side's name
+    pub(crate) name: String,
+}
+
+/// A state that `send` can wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Wait {
+    /// Durable at the server
+    Sent,
+    /// On a device of the recipient
+    Delivered,
+    /// Seen by the recipient
+    Read,
+}
+
+impl Wait {
+    /// This state and those on the way to it, in order.
+    pub(crate) const fn states(self) -> &'static [MessageState] {
+        let all = &[
+            MessageState::Sent,
+            MessageState::Delivered,
+            MessageState::Read,
+        ];
+        match self {
+            Self::Sent => all.split_at(1).0,
+            Self::Delivered => all.split_at(2).0,
+            Self::Read => all,
+        }
+    }
+}
+
+fn message_id(text: &str) -> Result<MessageId, &'static str> {
+    MessageId::parse(text).ok_or("a message id looks like 0193a5d2-7c1e-7aaa-8bbb-0123456789ab")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn parse(line: &str) -> Result<Args, clap::Error> {
+        Args::try_parse_from(line.split(' '))
+    }
+
+    #[test]
+    fn the_definition_of_the_command_line_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn the_home_may_stand_before_or_after_the_command() {
+        for line in ["martlet --home /h chat bob", "martlet chat bob --home /h"] {
+            assert_eq!(
+                parse(line).unwrap().home,
+                Some(PathBuf::from("/h")),
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn send_waits_for_sent_unless_told_otherwise() {
+        let Command::Send(send) = parse("martlet send bob hi").unwrap().command else {
+            panic!()
+        };
+        assert_eq!(send.wait.states(), [MessageState::Sent]);
+        assert_eq!(send.timeout, Duration::from_secs(30));
+        let line = "martlet send bob hi --wait read --ttl 2h --json";
+        let Command::Send(send) = parse(line).unwrap().command else {
+            panic!()
+        };
+        assert_eq!(send.wait.states().last(), Some(&MessageState::Read));
+        assert_eq!(send.ttl, Some(Duration::from_secs(7200)));
+        assert!(send.json);
+    }
+
+    #[test]
+    fn wrong_usage_is_refused_before_anything_is_opened() {
+        for line in [
+            "martlet",
+            "martlet send bob",
+            "martlet send bob hi --wait pending",
+            "martlet send bob hi --ttl soon",
+            "martlet listen --count -1",
+            "martlet status 123",
+            "martlet register --name alice",
+        ] {
+            assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! What a chat knows: the conversation, the connection, and what is being typed.
+
+use martlet_client::{Direction, Event, Message, MessageId, MessageState, Millis};
+
+use super::input::Editor;
+use crate::output::refusal;
+
+/// The whole state of the screen; [`layout`](super::layout) turns it into rows.
+#[derive(Debug)]
+pub(crate) struct Model {
+    /// The other side's name.
+    pub(crate) peer: String,
+    /// What is shown, oldest first.
+    pub(crate) entries: Vec<Entry>,
+    /// The connection to the server.
+    pub(crate) link: Link,
+    /// What is being typed.
+    pub(crate) editor: Editor,
+    /// How many rows the newest one lies below the screen.
+    pub(crate) scrolled_rows: usize,
+}
+
+/// One thing on the screen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Entry {
+    /// A message of the conversation.
+    Said(Said),
+    /// Something to know that nobody said.
+    Notice(String),
+}
+
+/// A message of the conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Said {
+    pub(crate) id: MessageId,
+    pub(crate) direction: Direction,
+    pub(crate) text: String,
+    pub(crate) at: Millis,
+    pub(crate) state: MessageState,
+    /// Why the server refused it.
+    pub(crate) refusal: Option<String>,
+}
+
+/// The connection as a person should see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Link {
+    Connecting,
+    Online,
+    Offline {
+        cause: String,
+        /// When the next attempt is made; `None` when none will be.
+        retry_at: Option<Millis>,
+    },
+}
+
+impl Model {
+    /// The conversation so far, oldest first.
+    pub(crate) fn new(peer: String, history: Vec<Message>) -> Self {
+        let entries = history
+            .into_iter()
+            .map(|message| Entry::Said(message.into()))
+            .collect();
+        let (link, editor) = (Link::Connecting, Editor::default());
+        Self {
+            peer,
+            entries,
+            link,
+            editor,
+            scrolled_rows: 0,
+        }
+    }
+
+    /// The newest message of the other side that is shown: up to it everything is read.
+    pub(crate) fn newest_incoming(&self) -> Option<MessageId> {
+        let incoming = |said: &&Said| said.direction == Direction::Incoming;
+        self.said().rev().find(incoming).map(|said| said.id)
+    }
+
+    /// An own message was just written.
+    pub(crate) fn sent(&mut self, id: MessageId, text: String, at: Millis) {
+        let (direction, state) = (Direction::Outgoing, MessageState::Pending);
+        self.entries.push(Entry::Said(Said {
+            id,
+            direction,
+            text,
+            at,
+            state,
+            refusal: None,
+        }));
+        self.scrolled_rows = 0;
+    }
+
+    /// Shows a line that nobody said.
+    pub(crate) fn notice(&mut self, line: String) {
+        self.entries.push(Entry::Notice(line));
+    }
+
+    /// Something happened. Returns the message that the person has now seen, if it was one.
+    pub(crate) fn apply(&mut self, event: Event) -> Option<MessageId> {
+        match event {
+            Event::Message(message) if message.peer == self.peer => return self.arrived(message),
+            Event::Message(message) if message.direction == Direction::Incoming => {
+                // Taken from the stream, so no other command will announce it; it stays unread.
+                self.notice(format!("{} wrote: {}", message.peer, message.text()));
+            }
+            Event::Receipt(receipt) => self.advance(receipt.id, receipt.state, None),
+            Event::Failed { id, code, .. } => {
+                self.advance(id, MessageState::Failed, Some(refusal(code)));
+            }
+            Event::Gap { reason, .. } => {
+                self.notice(format!("something is missing here for good ({reason})"));
+            }
+            Event::Online { .. } => self.link = Link::Online,
+            Event::Offline { cause, retry_at } => {
+                self.link = Link::Offline {
+                    cause: cause.to_string(),
+                    retry_at,
+                };
+            }
+            _ => {}
+        }
+        None
+    }
+
+    fn arrived(&mut self, message: Message) -> Option<MessageId> {
+        let seen = (message.direction == Direction::Incoming).then_some(message.id);
+        // History may have been read after the message was stored and before it was announced.
+        if !self.said().any(|said| said.id == message.id) {
+            self.entries.push(Entry::Said(message.into()));
+        }
+        seen
+    }
+
+    fn advance(&mut self, id: MessageId, state: MessageState, refusal: Option<String>) {
+        let said = self.entries.iter_mut().rev().find_map(|entry| match entry {
+            Entry::Said(said) if said.id == id => Some(said),
+            _ => None,
+        });
+        // Receipts that waited for this run may be older than the history it has read.
+        if let Some(said) = said.filter(|said| said.state.may_become(state)) {
+            said.state = state;
+            said.refusal = refusal;
+        }
+    }
+
+    fn said(&self) -> impl DoubleEndedIterator<Item = &Said> {
+        self.entries.iter().filter_map(|entry| match entry {
+            Entry::Said(said) => Some(said),
+            Entry::Notice(_) => None,
+        })
+    }
+}
+
+impl From<Message> for Said {
+    fn from(message: Message) -> Self {
+        Self {
+            id: message.id,
+            direction: message.direction,
+            text: message.text().to_owned(),
+            at: message.at,
+            state: message.state,
+            refusal: message.refusal.map(refusal),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use martlet_client::{Body, DeviceId, NackCode, Receipt};
+
+    /// A message of or to bob; its id is made of `number`.
+    pub(crate) fn message(number: u8, direction: Direction, text: &str) -> Message {
+        Message {
+            id: MessageId([number; 16]),
+            direction,
+            peer: "bob".to_owned(),
+            device: DeviceId(1),
+            body: Body::Text(text.to_owned()),
+            state: MessageState::Delivered,
+            at: Millis(1_790_000_000_000 + u64::from(number) * 60_000),
+            changed_at: Millis(0),
+            refusal: None,
+        }
+    }
+
+    fn receipt(number: u8, state: MessageState) -> Event {
+        let (id, by) = (MessageId([number; 16]), "bob".to_owned());
+        Event::Receipt(Receipt {
+            id,
+            state,
+            by,
+            at: Millis(0),
+        })
+    }
+
+    fn state(model: &Model, number: u8) -> MessageState {
+        model
+            .said()
+            .find(|said| said.id.0[0] == number)
+            .unwrap()
+            .state
+    }
+
+    #[test]
+    fn ticks_change_in_place_and_never_go_back() {
+        let mut model = Model::new("bob".to_owned(), Vec::new());
+        model.sent(MessageId([1; 16]), "hi".to_owned(), Millis(0));
+        model.sent(MessageId([2; 16]), "there".to_owned(), Millis(0));
+        for (reached, shown) in [
+            (MessageState::Sent, MessageState::Sent),
+            (MessageState::Read, MessageState::Read),
+            (MessageState::Delivered, MessageState::Read),
+        ] {
+            model.apply(receipt(1, reached));
+            assert_eq!(state(&model, 1), shown);
+        }
+        assert_eq!(state(&model, 2), MessageState::Pending);
+        assert_eq!(model.entries.len(), 2);
+    }
+
+    #[test]
+    fn what_history_has_shown_already_is_not_shown_twice() {
+        let first = message(1, Direction::Incoming, "hi");
+        let mut model = Model::new("bob".to_owned(), vec![first.clone()]);
+        assert_eq!(model.apply(Event::Message(first.clone())), Some(first.id));
+        assert_eq!(model.entries.len(), 1);
+    }
+
+    #[test]
+    fn only_messages_of_this_conversation_count_as_seen() {
+        let mut model = Model::new("bob".to_owned(), Vec::new());
+        let mut other = message(1, Direction::Incoming, "psst");
+        other.peer = "carol".to_owned();
+        assert_eq!(model.apply(Event::Message(other)), None);
+        assert_eq!(
+            model.entries,
+            [Entry::Notice("carol wrote: psst".to_owned())]
+        );
+        let own = message(2, Direction::Outgoing, "from my telephone");
+        assert_eq!(model.apply(Event::Message(own)), None);
+        assert_eq!(model.newest_incoming(), None);
+        let incoming = message(3, Direction::Incoming, "hi");
+        assert_eq!(
+            model.apply(Event::Message(incoming)),
+            Some(MessageId([3; 16]))
+        );
+        assert_eq!(model.newest_incoming(), Some(MessageId([3; 16])));
+    }
+
+    #[test]
+    fn a_refused_message_says_why() {
+        let mut model = Model::new("bob".to_owned(), Vec::new());
+        let id = MessageId([1; 16]);
+        model.sent(id, "hi".to_owned(), Millis(0));
+        let (to, code) = ("bob".to_owned(), NackCode::UNKNOWN_RECIPIENT);
+        model.apply(Event::Failed { id, to, code });
+        assert_eq!(state(&model, 1), MessageState::Failed);
+        assert!(
+            model
+                .said()
+                .next()
+                .unwrap()
+                .refusal
+                .as_ref()
+                .unwrap()
+                .contains("nobody")
+        );
+    }
+}

@@ -1,0 +1,169 @@
+//! `send`: one message, and each state it reaches.
+
+use std::time::Duration;
+
+use anyhow::bail;
+use martlet_client::{Client, Identity, Message, MessageId, MessageState, Millis, SendOptions};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
+
+use crate::args::Send;
+use crate::output::{Format, Output, refusal};
+
+pub(super) async fn run(client: Client, identity: Identity, args: Send) -> anyhow::Result<()> {
+    let mut output = Output::stdout(Format::new(args.json), &identity);
+    let ttl_ms = args
+        .ttl
+        .map(|ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX));
+    let deadline = Instant::now() + args.timeout.min(FOREVER);
+    let id = client
+        .send(&args.name, &args.text, SendOptions { ttl_ms })
+        .await?;
+    let mut last = MessageState::Pending;
+    for (wanted, wait) in watch(&client, id, args.wait.states()) {
+        let Ok(reached) = timeout_at(deadline, wait).await else {
+            if last == MessageState::Pending {
+                output.state(id, last, Millis(id.time().unwrap_or_default().0))?;
+            }
+            bail!(late(&args, &identity, id, last, wanted));
+        };
+        let message = reached??;
+        match judge(&message, wanted) {
+            Step::Reached { at } => output.state(id, wanted, at)?,
+            Step::Refused => bail!(refused(&args.name, &message)),
+            Step::Ended => {
+                output.state(id, message.state, message.changed_at)?;
+                bail!(
+                    "the message to {} is {}: it will not be {wanted}",
+                    args.name,
+                    message.state
+                );
+            }
+        }
+        last = wanted;
+    }
+    Ok(())
+}
+
+/// As long as any clock can count to.
+const FOREVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
+
+/// Waits for all states at once: each is then seen when it is reached, not when its turn comes.
+fn watch(
+    client: &Client,
+    id: MessageId,
+    states: &[MessageState],
+) -> Vec<(
+    MessageState,
+    JoinHandle<Result<Message, martlet_client::ClientError>>,
+)> {
+    let wait = |state| {
+        let client = client.clone();
+        (
+            state,
+            tokio::spawn(async move { client.wait_for(id, state).await }),
+        )
+    };
+    states.iter().copied().map(wait).collect()
+}
+
+/// What the end of waiting for a state means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// It was reached, then.
+    Reached { at: Millis },
+    /// The server took the message, and it ended otherwise.
+    Ended,
+    /// The server did not take the message.
+    Refused,
+}
+
+fn judge(message: &Message, wanted: MessageState) -> Step {
+    if message.state == MessageState::Failed {
+        return Step::Refused;
+    }
+    if !message.state.reached(wanted) {
+        return Step::Ended;
+    }
+    // The server's time of a message is the time it was sent; of a state that was passed over,
+    // the time of the one that implies it is the best known.
+    let at = if wanted == MessageState::Sent {
+        message.at
+    } else {
+        message.changed_at
+    };
+    Step::Reached { at }
+}
+
+fn refused(name: &str, message: &Message) -> String {
+    let why = message
+        .refusal
+        .map_or_else(|| "the server refused it".to_owned(), refusal);
+    format!("not sent to {name}: {why}")
+}
+
+fn late(
+    args: &Send,
+    identity: &Identity,
+    id: MessageId,
+    last: MessageState,
+    wanted: MessageState,
+) -> String {
+    let waited = humantime::format_duration(args.timeout);
+    if last == MessageState::Pending {
+        let server = &identity.server;
+        return format!(
+            "no answer from {server} within {waited}: message {id} is kept in this home \
+             and goes out with the next command that connects"
+        );
+    }
+    format!(
+        "message {id} is {last}, but not {wanted} within {waited}: \
+         ask later with `martlet status {id}`"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use martlet_client::{Body, DeviceId, Direction};
+
+    fn message(state: MessageState) -> Message {
+        Message {
+            id: MessageId([1; 16]),
+            direction: Direction::Outgoing,
+            peer: "bob".to_owned(),
+            device: DeviceId(1),
+            body: Body::Text(String::new()),
+            state,
+            at: Millis(1),
+            changed_at: Millis(2),
+            refusal: None,
+        }
+    }
+
+    #[test]
+    fn a_state_counts_as_reached_when_a_later_one_implies_it() {
+        use MessageState::{Delivered, Read, Sent};
+        assert_eq!(judge(&message(Read), Sent), Step::Reached { at: Millis(1) });
+        assert_eq!(
+            judge(&message(Read), Delivered),
+            Step::Reached { at: Millis(2) }
+        );
+        assert_eq!(
+            judge(&message(Delivered), Delivered),
+            Step::Reached { at: Millis(2) }
+        );
+    }
+
+    #[test]
+    fn a_message_that_ended_otherwise_does_not_count_as_delivered() {
+        use MessageState::{Delivered, Expired, Failed, Sent};
+        assert_eq!(
+            judge(&message(Expired), Sent),
+            Step::Reached { at: Millis(1) }
+        );
+        assert_eq!(judge(&message(Expired), Delivered), Step::Ended);
+        assert_eq!(judge(&message(Failed), Sent), Step::Refused);
+    }
+}

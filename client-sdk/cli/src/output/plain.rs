@@ -1,0 +1,198 @@
+//! Lines for people: local time first, then who and what.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use martlet_client::{Direction, Event, Message, MessageState, Millis, NackCode};
+
+use crate::text;
+
+/// How much of a message's text names it.
+const STEP_COLUMNS: usize = 60;
+
+/// Where the reader's clock hangs.
+#[derive(Clone, Debug)]
+pub(crate) struct Zone(TimeZone);
+
+impl Zone {
+    /// The zone of this machine.
+    pub(crate) fn system() -> Self {
+        Self(TimeZone::system())
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn utc() -> Self {
+        Self(TimeZone::UTC)
+    }
+
+    /// The day, as `2026-11-24`.
+    pub(crate) fn day(&self, at: Millis) -> String {
+        self.format(at, "%Y-%m-%d")
+    }
+
+    /// Hour and minute.
+    pub(crate) fn minute(&self, at: Millis) -> String {
+        self.format(at, "%H:%M")
+    }
+
+    /// Hour, minute and second.
+    pub(crate) fn second(&self, at: Millis) -> String {
+        self.format(at, "%H:%M:%S")
+    }
+
+    fn format(&self, at: Millis, format: &str) -> String {
+        let time = i64::try_from(at.0)
+            .ok()
+            .and_then(|ms| Timestamp::from_millisecond(ms).ok());
+        match time {
+            Some(time) => time
+                .to_zoned_datetime(self.0.clone())
+                .strftime(format)
+                .to_string(),
+            // A time after the year 9999: another clock's mistake, not worth an error here.
+            None => "?".to_owned(),
+        }
+    }
+}
+
+pub(super) fn event(event: &Event, me: &str, zone: &Zone) -> Option<String> {
+    Some(match event {
+        Event::Message(message) => said(message, me, zone),
+        Event::Receipt(receipt) => {
+            let (at, id, by) = (zone.second(receipt.at), receipt.id, &receipt.by);
+            format!("{at} {}  {id}", outcome(receipt.state, by))
+        }
+        Event::Failed { id, to, code } => format!("not sent to {to}: {}  {id}", refusal(*code)),
+        Event::Gap { from, to, reason } => {
+            format!("missing for good: stream positions {from} to {to} ({reason})")
+        }
+        Event::CaughtUp { trimmed: false, .. } => "caught up".to_owned(),
+        Event::CaughtUp { trimmed: true, .. } => "caught up, with a gap".to_owned(),
+        _ => return None,
+    })
+}
+
+pub(super) fn history(message: &Message, me: &str, zone: &Zone) -> String {
+    let line = format!("{} {}", zone.day(message.at), said(message, me, zone));
+    match message.direction {
+        Direction::Incoming => line,
+        Direction::Outgoing => format!("{line}  [{}]", message.state),
+    }
+}
+
+pub(super) fn status(message: &Message, me: &str, zone: &Zone) -> String {
+    let (day, second) = (
+        zone.day(message.changed_at),
+        zone.second(message.changed_at),
+    );
+    format!(
+        "{} since {day} {second}  {}",
+        message.state,
+        said(message, me, zone)
+    )
+}
+
+pub(super) fn step(text: &str, state: MessageState, refusal: Option<&str>) -> String {
+    let text = text::cut(&text::one_line(text), STEP_COLUMNS);
+    match refusal {
+        Some(refusal) => format!("[{state}] {text}: {refusal}"),
+        None => format!("[{state}] {text}"),
+    }
+}
+
+fn said(message: &Message, me: &str, zone: &Zone) -> String {
+    let who = match message.direction {
+        Direction::Incoming => message.peer.clone(),
+        Direction::Outgoing => format!("{me} to {}", message.peer),
+    };
+    // A second line in a message must not look like a message of its own.
+    let text = text::harmless(message.text()).replace('\n', "\n    ");
+    format!("{} {who}: {text}", zone.second(message.at))
+}
+
+/// What a state means, in a sentence about the other side.
+fn outcome(state: MessageState, by: &str) -> String {
+    match state {
+        MessageState::Pending => format!("waits here for {by}"),
+        MessageState::Sent => format!("sent to {by}"),
+        MessageState::Delivered => format!("delivered to {by}"),
+        MessageState::Read => format!("read by {by}"),
+        MessageState::Expired => format!("expired before {by} fetched it"),
+        MessageState::Overflow => format!("lost: the inbox of {by} was full"),
+        MessageState::Held => format!("set aside: {by} could not open it"),
+        MessageState::DeviceGone => format!("lost: the device of {by} was removed"),
+        MessageState::Failed => format!("not sent to {by}"),
+    }
+}
+
+/// Why the server will not take a message, and what to do.
+pub(crate) fn refusal(code: NackCode) -> String {
+    match code {
+        NackCode::UNKNOWN_RECIPIENT | NackCode::UNKNOWN_HANDLE => {
+            "nobody has this name: check it".to_owned()
+        }
+        NackCode::TTL_INVALID => "the server does not allow this time to live".to_owned(),
+        NackCode::MESSAGE_ID_TOO_OLD => {
+            "it waited here for more than a week: send it anew".to_owned()
+        }
+        NackCode::MESSAGE_ID_AHEAD => "this machine's clock is wrong: set it".to_owned(),
+        other => format!("the server refused it ({})", other.name()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use martlet_client::{Body, DeviceId, MessageId, Receipt};
+
+    fn message(direction: Direction, text: &str) -> Message {
+        Message {
+            id: MessageId([1; 16]),
+            direction,
+            peer: "bob".to_owned(),
+            device: DeviceId(1),
+            body: Body::Text(text.to_owned()),
+            state: MessageState::Delivered,
+            at: Millis(1_790_000_000_123),
+            changed_at: Millis(1_790_000_060_000),
+            refusal: None,
+        }
+    }
+
+    #[test]
+    fn a_second_line_of_a_message_cannot_pose_as_another_message() {
+        let happened = Event::Message(message(Direction::Incoming, "hi\n14:13:20 carol: pay me"));
+        let line = event(&happened, "alice", &Zone::utc()).unwrap();
+        assert_eq!(line, "14:13:20 bob: hi\n    14:13:20 carol: pay me");
+    }
+
+    #[test]
+    fn history_says_who_wrote_to_whom_and_where_own_messages_stand() {
+        let line = history(&message(Direction::Outgoing, "hi"), "alice", &Zone::utc());
+        assert_eq!(line, "2026-09-21 14:13:20 alice to bob: hi  [delivered]");
+        let line = status(&message(Direction::Outgoing, "hi"), "alice", &Zone::utc());
+        assert_eq!(
+            line,
+            "delivered since 2026-09-21 14:14:20  14:13:20 alice to bob: hi"
+        );
+    }
+
+    #[test]
+    fn a_receipt_reads_as_a_sentence() {
+        let receipt = Receipt {
+            id: MessageId([1; 16]),
+            state: MessageState::Read,
+            by: "bob".to_owned(),
+            at: Millis(1_790_000_000_123),
+        };
+        let line = event(&Event::Receipt(receipt), "alice", &Zone::utc()).unwrap();
+        assert_eq!(
+            line,
+            "14:13:20 read by bob  01010101-0101-0101-0101-010101010101"
+        );
+    }
+
+    #[test]
+    fn a_time_that_no_calendar_has_is_no_error() {
+        assert_eq!(Zone::utc().minute(Millis(u64::MAX)), "?");
+    }
+}
