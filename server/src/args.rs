@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::config::Flags;
 use crate::config::log::LogFormat;
 
 /// The Martlet server: durable messages over one persistent connection.
@@ -60,6 +61,23 @@ pub struct ServeArgs {
     /// How log lines are written; auto is text on a terminal and JSON elsewhere.
     #[arg(long, value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
+}
+
+impl ServeArgs {
+    /// What the flags set.
+    pub fn flags(&self) -> Flags {
+        let args = self.clone();
+        Flags {
+            listen: args.listen,
+            data_dir: args.data_dir,
+            reactors: args.reactors,
+            insecure_plaintext: args.insecure_plaintext,
+            tls_cert: args.tls_cert,
+            tls_key: args.tls_key,
+            log_level: args.log_level,
+            log_format: args.log_format,
+        }
+    }
 }
 
 /// Flags of `martletd check-config`.

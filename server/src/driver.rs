@@ -42,7 +42,7 @@ impl Driver {
     pub fn recover(reactor: usize, shared: Arc<Shared>, now: Millis) -> Self {
         let engine = Arc::clone(&shared.engine);
         let mut effects = Vec::new();
-        let reactors = shared.mailboxes.len();
+        let reactors = shared.reactors;
         let shards = (0..shared.topology.shards)
             .map(ShardId)
             .skip(reactor)
@@ -145,7 +145,7 @@ impl Driver {
     }
 
     fn place_of(&self, shard: ShardId) -> usize {
-        let reactors = self.shared.mailboxes.len();
+        let reactors = self.shared.reactors;
         let shard = usize::from(shard.0);
         assert_eq!(
             shard % reactors,

@@ -22,6 +22,7 @@ pub mod driver;
 pub mod error;
 pub mod gateway;
 pub mod logging;
+pub mod mailbox;
 pub mod overlay;
 pub mod pipeline;
 pub mod random;

@@ -10,16 +10,18 @@ use std::thread::{self, JoinHandle};
 
 use martlet_shard::Topology;
 use martlet_store::rocks::{Committer, Durable, Engine, Options, Readers};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admission::Admission;
 use crate::args::{CheckConfigArgs, ServeArgs};
 use crate::clock::Monotonic;
-use crate::config::{Config, File, Registration, Transport};
+use crate::config::{Config, File, Flags, Registration, Transport};
 use crate::error::StartError;
 use crate::gateway::tls;
-use crate::reactor::mailbox::{Mail, Mailbox};
+use crate::mailbox::Mailbox;
+use crate::reactor::Mail;
 use crate::shared::{Rates, Shared};
 use crate::token::Verifier;
 use crate::{logging, random, reactor};
@@ -30,11 +32,12 @@ use crate::{logging, random, reactor};
 /// When the server cannot start, or a reactor fails.
 pub fn serve(args: &ServeArgs) -> Result<(), StartError> {
     let config = match &args.config {
-        Some(path) => Config::build(File::read(path)?, args)?,
-        None => Config::development(args)?,
+        Some(path) => Config::build(File::read(path)?, &args.flags())?,
+        None => Config::development(&args.flags())?,
     };
     logging::start(&config.log)?;
     logging::abort_on_panic();
+    raise_descriptor_limit();
     let signals = runtime::Builder::new_current_thread()
         .enable_io()
         .build()
@@ -45,12 +48,27 @@ pub fn serve(args: &ServeArgs) -> Result<(), StartError> {
     server.stop()
 }
 
+/// Takes as many descriptors as the system gives: each connection needs one, and the usual soft
+/// limit of 1,024 is there for programs that use `select`.
+fn raise_descriptor_limit() {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    if current < maximum
+        && let Err(error) = setrlimit(Resource::Nofile, raised)
+    {
+        tracing::warn!(event = "descriptor_limit_kept", ?current, ?maximum, %error);
+    }
+}
+
 /// `martletd check-config`: complains about a file, and about the files it names.
 ///
 /// # Errors
 /// What is wrong.
 pub fn check_config(args: &CheckConfigArgs) -> Result<(), StartError> {
-    let config = Config::build(File::read(&args.config)?, &ServeArgs::default())?;
+    let config = Config::build(File::read(&args.config)?, &Flags::default())?;
     logging::check(&config.log)?;
     read_named_files(&config)?;
     // When standard output is closed, the exit code still tells.
@@ -85,6 +103,7 @@ fn read_named_files(config: &Config) -> Result<NamedFiles, StartError> {
 /// A running server.
 struct Server {
     shared: Arc<Shared>,
+    mailboxes: Vec<Arc<Mailbox<Mail>>>,
     address: SocketAddr,
     reactors: Vec<JoinHandle<io::Result<()>>>,
     /// A message for each reactor that has ended.
@@ -106,11 +125,13 @@ impl Server {
                 source,
             })?;
         let address = listeners[0].local_addr().map_err(StartError::Runtime)?;
-        let shared = Arc::new(open(config, files)?);
+        let mailboxes: Vec<_> = (0..reactors).map(|_| Arc::default()).collect();
+        let shared = Arc::new(open(config, files, &mailboxes)?);
         let (sender, ended) = tokio::sync::mpsc::unbounded_channel();
-        let reactors = start_reactors(&shared, listeners, &sender)?;
+        let reactors = start_reactors(&shared, &mailboxes, listeners, &sender)?;
         Ok(Self {
             shared,
+            mailboxes,
             address,
             reactors,
             ended,
@@ -149,7 +170,7 @@ impl Server {
             _ = interrupt.recv() => "SIGINT",
         };
         tracing::info!(event = "draining", signal = name);
-        for mailbox in &self.shared.mailboxes {
+        for mailbox in &self.mailboxes {
             mailbox.post_one(Mail::Drain);
         }
         let mut left = self.reactors.len();
@@ -183,13 +204,14 @@ fn listen_for(kind: SignalKind) -> Result<Signal, StartError> {
 }
 
 /// Opens the store and makes what the reactors share.
-fn open(config: Config, files: NamedFiles) -> Result<Shared, StartError> {
+fn open(
+    config: Config,
+    files: NamedFiles,
+    mailboxes: &[Arc<Mailbox<Mail>>],
+) -> Result<Shared, StartError> {
     let options = Options::new(config.store.shards, random::number());
     let engine = Arc::new(Engine::open(&config.data_dir, &options)?);
-    let mailboxes: Vec<_> = (0..config.reactors)
-        .map(|_| Arc::new(Mailbox::default()))
-        .collect();
-    let told = mailboxes.clone();
+    let told = mailboxes.to_vec();
     let wake = move |durable: Durable| told[durable.reactor].durable(durable.ticket);
     let committer = Committer::spawn(Arc::clone(&engine), mailboxes.len(), Box::new(wake))
         .map_err(StartError::Runtime)?;
@@ -207,7 +229,7 @@ fn open(config: Config, files: NamedFiles) -> Result<Shared, StartError> {
         engine,
         committer,
         readers,
-        mailboxes,
+        reactors: mailboxes.len(),
         clock: Monotonic::start(),
         config,
     })
@@ -216,6 +238,7 @@ fn open(config: Config, files: NamedFiles) -> Result<Shared, StartError> {
 /// Starts the threads and waits until each has recovered its shards and accepts.
 fn start_reactors(
     shared: &Arc<Shared>,
+    mailboxes: &[Arc<Mailbox<Mail>>],
     listeners: Vec<TcpListener>,
     ended: &tokio::sync::mpsc::UnboundedSender<()>,
 ) -> Result<Vec<JoinHandle<io::Result<()>>>, StartError> {
@@ -223,12 +246,13 @@ fn start_reactors(
     let mut threads = Vec::new();
     for (index, listener) in listeners.into_iter().enumerate() {
         let shared = Arc::clone(shared);
+        let mailboxes = mailboxes.to_vec();
         let ready = ready.clone();
         let ended = ended.clone();
         let thread = thread::Builder::new()
             .name(format!("reactor-{index}"))
             .spawn(move || {
-                let result = reactor::run(index, shared, listener, || {
+                let result = reactor::run(index, shared, mailboxes, listener, || {
                     // The receiver is gone only when another reactor has failed to start.
                     let _ = ready.send(());
                 });

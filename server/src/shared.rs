@@ -13,7 +13,6 @@ use crate::clock::Monotonic;
 use crate::config::Config;
 use crate::config::limits::Limits;
 use crate::rate::Rate;
-use crate::reactor::mailbox::Mailbox;
 use crate::token::Verifier;
 
 /// One of these for the whole process.
@@ -36,8 +35,8 @@ pub struct Shared {
     pub committer: Committer,
     /// Who reads backlogs.
     pub readers: Readers,
-    /// The reactors' mailboxes, by their index.
-    pub mailboxes: Vec<Arc<Mailbox>>,
+    /// How many reactors there are.
+    pub reactors: usize,
     /// Time for deadlines.
     pub clock: Monotonic,
 }
@@ -90,7 +89,7 @@ impl Shared {
 
     /// The reactor that hosts a shard.
     pub fn reactor_of_shard(&self, shard: ShardId) -> usize {
-        usize::from(shard.0) % self.mailboxes.len()
+        usize::from(shard.0) % self.reactors
     }
 
     /// The reactor that hosts an account.

@@ -13,9 +13,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::thread;
 
-use crate::args::ServeArgs;
 use crate::config::limits::Limits;
-use crate::config::log::Log;
+use crate::config::log::{Log, LogFormat};
 use crate::config::registration::Mode;
 use crate::config::server::Store;
 use crate::config::units::Span;
@@ -41,6 +40,27 @@ pub struct Config {
     pub store: Store,
     /// How to log.
     pub log: Log,
+}
+
+/// What the command line sets. It wins over the file.
+#[derive(Clone, Debug, Default)]
+pub struct Flags {
+    /// Address to accept clients on.
+    pub listen: Option<SocketAddr>,
+    /// Directory of the durable state.
+    pub data_dir: Option<PathBuf>,
+    /// Reactor threads.
+    pub reactors: Option<u16>,
+    /// Whether plain TCP is accepted beyond loopback.
+    pub insecure_plaintext: bool,
+    /// Certificate chain (PEM).
+    pub tls_cert: Option<PathBuf>,
+    /// Private key (PEM).
+    pub tls_key: Option<PathBuf>,
+    /// Least severe log level.
+    pub log_level: Option<String>,
+    /// The form of log lines.
+    pub log_format: Option<LogFormat>,
 }
 
 /// What the bytes on the socket are.
@@ -78,12 +98,12 @@ impl Config {
     ///
     /// # Errors
     /// When flags contradict each other.
-    pub fn development(args: &ServeArgs) -> Result<Self, ConfigError> {
+    pub fn development(flags: &Flags) -> Result<Self, ConfigError> {
         let mut file = File::default();
         file.server.data_dir = Some(PathBuf::from("martlet-data"));
         file.limits.loopback_exempt = true;
         file.server.drain_time = Span::from_secs(1);
-        let mut config = Self::build(file, args)?;
+        let mut config = Self::build(file, flags)?;
         if !config.listen.ip().is_loopback() {
             return Err(ConfigError::DevelopmentBeyondLoopback(config.listen));
         }
@@ -95,24 +115,24 @@ impl Config {
     ///
     /// # Errors
     /// When the settings contradict each other or are not enough.
-    pub fn build(file: File, args: &ServeArgs) -> Result<Self, ConfigError> {
-        let listen = args.listen.unwrap_or(file.server.listen);
-        let plaintext = args.insecure_plaintext || file.server.insecure_plaintext;
-        let certificate = args.tls_cert.clone().or(file.tls.certificate_file);
-        let key = args.tls_key.clone().or(file.tls.key_file);
+    pub fn build(file: File, flags: &Flags) -> Result<Self, ConfigError> {
+        let listen = flags.listen.unwrap_or(file.server.listen);
+        let plaintext = flags.insecure_plaintext || file.server.insecure_plaintext;
+        let certificate = flags.tls_cert.clone().or(file.tls.certificate_file);
+        let key = flags.tls_key.clone().or(file.tls.key_file);
         let mut log = file.log;
-        if let Some(level) = &args.log_level {
+        if let Some(level) = &flags.log_level {
             log.level.clone_from(level);
         }
-        log.format = args.log_format.unwrap_or(log.format);
+        log.format = flags.log_format.unwrap_or(log.format);
         if file.store.shards == 0 || file.store.shards > SHARDS_MAX {
             return Err(ConfigError::ShardsOutOfRange(file.store.shards));
         }
-        let reactors = args.reactors.or(file.server.reactors);
+        let reactors = flags.reactors.or(file.server.reactors);
         Ok(Self {
             listen,
             transport: transport(listen, plaintext, certificate, key)?,
-            data_dir: args
+            data_dir: flags
                 .data_dir
                 .clone()
                 .or(file.server.data_dir)
@@ -175,7 +195,7 @@ mod tests {
     fn build(text: &str) -> Result<Config, ConfigError> {
         Config::build(
             File::parse("martlet.toml".as_ref(), text)?,
-            &ServeArgs::default(),
+            &Flags::default(),
         )
     }
 
@@ -216,28 +236,25 @@ mod tests {
 
     #[test]
     fn development_stays_on_loopback() {
-        let mut args = ServeArgs {
-            dev: true,
-            ..ServeArgs::default()
-        };
+        let mut flags = Flags::default();
         assert_eq!(
-            Config::development(&args).unwrap().registration,
+            Config::development(&flags).unwrap().registration,
             Registration::Open
         );
-        args.listen = Some("0.0.0.0:7400".parse().unwrap());
-        args.insecure_plaintext = true;
-        assert!(Config::development(&args).is_err());
+        flags.listen = Some("0.0.0.0:7400".parse().unwrap());
+        flags.insecure_plaintext = true;
+        assert!(Config::development(&flags).is_err());
     }
 
     #[test]
     fn a_flag_wins_over_the_file() {
         let text = "[server]\ndata_dir = \"d\"\nlisten = \"127.0.0.1:1\"\n[log]\nlevel = \"warn\"";
-        let args = ServeArgs {
+        let flags = Flags {
             listen: Some("127.0.0.1:2".parse().unwrap()),
             log_level: Some("debug".into()),
-            ..ServeArgs::default()
+            ..Flags::default()
         };
-        let config = Config::build(File::parse("f.toml".as_ref(), text).unwrap(), &args).unwrap();
+        let config = Config::build(File::parse("f.toml".as_ref(), text).unwrap(), &flags).unwrap();
         assert_eq!(config.listen.port(), 2);
         assert_eq!(config.log.level, "debug");
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use martlet_protocol::frame::{Close, Frame};
 use martlet_protocol::{CloseCode, codec};
+use rustix::io::Errno;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::TcpStream;
 use tokio::{task, time};
@@ -75,8 +76,8 @@ async fn accept(reactor: Shelf, listener: tokio::net::TcpListener) {
 
 fn is_exhausted(error: &io::Error) -> bool {
     matches!(
-        error.raw_os_error(),
-        Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)
+        Errno::from_io_error(error),
+        Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)
     )
 }
 

@@ -16,7 +16,7 @@ use crate::clock::{self, Seconds};
 use crate::gateway::conn::{Conn, Flushed, Office, Phase, Received, State, Traveller};
 use crate::gateway::session::Ending;
 use crate::gateway::tls;
-use crate::reactor::mailbox::Mail;
+use crate::reactor::mail::Mail;
 use crate::reactor::{Reactor, Shelf};
 
 /// What the reading task does next.

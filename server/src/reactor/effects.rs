@@ -17,7 +17,7 @@ use crate::gateway::conn::{Conn, Phase, State};
 use crate::gateway::credit::Window;
 use crate::gateway::session::Ending;
 use crate::reactor::Reactor;
-use crate::reactor::mailbox::Mail;
+use crate::reactor::mail::Mail;
 
 impl Reactor {
     /// Does what an effect says, here or on the reactor that can.

@@ -5,12 +5,13 @@ mod connections;
 mod deadlines;
 mod drain;
 mod effects;
-pub mod mailbox;
+mod mail;
 mod table;
 mod timers;
 mod turn;
 
 pub use accept::listen;
+pub use mail::Mail;
 
 use std::cell::RefCell;
 use std::io;
@@ -27,8 +28,8 @@ use tokio::time::{self, MissedTickBehavior};
 
 use crate::clock::{self, Seconds};
 use crate::driver::Driver;
+use crate::mailbox::Mailbox;
 use crate::reactor::drain::Stage;
-use crate::reactor::mailbox::{Mail, Mailbox};
 use crate::reactor::table::Table;
 use crate::reactor::timers::Wheel;
 use crate::shared::Shared;
@@ -41,7 +42,8 @@ type Shelf = Rc<RefCell<Reactor>>;
 pub(crate) struct Reactor {
     index: usize,
     shared: Arc<Shared>,
-    mailbox: Arc<Mailbox>,
+    mailbox: Arc<Mailbox<Mail>>,
+    mailboxes: Vec<Arc<Mailbox<Mail>>>,
     driver: Driver,
     table: Table,
     wheel: Wheel,
@@ -86,6 +88,7 @@ struct Scratch {
 pub fn run(
     index: usize,
     shared: Arc<Shared>,
+    mailboxes: Vec<Arc<Mailbox<Mail>>>,
     listener: TcpListener,
     ready: impl FnOnce(),
 ) -> io::Result<()> {
@@ -96,7 +99,7 @@ pub fn run(
         .event_interval(EVENT_INTERVAL)
         .build_local(LocalOptions::default())?;
     runtime.block_on(async {
-        let reactor = Rc::new(RefCell::new(Reactor::new(index, shared)));
+        let reactor = Rc::new(RefCell::new(Reactor::new(index, shared, mailboxes)));
         accept::start(&reactor, listener)?;
         ready();
         // Spawned, not awaited here: waking the outermost future costs a system call.
@@ -128,11 +131,12 @@ async fn turns(reactor: Shelf) {
 }
 
 impl Reactor {
-    fn new(index: usize, shared: Arc<Shared>) -> Self {
-        let outgoing = shared.mailboxes.iter().map(|_| Vec::new()).collect();
+    fn new(index: usize, shared: Arc<Shared>, mailboxes: Vec<Arc<Mailbox<Mail>>>) -> Self {
+        let outgoing = mailboxes.iter().map(|_| Vec::new()).collect();
         Self {
             index,
-            mailbox: Arc::clone(&shared.mailboxes[index]),
+            mailbox: Arc::clone(&mailboxes[index]),
+            mailboxes,
             driver: Driver::recover(index, Arc::clone(&shared), clock::wall()),
             table: Table::new(index),
             wheel: Wheel::new(shared.clock.seconds()),

@@ -3,7 +3,7 @@
 use std::mem;
 
 use crate::clock;
-use crate::reactor::mailbox::Mail;
+use crate::reactor::mail::Mail;
 use crate::reactor::{HANDSHAKES_PER_TURN, Reactor, Shelf};
 
 impl Reactor {
@@ -72,7 +72,7 @@ impl Reactor {
     }
 
     fn post_outgoing(&mut self) {
-        for (mails, mailbox) in self.outgoing.iter_mut().zip(&self.shared.mailboxes) {
+        for (mails, mailbox) in self.outgoing.iter_mut().zip(&self.mailboxes) {
             if !mails.is_empty() {
                 mailbox.post(mails);
             }

@@ -2,37 +2,32 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use martlet_shard::{Command, Effect};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use crate::gateway::conn::Traveller;
 use crate::pipeline::Ticket;
-
-/// Something for another reactor.
-pub enum Mail {
-    /// A connection whose inbox is on that reactor.
-    Arrive(Box<Traveller>),
-    /// A command for one of its shards.
-    Command(Command),
-    /// Stop: no new connections, tell everybody, end when all is durable.
-    Drain,
-    /// An effect, released, for one of its connections.
-    Effect(Effect),
-}
 
 /// Written by any thread, emptied by its reactor once a turn. What waits here is bounded by what
 /// clients may have unanswered.
-#[derive(Default)]
-pub struct Mailbox {
-    mails: Mutex<Vec<Mail>>,
+pub struct Mailbox<M> {
+    mails: Mutex<Vec<M>>,
     durable: AtomicU64,
     wake: Notify,
 }
 
-impl Mailbox {
+impl<M> Default for Mailbox<M> {
+    fn default() -> Self {
+        Self {
+            mails: Mutex::default(),
+            durable: AtomicU64::new(0),
+            wake: Notify::new(),
+        }
+    }
+}
+
+impl<M> Mailbox<M> {
     /// Moves all of `mails` into the box.
-    pub fn post(&self, mails: &mut Vec<Mail>) {
+    pub fn post(&self, mails: &mut Vec<M>) {
         let mut waiting = self.mails.lock();
         let was_empty = waiting.is_empty();
         waiting.append(mails);
@@ -44,7 +39,7 @@ impl Mailbox {
     }
 
     /// Moves one piece of mail into the box.
-    pub fn post_one(&self, mail: Mail) {
+    pub fn post_one(&self, mail: M) {
         self.post(&mut vec![mail]);
     }
 
@@ -60,7 +55,7 @@ impl Mailbox {
     }
 
     /// Exchanges the waiting mail with the empty `mails`.
-    pub fn take(&self, mails: &mut Vec<Mail>) {
+    pub fn take(&self, mails: &mut Vec<M>) {
         assert!(mails.is_empty(), "mail of the last turn was not handled");
         std::mem::swap(&mut *self.mails.lock(), mails);
     }
