@@ -83,6 +83,7 @@ impl Engine {
         self.turn(now, |core, tx| {
             tx.put_identity(&identity)?;
             core.key = Some(DeviceKey::new(&key_seed));
+            core.stored = identity.place;
             core.identity = Some(identity);
             core.registration = Some(token);
             core.dial = Dial::new(now);

@@ -133,7 +133,6 @@ impl Core {
         };
         if known.epoch != place.epoch || known.cursor < place.cursor {
             identity.place = place;
-            tx.set_place(place)?;
             self.note_missing(tx, known, place)?;
         }
         self.decoder.set_frame_bytes_max(FRAME_BYTES_MAX);

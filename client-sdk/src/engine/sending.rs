@@ -22,7 +22,8 @@ impl Core {
     /// All of it leaves only after the transaction is committed.
     pub(super) fn settle(&mut self, tx: &Tx<'_>, now: Millis) -> Result<(), StoreError> {
         let written = self.output.len();
-        self.settle_stream(tx)?;
+        self.store_place(tx)?;
+        self.settle_stream();
         if self.live().is_some_and(|live| live.leaving.is_none()) {
             self.pump_reads(tx, now)?;
             self.pump_questions(tx, now)?;
@@ -44,24 +45,38 @@ impl Core {
         Ok(())
     }
 
-    /// Stores the cursor and acknowledges up to it, then refuses what could not be stored, then
-    /// grants credit. A refusal in front of the ACK would name a position the server has not seen
-    /// acknowledged up to.
-    fn settle_stream(&mut self, tx: &Tx<'_>) -> Result<(), StoreError> {
+    /// The place in the stream goes into the transaction that stored the items up to it, also when
+    /// the connection ended behind them.
+    fn store_place(&mut self, tx: &Tx<'_>) -> Result<(), StoreError> {
+        let Some(identity) = &self.identity else {
+            return Ok(());
+        };
+        if identity.place != self.stored {
+            tx.set_place(identity.place)?;
+            self.stored = identity.place;
+        }
+        Ok(())
+    }
+
+    /// Acknowledges what is stored, then refuses what could not be stored, then grants credit.
+    fn settle_stream(&mut self) {
         let Self {
             link: Link::Ready(live),
-            identity: Some(identity),
+            stored,
             output,
             ..
         } = self
         else {
-            return Ok(());
+            return;
         };
-        let cursor = identity.place.cursor;
-        if cursor > live.acked {
-            tx.set_place(identity.place)?;
-            live.acked = cursor;
-            codec::encode(&Frame::Ack(Ack { position: cursor }), output);
+        if stored.cursor > live.acked {
+            live.acked = stored.cursor;
+            codec::encode(
+                &Frame::Ack(Ack {
+                    position: stored.cursor,
+                }),
+                output,
+            );
         }
         if let Some(position) = live.refusal_due.take() {
             let refusal = Nack {
@@ -76,7 +91,6 @@ impl Core {
         if let Some(credit) = live.grant() {
             codec::encode(&Frame::Credit(credit), output);
         }
-        Ok(())
     }
 
     fn pump_sends(&mut self, tx: &Tx<'_>) -> Result<(), StoreError> {

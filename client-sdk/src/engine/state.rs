@@ -20,7 +20,7 @@ use super::statuses::Statuses;
 use crate::error::StoreError;
 use crate::event::{Event, OfflineCause};
 use crate::keys::DeviceKey;
-use crate::local::{IdentityRow, Tx};
+use crate::local::{IdentityRow, StreamPlace, Tx};
 
 /// How long a server that announced its end may take to answer what is under way, in milliseconds.
 const LEAVING_MS_MAX: u64 = 5_000;
@@ -33,6 +33,9 @@ pub(super) struct Core {
     pub(super) rng: Rng,
     pub(super) ids: Ids,
     pub(super) identity: Option<IdentityRow>,
+    /// The place in the stream that the database has. Invariant: what is acknowledged, by ACK or
+    /// by the next AUTH, ≤ `stored` ≤ `identity.place` within a call, and all equal after it.
+    pub(super) stored: StreamPlace,
     pub(super) key: Option<DeviceKey>,
     /// The token of a registration that was asked for in this run.
     pub(super) registration: Option<Vec<u8>>,
@@ -92,6 +95,10 @@ impl Core {
             key: identity
                 .as_ref()
                 .map(|identity| DeviceKey::new(&identity.key_seed)),
+            stored: identity
+                .as_ref()
+                .map(|identity| identity.place)
+                .unwrap_or_default(),
             identity,
             registration: None,
             link: Link::Down,

@@ -1,0 +1,358 @@
+//! Two clients, a server, and everything that can go wrong between them, at random: nothing is
+//! lost, nothing is shown twice, order is kept, and states only move forward.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    reason = "a test binary has no public interface"
+)]
+
+#[path = "support/model.rs"]
+mod model;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::BytesMut;
+use martlet_client::engine::{Engine, Outgoing, Registration};
+use martlet_client::keys::KeySeed;
+use martlet_client::local::Db;
+use martlet_client::{Direction, Event, History, MessageId, MessageState, Millis};
+use model::{Model, Session};
+use proptest::prelude::*;
+
+const NAMES: [&str; 2] = ["alice", "bob"];
+
+/// What may happen at any time, to one of the clients.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Send,
+    /// Up to so many bytes travel, each way.
+    Travel(usize),
+    /// The connection ends; what is on the way is lost.
+    Cut,
+    /// The server ends the connection in an orderly way.
+    Close,
+    /// The client's process dies and starts again.
+    Crash,
+    /// The application takes its events.
+    Take,
+    /// The application marks what it has seen read.
+    Read,
+    Wait(u64),
+    /// The server refuses the next sends for now.
+    Refuse(u32),
+}
+
+fn steps() -> impl Strategy<Value = Vec<(usize, Step)>> {
+    let step = prop_oneof![
+        4 => Just(Step::Send),
+        8 => (1usize..400).prop_map(Step::Travel),
+        8 => Just(Step::Travel(100_000)),
+        1 => Just(Step::Cut),
+        1 => Just(Step::Close),
+        2 => Just(Step::Crash),
+        2 => Just(Step::Take),
+        2 => Just(Step::Read),
+        3 => (1u64..3_000).prop_map(Step::Wait),
+        1 => (1u32..4).prop_map(Step::Refuse),
+    ];
+    prop::collection::vec((0usize..2, step), 1..150)
+}
+
+struct Peer {
+    name: &'static str,
+    engine: Option<Engine>,
+    session: Option<Session>,
+    to_server: BytesMut,
+    seed: u64,
+    ledger: Ledger,
+}
+
+/// What an observer outside has seen. It is part of nothing that it checks.
+#[derive(Default)]
+struct Ledger {
+    sent: Vec<MessageId>,
+    shown: Vec<MessageId>,
+    /// The newest message shown, and the name it was shown under.
+    newest: Option<(String, MessageId)>,
+    states: BTreeMap<MessageId, MessageState>,
+}
+
+struct World {
+    now: Millis,
+    model: Model,
+    peers: [Peer; 2],
+}
+
+impl Peer {
+    fn new(name: &'static str, now: Millis) -> Self {
+        let engine = Engine::open(Db::memory().unwrap(), now, 0).unwrap();
+        Self {
+            name,
+            engine: Some(engine),
+            session: None,
+            to_server: BytesMut::new(),
+            seed: 0,
+            ledger: Ledger::default(),
+        }
+    }
+
+    fn engine(&mut self) -> &mut Engine {
+        self.engine.as_mut().unwrap()
+    }
+
+    fn register(&mut self, now: Millis) {
+        let name = self.name;
+        let key_seed = KeySeed([name.len() as u8; 32]);
+        let registration = Registration {
+            server: "model:1",
+            handle: name,
+            token: None,
+            trust: None,
+            key_seed,
+        };
+        self.engine().register(now, &registration).unwrap();
+    }
+
+    fn crash(&mut self, now: Millis) {
+        let db = self.engine.take().unwrap().into_db();
+        self.seed += 1;
+        self.session = None;
+        self.to_server.clear();
+        self.engine = Some(Engine::open(db, now, self.seed).unwrap());
+    }
+
+    fn cut(&mut self, now: Millis) {
+        self.session = None;
+        self.to_server.clear();
+        self.engine().handle_disconnected(now).unwrap();
+    }
+
+    fn send(&mut self, now: Millis, to: &str) {
+        let text = format!("{} from {}", self.ledger.sent.len(), self.name);
+        let outgoing = Outgoing {
+            to,
+            text: &text,
+            ttl_ms: None,
+        };
+        let entropy = [self.seed as u8; 10];
+        let id = self.engine().send(now, entropy, &outgoing).unwrap();
+        self.ledger.sent.push(id);
+    }
+
+    fn take(&mut self) {
+        while let Some(event) = self.engine().poll_event().unwrap() {
+            self.ledger.note(event);
+        }
+    }
+
+    fn read(&mut self, now: Millis) {
+        self.take();
+        if let Some((peer, id)) = self.ledger.newest.clone() {
+            self.engine().mark_read(now, &peer, id).unwrap();
+        }
+    }
+}
+
+impl Ledger {
+    fn note(&mut self, event: Event) {
+        match event {
+            Event::Message(message) => {
+                assert!(
+                    !self.shown.contains(&message.id),
+                    "{} shown twice",
+                    message.id
+                );
+                self.shown.push(message.id);
+                self.newest = Some((message.peer, message.id));
+            }
+            Event::Receipt(receipt) => {
+                let before = self.states.insert(receipt.id, receipt.state);
+                let before = before.unwrap_or(MessageState::Pending);
+                let (id, state) = (receipt.id, receipt.state);
+                assert!(before.may_become(state), "{id}: from {before} to {state}");
+            }
+            Event::Failed { id, .. } => panic!("{id} failed"),
+            Event::Gap { .. } => panic!("a gap where nothing is missing"),
+            _ => {}
+        }
+    }
+}
+
+impl World {
+    fn new() -> Self {
+        let now = Millis(1_000_000);
+        let peers = NAMES.map(|name| Peer::new(name, now));
+        let mut world = Self {
+            now,
+            model: Model::default(),
+            peers,
+        };
+        for who in [0, 1] {
+            world.peers[who].register(now);
+            world.act(who, Step::Travel(0));
+            for _ in 0..4 {
+                world.act(who, Step::Travel(100_000));
+            }
+            assert!(world.peers[who].engine().is_online());
+        }
+        world
+    }
+
+    fn act(&mut self, who: usize, step: Step) {
+        let other = NAMES[1 - who];
+        let now = self.now;
+        let peer = &mut self.peers[who];
+        match step {
+            Step::Send => peer.send(now, other),
+            Step::Travel(bytes_max) => self.travel(who, bytes_max),
+            Step::Cut => peer.cut(now),
+            Step::Close => {
+                if let Some(session) = &mut peer.session {
+                    Model::close(session);
+                }
+            }
+            Step::Crash => peer.crash(now),
+            Step::Take => peer.take(),
+            Step::Read => peer.read(now),
+            Step::Wait(ms) => {
+                self.now = now.plus(ms);
+                for peer in &mut self.peers {
+                    peer.engine().handle_timeout(self.now).unwrap();
+                }
+            }
+            Step::Refuse(count) => self.model.refusals = count,
+        }
+        self.dial(who);
+    }
+
+    /// Does for a client what its driver does.
+    fn dial(&mut self, who: usize) {
+        let peer = &mut self.peers[who];
+        let now = self.now;
+        let mut wire = core::mem::take(&mut peer.to_server);
+        peer.engine().poll_transmit(&mut wire);
+        peer.to_server = wire;
+        while peer.engine().poll_answer().is_some() {}
+        if peer.engine().poll_close() {
+            peer.cut(now);
+        }
+        if peer.engine().poll_connect(now).is_some() {
+            peer.session = Some(Session::new());
+            peer.engine().handle_connected(now, [0; 32]).unwrap();
+            peer.engine
+                .as_mut()
+                .unwrap()
+                .poll_transmit(&mut peer.to_server);
+        }
+    }
+
+    fn travel(&mut self, who: usize, bytes_max: usize) {
+        let peer = &mut self.peers[who];
+        let now = self.now;
+        let Some(session) = &mut peer.session else {
+            return;
+        };
+        let up = peer.to_server.split_to(bytes_max.min(peer.to_server.len()));
+        self.model.now = now;
+        self.model.handle(session, &up);
+        self.model.push(session);
+        let down = session.output.split_to(bytes_max.min(session.output.len()));
+        let ended = session.closed && session.output.is_empty();
+        peer.engine
+            .as_mut()
+            .unwrap()
+            .handle_bytes(now, &down)
+            .unwrap();
+        if ended {
+            peer.cut(now);
+        }
+    }
+
+    /// Lets everything calm down, as it must when nothing goes wrong any more.
+    fn heal(&mut self) {
+        self.model.refusals = 0;
+        let mut calm = 0;
+        for _ in 0..400 {
+            for who in [0, 1] {
+                self.act(who, Step::Travel(100_000));
+                self.act(who, Step::Take);
+            }
+            self.act(0, Step::Wait(1_000));
+            let done =
+                |peer: &mut Peer| peer.engine().is_online() && peer.engine().unanswered() == 0;
+            // A few rounds more: names are looked up when everything else is done.
+            calm = if self.model.is_drained() && self.peers.iter_mut().all(done) {
+                calm + 1
+            } else {
+                0
+            };
+            if calm == 5 {
+                return;
+            }
+        }
+        panic!("the clients do not catch up");
+    }
+
+    fn check(&mut self) {
+        let sent: Vec<Vec<MessageId>> = self
+            .peers
+            .iter()
+            .map(|peer| peer.ledger.sent.clone())
+            .collect();
+        for who in [0, 1] {
+            let peer = &mut self.peers[who];
+            let page = History {
+                limit: 1_000,
+                before: None,
+            };
+            let history = peer.engine().history(NAMES[1 - who], &page).unwrap();
+            let side = |direction| {
+                let side = history
+                    .iter()
+                    .filter(move |message| message.direction == direction);
+                side.map(|message| message.id).collect::<Vec<_>>()
+            };
+            assert_eq!(
+                side(Direction::Incoming),
+                sent[1 - who],
+                "received in the order of sending"
+            );
+            assert_eq!(
+                side(Direction::Outgoing),
+                sent[who],
+                "kept in the order of sending"
+            );
+            assert_eq!(
+                peer.ledger.shown,
+                sent[1 - who],
+                "shown once, in the order of sending"
+            );
+            let arrived = |state: &MessageState| state.reached(MessageState::Delivered);
+            assert_eq!(
+                peer.ledger.states.len(),
+                sent[who].len(),
+                "every message has a receipt"
+            );
+            assert!(
+                peer.ledger.states.values().all(arrived),
+                "every message was delivered"
+            );
+            let ids: BTreeSet<_> = sent[who].iter().collect();
+            assert_eq!(ids.len(), sent[who].len(), "no id is used twice");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_goes_wrong_nothing_is_lost_shown_twice_or_out_of_order(steps in steps()) {
+        let mut world = World::new();
+        for (who, step) in steps {
+            world.act(who, step);
+        }
+        world.heal();
+        world.check();
+    }
+}
