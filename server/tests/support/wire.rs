@@ -1,0 +1,206 @@
+//! Frames over a blocking TCP connection.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use martlet_protocol::codec::{self, Decoder};
+use martlet_protocol::frame::{
+    CaughtUp, Challenge, Credit, EventKind, Fact, Frame, Gap, Nack, Ping, Ready, Receipt,
+    Registered, Sent, StateReply,
+};
+use martlet_protocol::limits::FRAME_BYTES_MAX;
+use martlet_protocol::{Address, CloseCode, MessageId, Position, Timestamp, UserId};
+
+use super::PATIENCE;
+
+/// The connection is gone, and why. What was not answered is unknown.
+#[derive(Debug)]
+pub struct Lost(pub String);
+
+/// A frame from the server that owns its bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Got {
+    CaughtUp(CaughtUp),
+    Challenge(Challenge),
+    Close {
+        code: CloseCode,
+        detail: String,
+    },
+    Credit(Credit),
+    Event(Message),
+    Fact(Fact),
+    Found {
+        request: u64,
+        user: UserId,
+        handle: String,
+    },
+    Gap(Gap),
+    Goaway {
+        code: CloseCode,
+    },
+    Nack(Nack),
+    Ping(Ping),
+    Pong {
+        token: u64,
+    },
+    Ready(Ready),
+    Receipt(Receipt),
+    Registered(Registered),
+    Sent(Sent),
+    State(StateReply),
+}
+
+/// An EVENT.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    pub position: Position,
+    pub kind: EventKind,
+    pub peer: Address,
+    pub id: MessageId,
+    pub timestamp: Timestamp,
+    pub envelope: Vec<u8>,
+}
+
+/// One end of a connection.
+#[derive(Debug)]
+pub struct Wire {
+    stream: TcpStream,
+    decoder: Decoder,
+    input: Vec<u8>,
+    /// How much of `input` was decoded.
+    used: usize,
+    output: BytesMut,
+}
+
+impl Wire {
+    /// Connects.
+    pub fn dial(server: SocketAddr) -> Result<Self, Lost> {
+        let stream = TcpStream::connect_timeout(&server, PATIENCE).map_err(lost)?;
+        stream.set_nodelay(true).map_err(lost)?;
+        stream.set_write_timeout(Some(PATIENCE)).map_err(lost)?;
+        Ok(Self {
+            stream,
+            decoder: Decoder::new(FRAME_BYTES_MAX),
+            input: Vec::new(),
+            used: 0,
+            output: BytesMut::new(),
+        })
+    }
+
+    /// Appends a frame to what [`flush`](Self::flush) writes; returns its size in bytes.
+    pub fn push(&mut self, frame: &Frame<'_>) -> usize {
+        let before = self.output.len();
+        codec::encode(frame, &mut self.output);
+        self.output.len() - before
+    }
+
+    /// Writes what was pushed.
+    pub fn flush(&mut self) -> Result<(), Lost> {
+        let done = self.stream.write_all(&self.output).map_err(lost);
+        self.output.clear();
+        done
+    }
+
+    /// The next frame and its size; `None` when none came within `wait`. With no time to wait only
+    /// what was already read is looked at.
+    pub fn next(&mut self, wait: Duration) -> Result<Option<(Got, usize)>, Lost> {
+        let deadline = Instant::now() + wait;
+        loop {
+            if let Some(got) = self.decode() {
+                return Ok(Some(got));
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(None);
+            }
+            self.stream.set_read_timeout(Some(left)).map_err(lost)?;
+            self.fill()?;
+        }
+    }
+
+    /// The answer to a request before READY.
+    pub fn answer(&mut self) -> Result<Got, Lost> {
+        match self.next(PATIENCE)? {
+            Some((got, _)) => Ok(got),
+            None => panic!("the server does not answer"),
+        }
+    }
+
+    fn decode(&mut self) -> Option<(Got, usize)> {
+        let mut rest = &self.input[self.used..];
+        let before = rest.len();
+        let frame = self.decoder.next(&mut rest);
+        let frame = frame.unwrap_or_else(|error| panic!("the server sent garbage: {error:?}"));
+        let got = frame.map(|frame| Got::from_frame(&frame));
+        let bytes = before - rest.len();
+        self.used += bytes;
+        got.map(|got| (got, bytes))
+    }
+
+    fn fill(&mut self) -> Result<(), Lost> {
+        self.input.drain(..self.used);
+        self.used = 0;
+        let mut chunk = [0; 16 * 1024];
+        match self.stream.read(&mut chunk) {
+            Ok(0) => Err(Lost("the server closed the connection".into())),
+            Ok(count) => {
+                self.input.extend_from_slice(&chunk[..count]);
+                Ok(())
+            }
+            Err(error) if is_pause(error.kind()) => Ok(()),
+            Err(error) => Err(lost(error)),
+        }
+    }
+}
+
+impl Got {
+    fn from_frame(frame: &Frame<'_>) -> Self {
+        match frame {
+            Frame::CaughtUp(frame) => Self::CaughtUp(*frame),
+            Frame::Challenge(frame) => Self::Challenge(*frame),
+            Frame::Close(frame) => Self::Close {
+                code: frame.code,
+                detail: frame.detail.to_owned(),
+            },
+            Frame::Credit(frame) => Self::Credit(*frame),
+            Frame::Event(event) => Self::Event(Message {
+                position: event.position,
+                kind: event.kind,
+                peer: event.peer,
+                id: event.message_id,
+                timestamp: event.timestamp,
+                envelope: event.envelope.to_vec(),
+            }),
+            Frame::Fact(frame) => Self::Fact(*frame),
+            Frame::Found(frame) => Self::Found {
+                request: frame.request,
+                user: frame.user,
+                handle: frame.handle.to_owned(),
+            },
+            Frame::Gap(frame) => Self::Gap(*frame),
+            Frame::Goaway(frame) => Self::Goaway { code: frame.code },
+            Frame::Nack(frame) => Self::Nack(*frame),
+            Frame::Ping(frame) => Self::Ping(*frame),
+            Frame::Pong(frame) => Self::Pong { token: frame.token },
+            Frame::Ready(frame) => Self::Ready(*frame),
+            Frame::Receipt(frame) => Self::Receipt(*frame),
+            Frame::Registered(frame) => Self::Registered(*frame),
+            Frame::Sent(frame) => Self::Sent(*frame),
+            Frame::State(frame) => Self::State(*frame),
+            other => panic!("a server never sends {:?}", other.kind()),
+        }
+    }
+}
+
+fn is_pause(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+    )
+}
+
+fn lost(error: std::io::Error) -> Lost {
+    Lost(error.to_string())
+}
