@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use martlet_protocol::frame::{Credit, GapReason};
 use martlet_protocol::limits::{CREDIT_BYTES_MAX, CREDIT_MESSAGES_MAX};
-use martlet_protocol::{Address, DeviceId, Millis, Position, Timestamp, UserId};
+use martlet_protocol::{Address, DeviceId, Kind, Millis, Position, Timestamp, UserId};
 use martlet_store::keys::account::{AccountRow, DeviceRow};
 use martlet_store::keys::cursor::CursorRow;
 use martlet_store::keys::inbox::InboxRow;
-use martlet_store::keys::message::Origin;
+use martlet_store::keys::message::{Origin, Placement};
 use martlet_store::keys::{account, cursor, inbox, message};
 use martlet_store::{ShardId, View};
 
@@ -26,6 +26,8 @@ pub(crate) struct Account {
     pub(crate) delivered: Timestamp,
     /// Messages outside the watermark: they ended at one device and wait for another.
     pub(crate) partial: BTreeMap<Timestamp, Origin>,
+    /// How far devices had come that are removed: what they took stays delivered.
+    pub(crate) gone: BTreeMap<DeviceId, CursorRow>,
 }
 
 /// A device and its stream. Invariant: `trimmed ≤ cursor ≤ pushed ≤ tail`.
@@ -44,6 +46,8 @@ pub(crate) struct Device {
     pub(crate) tail: Position,
     /// The first position of the OVERFLOW gap that ends at the tail, if one does.
     pub(crate) overflow_from: Option<Position>,
+    /// There are rows that count refusals.
+    pub(crate) has_refusals: bool,
     pub(crate) session: Option<Box<Session>>,
 }
 
@@ -60,8 +64,10 @@ pub(crate) struct Session {
     /// May be negative: one frame may exceed the rest of a grant.
     pub(crate) credit_bytes: i64,
     pub(crate) in_flight: VecDeque<InFlight>,
-    /// A page is on its way from the reader.
-    pub(crate) loading: bool,
+    pub(crate) page: Page,
+    /// The first position of a RESTORED gap, which ends at the server's cursor and is to be pushed
+    /// before anything else.
+    pub(crate) missed_from: Option<Position>,
     /// Nothing is pushed before this time: an item was refused.
     pub(crate) paused_until: Option<Millis>,
     /// CAUGHT_UP has been told.
@@ -70,10 +76,23 @@ pub(crate) struct Session {
     pub(crate) trimmed: bool,
 }
 
+/// What a connection expects of the reader: it answers each request once, and slowly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Page {
+    /// Nothing.
+    None,
+    /// A page on its way goes on where the stream is.
+    Awaited,
+    /// A page on its way was asked for before a refusal rewound the stream: its rows may have been
+    /// replaced since. It is thrown away.
+    Outdated,
+}
+
 /// An item that was pushed and is not acknowledged: what its acknowledgement will need.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct InFlight {
     pub(crate) position: Position,
+    pub(crate) kind: Kind,
     pub(crate) total_bytes: u64,
     /// Who wrote the message and its timestamp, if it is an incoming message.
     pub(crate) message: Option<(Address, Timestamp)>,
@@ -88,6 +107,7 @@ impl Account {
             devices: BTreeMap::new(),
             delivered: Timestamp(0),
             partial: BTreeMap::new(),
+            gone: BTreeMap::new(),
         }
     }
 
@@ -108,6 +128,7 @@ impl Account {
             account.delivered = account.delivered.max(device.delivered);
             account.devices.insert(row.device, device);
         }
+        account.load_gone(shard, user, view);
         let from = message::partial_key(shard, user, Timestamp(0));
         let to = message::partial_key(shard, user, Timestamp(u64::MAX));
         for (key, value) in view.scan(&from, &to, usize::MAX, usize::MAX) {
@@ -116,6 +137,37 @@ impl Account {
             account.partial.insert(timestamp, origin);
         }
         Some(account)
+    }
+
+    /// The cursor of a removed device stays behind.
+    fn load_gone(&mut self, shard: ShardId, user: UserId, view: &dyn View) {
+        let key = |device| {
+            let device = DeviceId(device);
+            cursor::key(shard, Address { user, device })
+        };
+        for (key, value) in view.scan(&key(0), &key(u16::MAX), usize::MAX, usize::MAX) {
+            let address = cursor::address_of(&key).expect("a cursor key holds an address");
+            if !self.devices.contains_key(&address.device) {
+                let row = CursorRow::decode(&value).expect("a cursor row is ours");
+                self.remember_gone(address.device, row);
+            }
+        }
+    }
+
+    /// Keeps how far a device had come that the account does not have any more.
+    pub(crate) fn remember_gone(&mut self, device: DeviceId, row: CursorRow) {
+        self.delivered = self.delivered.max(row.delivered);
+        self.gone.insert(device, row);
+    }
+
+    /// Whether a message was acknowledged where it was placed, by a device of now or of before.
+    pub(crate) fn has_taken(&self, placement: &Placement) -> bool {
+        let of_now = self.devices.get(&placement.device);
+        let of_before = self.gone.get(&placement.device);
+        of_now
+            .map(|device| device.cursor)
+            .or_else(|| of_before.map(|row| row.position))
+            .is_some_and(|cursor| placement.position <= cursor)
     }
 
     /// The account as it is stored.
@@ -158,6 +210,7 @@ impl Device {
             tail_bytes: 0,
             tail: Position(0),
             overflow_from: None,
+            has_refusals: false,
             session: None,
         }
     }
@@ -176,6 +229,9 @@ impl Device {
             let oldest = inbox::position_of(&key).expect("an inbox key holds a position");
             Position(oldest.0 - 1)
         });
+        let first = cursor::refusal_key(shard, address, Position(0));
+        let last = cursor::refusal_key(shard, address, Position(u64::MAX));
+        device.has_refusals = view.first(&first, &last).is_some();
         device.tail = device.cursor;
         device.tail_bytes = device.cursor_bytes;
         // Rows below the cursor may be left or gone; the tail is the newest row, if there is one
@@ -218,7 +274,7 @@ impl Device {
     pub(crate) fn is_in_flight(&self, position: Position) -> bool {
         self.session.as_ref().is_some_and(|session| {
             position > self.cursor
-                && (session.loading || position <= session.pushed.max(session.stored))
+                && (session.page == Page::Awaited || position <= session.pushed.max(session.stored))
         })
     }
 
@@ -239,7 +295,8 @@ impl Session {
             credit_messages: 0,
             credit_bytes: 0,
             in_flight: VecDeque::new(),
-            loading: false,
+            page: Page::None,
+            missed_from: None,
             paused_until: None,
             caught_up: false,
             trimmed: false,
@@ -265,10 +322,9 @@ impl Session {
             && self.in_flight.len() < IN_FLIGHT_MAX
     }
 
-    /// Notes that an item of `frame_bytes` was pushed. The gap of a resume is told even to a
-    /// device that granted nothing yet.
+    /// Notes that an item of `frame_bytes` was pushed.
     pub(crate) fn charge(&mut self, frame_bytes: usize) {
-        self.credit_messages = self.credit_messages.saturating_sub(1);
+        self.credit_messages -= 1;
         self.credit_bytes -= i64::try_from(frame_bytes).unwrap_or(i64::MAX);
     }
 }
@@ -276,7 +332,7 @@ impl Session {
 /// A body that several devices' rows share.
 #[derive(Clone, Debug)]
 pub(crate) struct Item {
-    pub(crate) kind: martlet_protocol::Kind,
+    pub(crate) kind: Kind,
     pub(crate) body: Bytes,
     pub(crate) body_crc: u32,
     /// Who wrote the message and its timestamp, if it is an incoming message.

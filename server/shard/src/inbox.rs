@@ -5,6 +5,7 @@ use martlet_protocol::frame::{Event, EventKind, Fact, GapReason, Receipt};
 use martlet_protocol::wire::{Reader, Writer};
 use martlet_protocol::{Address, DecodeError, Kind, MessageId, Position, Timestamp, UserId, crc};
 use martlet_store::ShardId;
+use martlet_store::keys::KeyTag;
 use martlet_store::keys::inbox::{self, InboxRow};
 use martlet_store::keys::relay::RelayItem;
 
@@ -75,6 +76,17 @@ pub(crate) fn replace_by_gap(
     let gap = InboxRow::gap(position, reason, old.total_bytes);
     turn.put_with(&key, |out| gap.encode(out));
     Some(old)
+}
+
+/// The key of an item that was set aside.
+pub(crate) fn held_key(
+    shard: ShardId,
+    address: Address,
+    position: Position,
+) -> [u8; inbox::KEY_BYTES] {
+    let mut key = inbox::key(shard, address, position);
+    key[2] = KeyTag::Held.number();
+    key
 }
 
 /// Reads a stored row.

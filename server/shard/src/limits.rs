@@ -67,5 +67,6 @@ pub(crate) const SWEEP_ACCOUNTS: usize = 64;
 /// How many rows of one inbox a sweep ends at most in one tick.
 pub(crate) const SWEEP_ROWS: usize = 256;
 
-/// Message rows outlive the longest life of an inbox row and the retry window behind it.
-pub(crate) const MESSAGE_ROW_MS: u64 = TTL_MS_MAX + MESSAGE_ID_AGE_MS_MAX;
+/// Message rows outlive the longest life of an inbox row and the retry window behind it, counted
+/// from the time of the id, and by a day the sweep that ends the row and must find the message.
+pub(crate) const MESSAGE_ROW_MS: u64 = TTL_MS_MAX + MESSAGE_ID_AGE_MS_MAX + 24 * 60 * 60 * 1_000;

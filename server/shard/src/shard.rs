@@ -46,6 +46,7 @@ impl Shard {
     }
 
     /// Decides about one command. See [`Effect`] for when the effects may be carried out.
+    #[expect(clippy::too_many_lines, reason = "one arm for each command, and nothing else")]
     pub fn apply(
         &mut self,
         now: Millis,

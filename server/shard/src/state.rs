@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use martlet_protocol::{Address, MessageId, Millis, UserId};
-use martlet_store::keys::message::{expiry_key_at, expiry_of};
+use martlet_store::keys::message::{Origin, expiry_key_at, expiry_of};
 use martlet_store::keys::relay::{RelayItem, source_of};
 use martlet_store::keys::{KeyTag, key_prefix, key_prefix_end};
 use martlet_store::{ShardId, View};
@@ -37,6 +37,8 @@ pub(crate) struct State {
     pub(crate) told: Merged,
     /// Devices whose cursor moved this turn.
     pub(crate) moved: Vec<Address>,
+    /// Messages that were placed this turn.
+    pub(crate) placed: Vec<Origin>,
     /// The message that each sender must repeat before any other to the same recipient.
     pub(crate) refused: BTreeMap<(Address, UserId), (SessionId, MessageId)>,
     /// Devices whose stream is paused after a refusal.
@@ -88,6 +90,7 @@ impl State {
             owed: Merged::default(),
             told: Merged::default(),
             moved: Vec::new(),
+            placed: Vec::new(),
             refused: BTreeMap::new(),
             paused: BTreeMap::new(),
             expiry_due: None,

@@ -11,12 +11,12 @@
 //! Credit, acknowledgements and the end of a pause call [`advance`], which asks for the next page.
 
 use bytes::Bytes;
-use martlet_protocol::frame::{CaughtUp, Gap};
+use martlet_protocol::frame::{CaughtUp, Gap, GapReason};
 use martlet_protocol::limits::HEADER_BYTES;
 use martlet_protocol::wire::varint_bytes;
 use martlet_protocol::{Address, Kind, Position};
 
-use crate::account::{Device, InFlight, Item, Session};
+use crate::account::{Device, InFlight, Item, Page, Session};
 use crate::command::SessionId;
 use crate::effect::{Effect, Reply};
 use crate::inbox::{StoredMessage, decode};
@@ -34,20 +34,15 @@ pub(crate) fn push_live(
     let Some(session) = device.session.as_deref_mut() else {
         return;
     };
-    if session.pushed.next() == position && !session.loading && session.may_push() {
+    let is_next = session.pushed.next() == position && session.missed_from.is_none();
+    if is_next && session.page == Page::None && session.may_push() {
         let in_flight = InFlight {
             position,
+            kind: item.kind,
             total_bytes,
             message: item.message,
         };
-        push(
-            session,
-            in_flight,
-            item.kind,
-            item.body_crc,
-            item.body.clone(),
-            turn,
-        );
+        push(session, in_flight, item.body_crc, item.body.clone(), turn);
     }
 }
 
@@ -57,8 +52,17 @@ pub(crate) fn advance(address: Address, device: &mut Device, turn: &mut Turn<'_>
     let Some(session) = device.session.as_deref_mut() else {
         return;
     };
-    if session.loading {
+    if session.page != Page::None {
         return;
+    }
+    if let Some(from) = session.missed_from {
+        if !session.may_push() {
+            return;
+        }
+        session.missed_from = None;
+        let reason = GapReason::RESTORED;
+        let to = session.pushed;
+        tell_gap(session, Gap { from, to, reason }, turn);
     }
     if session.pushed == tail {
         if !session.caught_up {
@@ -84,7 +88,7 @@ pub(crate) fn advance(address: Address, device: &mut Device, turn: &mut Turn<'_>
     } else {
         return;
     };
-    session.loading = true;
+    session.page = Page::Awaited;
     let from = session.pushed.next();
     turn.effects.push(Effect::LoadPage {
         session: session.id,
@@ -105,23 +109,20 @@ pub(crate) fn on_page(
     let Some(session) = device.session_mut(session) else {
         return;
     };
-    session.loading = false;
-    if session.paused_until.is_some() {
+    if std::mem::replace(&mut session.page, Page::None) == Page::Outdated {
         return;
     }
     for (position, value) in rows {
-        // A page may have been asked for before a refusal rewound the stream.
-        if position <= session.pushed {
-            continue;
-        }
         let row = decode(&value);
         let is_stored = position <= session.stored;
         if !is_stored && !session.may_push() {
             break;
         }
         if let Some(gap) = row.as_gap(position).expect("a gap row is ours") {
-            let from = gap.from.max(session.pushed.next());
-            assert!(from == session.pushed.next(), "a hole before {gap:?}");
+            let next = session.pushed.next();
+            assert!(gap.from <= next, "a hole before {gap:?}: it follows {next}");
+            // A gap may have grown since the device got its first part.
+            let from = next.max(session.stored.next());
             push_gap(session, Gap { from, ..gap }, row.total_bytes, turn);
             continue;
         }
@@ -133,6 +134,7 @@ pub(crate) fn on_page(
         let message = StoredMessage::of(&row).and_then(|message| message.incoming());
         let in_flight = InFlight {
             position,
+            kind: row.kind,
             total_bytes: row.total_bytes,
             message,
         };
@@ -140,7 +142,7 @@ pub(crate) fn on_page(
             session.pushed = position;
             session.in_flight.push_back(in_flight);
         } else {
-            push(session, in_flight, row.kind, row.body_crc, row.body, turn);
+            push(session, in_flight, row.body_crc, row.body, turn);
         }
     }
 }
@@ -148,12 +150,11 @@ pub(crate) fn on_page(
 fn push(
     session: &mut Session,
     in_flight: InFlight,
-    kind: Kind,
     body_crc: u32,
     body: Bytes,
     turn: &mut Turn<'_>,
 ) {
-    let position = in_flight.position;
+    let InFlight { position, kind, .. } = in_flight;
     session.charge(HEADER_BYTES + varint_bytes(position.0) + body.len());
     session.pushed = position;
     session.in_flight.push_back(in_flight);
@@ -172,6 +173,7 @@ fn push_gap(session: &mut Session, gap: Gap, total_bytes: u64, turn: &mut Turn<'
     session.pushed = position;
     session.in_flight.push_back(InFlight {
         position,
+        kind: Kind::GAP,
         total_bytes,
         message: None,
     });
@@ -181,7 +183,7 @@ fn push_gap(session: &mut Session, gap: Gap, total_bytes: u64, turn: &mut Turn<'
 }
 
 /// Tells a device of positions without items; it costs credit like an item.
-pub(crate) fn tell_gap(session: &mut Session, gap: Gap, turn: &mut Turn<'_>) {
+fn tell_gap(session: &mut Session, gap: Gap, turn: &mut Turn<'_>) {
     let bytes = HEADER_BYTES + varint_bytes(gap.from.0) + varint_bytes(gap.to.0) + 1;
     session.charge(bytes);
     session.trimmed = true;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use martlet_protocol::wire::Reader;
-use martlet_protocol::{Address, DeviceId, Position, UserId};
+use martlet_protocol::{Address, Position, UserId};
 use martlet_store::keys::account::{self, AccountRow};
 use martlet_store::keys::cursor::{self, CursorRow};
 use martlet_store::keys::inbox::{self, InboxRow};
@@ -95,14 +95,7 @@ impl Verifier {
             }
             waiting += cursor.position.until(stream.last);
         }
-        for address in self
-            .cursors
-            .keys()
-            .filter(|address| !self.devices.contains_key(address))
-        {
-            self.problems
-                .push(format!("a cursor without a device: {address}"));
-        }
+        // A cursor without a device is that of a device which was removed.
         for (user, handle) in &self.handles {
             if self.named.get(handle) != Some(user) {
                 self.problems
@@ -137,7 +130,7 @@ impl Verifier {
                 Ok(())
             }
             KeyTag::Cursor => {
-                let address = address_of(key).ok_or("a cursor key of another length")?;
+                let address = cursor::address_of(key).ok_or("a cursor key of another length")?;
                 self.cursors
                     .insert(address, CursorRow::decode(value).map_err(say)?);
                 Ok(())
@@ -181,7 +174,7 @@ impl Verifier {
 
     fn inbox(&mut self, key: &[u8], value: &[u8]) -> Result<(), String> {
         let position = inbox::position_of(key).ok_or("an inbox key of another length")?;
-        let address = address_of(&key[..13]).ok_or("an inbox key of another length")?;
+        let address = cursor::address_of(&key[..13]).ok_or("an inbox key of another length")?;
         let row = InboxRow::decode(&Bytes::copy_from_slice(value)).map_err(say)?;
         if martlet_protocol::crc::of_body(&row.body) != row.body_crc {
             return Err("the body's checksum does not match".into());
@@ -215,15 +208,6 @@ impl Verifier {
         }
         Ok(())
     }
-}
-
-fn address_of(key: &[u8]) -> Option<Address> {
-    let (user, rest) = key.get(3..)?.split_first_chunk::<8>()?;
-    let device: &[u8; 2] = rest.try_into().ok()?;
-    Some(Address {
-        user: UserId(u64::from_be_bytes(*user)),
-        device: DeviceId(u16::from_be_bytes(*device)),
-    })
 }
 
 fn say(error: impl std::fmt::Display) -> String {

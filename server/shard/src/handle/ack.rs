@@ -28,9 +28,14 @@ pub(crate) fn ack(
     let Some(live) = device.session_mut(session) else {
         return;
     };
-    if position > live.pushed {
-        turn.close(session, CloseCode::BAD_ACK);
-    } else if position > cursor {
+    // What it said at its resume that it had stored may be acknowledged again before the page is
+    // here that tells what that was.
+    let pushed = live.pushed;
+    if position > pushed.max(live.stored) {
+        return turn.close(session, CloseCode::BAD_ACK);
+    }
+    let position = position.min(pushed);
+    if position > cursor {
         acknowledge(state, turn, address, position);
     }
 }

@@ -1,9 +1,9 @@
 //! A device connects, leaves, and says how much it is ready to receive.
 
-use martlet_protocol::frame::{Credit, Gap, GapReason};
+use martlet_protocol::frame::Credit;
 use martlet_protocol::{Address, CloseCode, Position};
 use martlet_store::ShardId;
-use martlet_store::keys::inbox;
+use martlet_store::keys::{cursor, inbox};
 
 use crate::account::{Device, Session};
 use crate::command::SessionId;
@@ -19,7 +19,7 @@ use crate::turn::Turn;
 ///  another epoch than ours              our cursor: READY's epoch tells it to forget its own
 ///  our epoch (or none), cursor below    our cursor, after a RESTORED gap: those rows are gone
 ///  our epoch, cursor at or above        its cursor: an acknowledgement was lost on the way
-///  our epoch, cursor beyond the tail    nothing: it claims what never was
+///  our epoch, cursor beyond the tail    our cursor: what it claims was never in this history
 /// ```
 pub(crate) fn attach(
     state: &mut State,
@@ -34,13 +34,9 @@ pub(crate) fn attach(
     if let Some(old) = device.session.take() {
         turn.close(old.id, CloseCode::REPLACED);
     }
-    let knows_epoch = epoch == 0 || epoch == device.epoch;
-    if knows_epoch && cursor > device.tail {
-        return turn.close(session, CloseCode::BAD_ACK);
-    }
     let ours = device.cursor;
-    let stored = if knows_epoch { cursor.max(ours) } else { ours };
-    let resumed = if knows_epoch { cursor } else { ours };
+    let is_known = (epoch == 0 || epoch == device.epoch) && cursor <= device.tail;
+    let resumed = if is_known { cursor } else { ours };
     let ready = Reply::Ready {
         epoch: device.epoch,
         cursor: resumed,
@@ -48,15 +44,8 @@ pub(crate) fn attach(
     };
     turn.reply(session, ready);
 
-    let mut live = Session::new(session, ours, stored, credit);
-    if resumed < ours {
-        let gap = Gap {
-            from: resumed.next(),
-            to: ours,
-            reason: GapReason::RESTORED,
-        };
-        stream::tell_gap(&mut live, gap, turn);
-    }
+    let mut live = Session::new(session, ours, resumed.max(ours), credit);
+    live.missed_from = (resumed < ours).then(|| resumed.next());
     device.session = Some(Box::new(live));
     stream::advance(address, device, turn);
 }
@@ -90,7 +79,7 @@ pub(crate) fn credit(
     }
 }
 
-/// Removes acknowledged rows once there are `rows_min` of them.
+/// Removes acknowledged rows, and what was counted about them, once there are `rows_min`.
 pub(crate) fn trim(
     shard: ShardId,
     address: Address,
@@ -99,6 +88,11 @@ pub(crate) fn trim(
     turn: &mut Turn<'_>,
 ) {
     if device.trimmed.until(device.cursor) >= rows_min {
+        if device.has_refusals {
+            let first = cursor::refusal_key(shard, address, Position(0));
+            let behind = cursor::refusal_key(shard, address, device.cursor.next());
+            turn.batch.delete_range(&first, &behind);
+        }
         let from = inbox::key(shard, address, device.trimmed.next());
         turn.batch
             .delete_range(&from, &inbox::key(shard, address, device.cursor.next()));

@@ -34,6 +34,8 @@ pub(crate) fn expire_due(state: &mut State, turn: &mut Turn<'_>) {
     let from = message::expiry_key_at(id, Millis(0));
     let to = message::expiry_key_at(id, turn.now.plus(1));
     let rows = turn.view.scan(&from, &to, EXPIRIES_PER_TICK, usize::MAX);
+    // Whatever was noted for this turn must be forgotten at its end.
+    state.dirty |= !rows.is_empty();
     for (key, value) in &rows {
         let (_, message_id, sender) =
             message::expiry_of(key).expect("an expiry key holds a message");
@@ -63,11 +65,8 @@ fn expire_one(state: &mut State, turn: &mut Turn<'_>, origin: Origin, to: UserId
     let waiting: Vec<_> = row
         .placements
         .iter()
-        .filter(|placement| placement.fact.is_none())
-        .filter_map(|placement| {
-            let device = account.devices.get(&placement.device)?;
-            (placement.position > device.cursor).then_some((placement, device))
-        })
+        .filter(|placement| placement.fact.is_none() && !account.has_taken(placement))
+        .filter_map(|placement| Some((placement, account.devices.get(&placement.device)?)))
         .collect();
     if waiting
         .iter()
@@ -92,8 +91,8 @@ fn expire_one(state: &mut State, turn: &mut Turn<'_>, origin: Origin, to: UserId
     end_at(state, turn, origin, to, &devices, MessageState::EXPIRED);
 }
 
-/// Notes that a message ended at some devices, and tells its sender. From then on it stands
-/// outside the watermarks, unless another device already has it.
+/// Notes that a message ended at those of some devices that had not taken it, and tells its
+/// sender. From then on it stands outside the watermarks, unless another device already has it.
 pub(crate) fn end_at(
     state: &mut State,
     turn: &mut Turn<'_>,
@@ -105,18 +104,27 @@ pub(crate) fn end_at(
     let Some(mut row) = message_row(state, turn, origin) else {
         return;
     };
+    let account = state.account(turn.view, to).expect("its device is known");
+    let mut ended = Vec::new();
     for placement in &mut row.placements {
-        if placement.fact.is_none() && devices.contains(&placement.device) {
+        let is_open = placement.fact.is_none() && !account.has_taken(placement);
+        if is_open && devices.contains(&placement.device) {
             placement.fact = Some(fact);
-            state.owe(RelayItem::Fact {
-                to: origin.sender.user,
-                peer: inbox::address(to, placement.device),
-                state: fact,
-                message_id: origin.message_id,
-                timestamp: row.timestamp,
-                at: turn.now,
-            });
+            ended.push(placement.device);
         }
+    }
+    if ended.is_empty() {
+        return;
+    }
+    for device in ended {
+        state.owe(RelayItem::Fact {
+            to: origin.sender.user,
+            peer: inbox::address(to, device),
+            state: fact,
+            message_id: origin.message_id,
+            timestamp: row.timestamp,
+            at: turn.now,
+        });
     }
     let key = message::key(state.id, origin.message_id, origin.sender);
     state.fresh.put(turn, &key, |out| row.encode(out));
@@ -137,16 +145,12 @@ pub(crate) fn note_partial(
         .accounts
         .get_mut(&to)
         .expect("the recipient was loaded before");
-    let mut live = row
+    let mut open = row
         .placements
         .iter()
         .filter(|placement| placement.fact.is_none())
-        .filter_map(|placement| {
-            let device = account.devices.get(&placement.device)?;
-            Some(placement.position <= device.cursor)
-        })
         .peekable();
-    let waits = live.peek().is_some() && live.all(|taken| !taken);
+    let waits = open.peek().is_some() && !open.any(|placement| account.has_taken(placement));
     let key = message::partial_key(id, to, row.timestamp);
     if waits {
         account.partial.insert(row.timestamp, origin);
@@ -156,7 +160,8 @@ pub(crate) fn note_partial(
     }
 }
 
-/// Ends every message of a device in `from ..= to` with the same fact. Its rows are left alone.
+/// Ends every message of a device in `from ..= to` with the same fact, also those of this turn,
+/// whose rows the view does not show yet. The rows are left alone.
 pub(crate) fn end_rows(
     state: &mut State,
     turn: &mut Turn<'_>,
@@ -172,6 +177,12 @@ pub(crate) fn end_rows(
         start = [last, &[0][..]].concat();
         for (_, value) in &page {
             end_row(state, turn, address, &inbox::decode(value), fact);
+        }
+    }
+    for origin in state.placed.clone() {
+        let row = message_row(state, turn, origin).filter(|row| row.to == address.user);
+        if row.is_some() {
+            end_at(state, turn, origin, address.user, &[address.device], fact);
         }
     }
 }

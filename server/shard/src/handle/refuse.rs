@@ -2,9 +2,10 @@
 
 use martlet_protocol::frame::GapReason;
 use martlet_protocol::limits::REFUSALS_MAX;
-use martlet_protocol::{Address, CloseCode, Millis, Position, State as MessageState};
-use martlet_store::keys::{KeyTag, cursor, inbox as inbox_rows};
+use martlet_protocol::{Address, CloseCode, Kind, Millis, Position, State as MessageState};
+use martlet_store::keys::cursor;
 
+use crate::account::Page;
 use crate::command::SessionId;
 use crate::handle::attach::device_mut;
 use crate::handle::expire;
@@ -30,23 +31,23 @@ pub(crate) fn refuse(
     let Some(live) = device.session_mut(session) else {
         return;
     };
-    if position <= cursor || position > live.pushed {
-        return turn.close(session, CloseCode::BAD_ACK);
-    }
     // A refusal that crossed the rewind of an earlier one.
-    if live.paused_until.is_some() {
+    if live.paused_until.is_some() && position > cursor {
         return;
     }
     let is_message = live
         .in_flight
         .iter()
-        .any(|item| item.position == position && item.message.is_some());
+        .any(|item| item.position == position && item.kind == Kind::EVENT);
     if !is_message {
         return turn.close(session, CloseCode::BAD_ACK);
     }
     let before = Position(position.0 - 1);
     live.in_flight.retain(|item| item.position <= before);
     live.pushed = before;
+    if live.page == Page::Awaited {
+        live.page = Page::Outdated;
+    }
 
     let key = cursor::refusal_key(state.id, address, position);
     let count = 1 + state.fresh.get(turn, &key).map_or(0, |value| value[0]);
@@ -55,6 +56,9 @@ pub(crate) fn refuse(
             .fresh
             .put(turn, &key, |out| out.extend_from_slice(&[count]));
         state.dirty = true;
+        device_mut(state, turn, address)
+            .expect("it is connected")
+            .has_refusals = true;
         let until = turn.now.plus(REFUSAL_PAUSE_MS * u64::from(count));
         pause(state, turn, session, address, until);
     } else {
@@ -70,8 +74,6 @@ fn pause(state: &mut State, turn: &Turn<'_>, session: SessionId, address: Addres
     let device = device_mut(state, turn, address).expect("it is connected");
     let live = device.session_mut(session).expect("it has just refused");
     live.paused_until = Some(until);
-    // Whatever a page that is being read holds is older than the rewind.
-    live.loading = false;
 }
 
 /// Sets an item aside: a copy is kept for the operator, the device gets a gap, the sender HELD.
@@ -79,8 +81,7 @@ fn hold(state: &mut State, turn: &mut Turn<'_>, address: Address, position: Posi
     let reason = GapReason::HELD;
     let row = inbox::replace_by_gap(state.id, address, position, reason, turn)
         .expect("an item in flight has its row");
-    let mut key = inbox_rows::key(state.id, address, position);
-    key[2] = KeyTag::Held.number();
+    let key = inbox::held_key(state.id, address, position);
     turn.put_with(&key, |out| row.encode(out));
     expire::end_row(state, turn, address, &row, MessageState::HELD);
 }

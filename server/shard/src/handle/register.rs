@@ -89,7 +89,8 @@ pub(crate) fn add_device(
     }
 }
 
-/// Takes a device away. What waited for it is told as DEVICE_GONE; its stream is removed.
+/// Takes a device away. What waited for it is told as DEVICE_GONE; its stream is removed. Its
+/// cursor stays: what it took stays delivered.
 pub(crate) fn remove_device(
     state: &mut State,
     turn: &mut Turn<'_>,
@@ -110,10 +111,18 @@ pub(crate) fn remove_device(
     let (from, to) = (gone.cursor.next(), gone.tail);
     expire::end_rows(state, turn, address, (from, to), MessageState::DEVICE_GONE);
     let account = state.accounts.get_mut(&user).expect("it was there above");
-    account.devices.remove(&device);
+    let gone = account.devices.remove(&device).expect("it was there above");
+    account.remember_gone(device, gone.cursor_row());
     turn.put_with(&account::key(id, user), |out| account.row().encode(out));
-    turn.batch.delete(&cursor::key(id, address));
-    let first = inbox_rows::key(id, address, Position(0));
-    turn.batch
-        .delete_range(&first, &inbox_rows::key(id, address, Position(u64::MAX)));
+    turn.put_with(&cursor::key(id, address), |out| {
+        gone.cursor_row().encode(out)
+    });
+    let (first, last) = (Position(0), Position(u64::MAX));
+    let inbox_key = |position| inbox_rows::key(id, address, position);
+    let held_key = |position| inbox::held_key(id, address, position);
+    let refusal_key = |position| cursor::refusal_key(id, address, position);
+    let batch = &mut turn.batch;
+    batch.delete_range(&inbox_key(first), &inbox_key(last));
+    batch.delete_range(&held_key(first), &held_key(last));
+    batch.delete_range(&refusal_key(first), &refusal_key(last));
 }

@@ -46,6 +46,7 @@ pub(crate) fn seal(state: &mut State, turn: &mut Turn<'_>) {
         }
     }
     state.moved = moved;
+    state.placed.clear();
     state.fresh.clear();
     state.expiry_fresh = None;
     state.dirty = false;

@@ -4,7 +4,7 @@ use martlet_protocol::frame::EventKind;
 use martlet_protocol::limits::{
     AFTER_AHEAD_US_MAX, MESSAGE_ID_AGE_MS_MAX, MESSAGE_ID_AHEAD_MS_MAX, TTL_MS_MAX, TTL_MS_MIN,
 };
-use martlet_protocol::{Address, Kind, MessageId, NackCode, State as MessageState, UserId};
+use martlet_protocol::{Address, Class, Kind, MessageId, NackCode, State as MessageState, UserId};
 use martlet_store::hash128;
 use martlet_store::keys::message::{self, MessageRow, Origin, Placement};
 use martlet_store::keys::relay::RelayItem;
@@ -43,6 +43,12 @@ pub(crate) fn send(
             }
         }
     });
+    let pair = (from, request.to);
+    let is_settled = accepted.as_ref().map_or_else(is_final, |_| true);
+    let waits_for = state.refused.get(&pair).map(|(_, id)| *id);
+    if is_settled && waits_for == Some(request.message_id) {
+        state.refused.remove(&pair);
+    }
     match accepted {
         Ok(row) => forward(turn, session, from, request, &row),
         Err((code, retry_after_ms)) => {
@@ -53,6 +59,11 @@ pub(crate) fn send(
 }
 
 type Refusal = (NackCode, u64);
+
+/// Whether the same message will not come again: what follows it need not wait any longer.
+fn is_final((code, _): &Refusal) -> bool {
+    code.class() != Class::RETRY_AFTER
+}
 
 fn check_id(turn: &Turn<'_>, origin: Origin) -> Result<(), Refusal> {
     let time = origin.message_id.time();
@@ -88,7 +99,6 @@ fn check(
     if is_out_of_order(state, session, from, request.to, request.message_id) {
         return Err((NackCode::OUT_OF_ORDER, 0));
     }
-    state.refused.remove(&(from, request.to));
     state
         .account(turn.view, request.to)
         .filter(|account| !account.devices.is_empty())
@@ -198,6 +208,7 @@ fn place(
     };
     let key = message::key(id, request.message_id, from);
     state.fresh.put(turn, &key, |out| row.encode(out));
+    state.placed.push(origin);
     state.dirty = true;
     if row
         .placements

@@ -43,19 +43,16 @@ fn state_of(state: &mut State, turn: &Turn<'_>, sender: UserId, row: &MessageRow
     let Some(account) = state.account(turn.view, row.to) else {
         return MessageState::DEVICE_GONE;
     };
-    let mut live = row
+    let mut open = row
         .placements
         .iter()
         .filter(|placement| placement.fact.is_none());
-    let is_delivered = live.clone().any(|placement| {
-        let device = account.devices.get(&placement.device);
-        device.is_some_and(|device| placement.position <= device.cursor)
-    });
+    let is_delivered = open.clone().any(|placement| account.has_taken(placement));
     if is_delivered && row.timestamp <= read_up_to {
         MessageState::READ
     } else if is_delivered {
         MessageState::DELIVERED
-    } else if live.next().is_some() {
+    } else if open.next().is_some() {
         MessageState::SENT
     } else {
         let fact = row.placements.iter().find_map(|placement| placement.fact);

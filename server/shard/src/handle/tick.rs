@@ -9,7 +9,7 @@ use martlet_store::keys::inbox::{self as rows, InboxRow};
 use martlet_store::keys::{KeyTag, cursor, message};
 
 use crate::handle::{expire, refuse};
-use crate::inbox::{StoredMessage, address, decode};
+use crate::inbox::{StoredMessage, address, decode, held_key};
 use crate::limits::{MESSAGE_ROW_MS, SWEEP_ACCOUNTS, SWEEP_MS, SWEEP_ROWS};
 use crate::state::State;
 use crate::turn::Turn;
@@ -55,6 +55,7 @@ fn sweep(state: &mut State, turn: &mut Turn<'_>) {
         let row = AccountRow::decode(&value).expect("an account row is ours");
         for device in row.devices {
             sweep_device(state, turn, user, device.device);
+            forget_held(state, turn, address(user, device.device));
         }
     }
 }
@@ -63,18 +64,19 @@ fn sweep(state: &mut State, turn: &mut Turn<'_>) {
 /// place.
 fn sweep_device(state: &mut State, turn: &mut Turn<'_>, user: UserId, device: DeviceId) {
     let address = address(user, device);
-    let cutoff = Millis(turn.now.0.saturating_sub(state.limits.retention_ms));
-    let Some(front) = old_rows(state, turn, address, cutoff) else {
+    // What this turn has changed is in memory alone: the view shows an older cursor.
+    let cursor = match state.accounts.get(&user) {
+        None => stored_cursor(state, turn, address),
+        Some(account) => match account.devices.get(&device) {
+            // A connected device drains; what it does not take is swept when it has left.
+            Some(device) if device.session.is_some() => return,
+            Some(device) => device.cursor,
+            None => return,
+        },
+    };
+    let Some(front) = old_rows(state, turn, address, cursor) else {
         return;
     };
-    // From here on the account is needed in memory: its partial messages may change.
-    if let Some(account) = state.account(turn.view, user)
-        && let Some(device) = account.devices.get(&device)
-        && device.session.is_some()
-    {
-        // A connected device drains; what it does not take is swept when it has left.
-        return;
-    }
     let (first, last) = (&front[0], &front[front.len() - 1]);
     let gap_from = first
         .1
@@ -95,22 +97,39 @@ fn sweep_device(state: &mut State, turn: &mut Turn<'_>, user: UserId, device: De
     turn.put_with(&key, |out| gap.encode(out));
 }
 
-/// The rows at the front of an inbox up to the last one older than `cutoff`. Gaps have no age:
-/// they count when an old row follows.
+fn stored_cursor(state: &State, turn: &Turn<'_>, address: Address) -> Position {
+    let value = turn.view.get(&cursor::key(state.id, address));
+    value.map_or(Position(0), |value| {
+        let row = cursor::CursorRow::decode(&value).expect("a cursor row is ours");
+        row.position
+    })
+}
+
+/// Removes items that were set aside longer ago than the retention.
+fn forget_held(state: &State, turn: &mut Turn<'_>, address: Address) {
+    let cutoff = cutoff(state, turn);
+    let from = held_key(state.id, address, Position(0));
+    let to = held_key(state.id, address, Position(u64::MAX));
+    for (key, value) in turn.view.scan(&from, &to, SWEEP_ROWS, usize::MAX) {
+        if time_of(&decode(&value)).is_some_and(|time| time < cutoff) {
+            turn.batch.delete(&key);
+        }
+    }
+}
+
+fn cutoff(state: &State, turn: &Turn<'_>) -> Millis {
+    Millis(turn.now.0.saturating_sub(state.limits.retention_ms))
+}
+
+/// The rows at the front of an inbox up to the last one older than the retention. Gaps have no
+/// age: they count when an old row follows.
 fn old_rows(
     state: &State,
     turn: &Turn<'_>,
     address: Address,
-    cutoff: Millis,
+    cursor: Position,
 ) -> Option<Vec<(Position, InboxRow)>> {
-    let cursor = turn
-        .view
-        .get(&cursor::key(state.id, address))
-        .map_or(Position(0), |value| {
-            cursor::CursorRow::decode(&value)
-                .expect("a cursor row is ours")
-                .position
-        });
+    let cutoff = cutoff(state, turn);
     let from = rows::key(state.id, address, cursor.next());
     let to = rows::key(state.id, address, Position(u64::MAX));
     let (_, value) = turn.view.first(&from, &to)?;

@@ -12,7 +12,7 @@
 
 use bytes::BytesMut;
 use martlet_protocol::wire::{Reader, Writer};
-use martlet_protocol::{Address, DecodeError, Position, Timestamp, UserId};
+use martlet_protocol::{Address, DecodeError, DeviceId, Position, Timestamp, UserId};
 
 use super::{KeyTag, key_prefix};
 use crate::ShardId;
@@ -24,6 +24,16 @@ pub fn key(shard: ShardId, address: Address) -> [u8; 13] {
     key[3..11].copy_from_slice(&address.user.0.to_be_bytes());
     key[11..].copy_from_slice(&address.device.0.to_be_bytes());
     key
+}
+
+/// The device of a stored cursor key.
+pub fn address_of(key: &[u8]) -> Option<Address> {
+    let (user, rest) = key.get(3..)?.split_first_chunk::<8>()?;
+    let device: &[u8; 2] = rest.try_into().ok()?;
+    Some(Address {
+        user: UserId(u64::from_be_bytes(*user)),
+        device: DeviceId(u16::from_be_bytes(*device)),
+    })
 }
 
 /// The key of how far `reader` has read what `peer` wrote.
@@ -104,5 +114,10 @@ mod tests {
         row.encode(&mut value);
         assert_eq!(CursorRow::decode(&value), Ok(row));
         assert!(CursorRow::decode(&value[1..]).is_err());
+        let address = Address {
+            user: UserId(9),
+            device: DeviceId(2),
+        };
+        assert_eq!(address_of(&key(ShardId(1), address)), Some(address));
     }
 }

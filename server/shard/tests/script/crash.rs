@@ -1,0 +1,138 @@
+//! The server dies at every commit of a conversation, and the conversation ends the same.
+
+use crate::world::World;
+
+/// Runs `step` until `commits` of its turns are durable, crashes, lets everybody connect again and
+/// retry, and compares what is told then.
+fn at_every_commit(
+    shards: u16,
+    handles: &[&str],
+    before: &str,
+    step: &str,
+    after: &[(&str, &[&str])],
+) {
+    for commits in 0.. {
+        let mut world = World::new(shards, handles);
+        world.quietly(before);
+        let is_cut = world.crash_after(commits, step);
+        for (retry, expected) in after {
+            if expected.is_empty() {
+                world.quietly(retry);
+            } else {
+                world.check(retry, expected);
+            }
+        }
+        if !is_cut {
+            assert!(commits > 0);
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_message_is_placed_once_wherever_the_server_stops() {
+    for shards in [1, 5] {
+        at_every_commit(
+            shards,
+            &["ann", "bob"],
+            "ann2: add; bob2: add; ann: connect; bob: connect",
+            "ann: send m1 bob | ann: send m2 bob",
+            &[
+                ("ann: connect; ann: send m1 bob; ann: send m2 bob", &[]),
+                (
+                    "bob: connect",
+                    &[
+                        "bob: ready 0/2",
+                        "bob: 1 m1 from ann",
+                        "bob: 2 m2 from ann",
+                        "bob: caught up 2",
+                    ],
+                ),
+                (
+                    "bob2: connect",
+                    &[
+                        "bob2: ready 0/2",
+                        "bob2: 1 m1 from ann",
+                        "bob2: 2 m2 from ann",
+                        "bob2: caught up 2",
+                    ],
+                ),
+                (
+                    "ann2: connect",
+                    &[
+                        "ann2: ready 0/2",
+                        "ann2: 1 m1 copied from device 1",
+                        "ann2: 2 m2 copied from device 1",
+                        "ann2: caught up 2",
+                    ],
+                ),
+            ],
+        );
+    }
+}
+
+#[test]
+fn reading_is_told_once_wherever_the_server_stops() {
+    for shards in [1, 5] {
+        at_every_commit(
+            shards,
+            &["ann", "bob"],
+            "ann: connect; bob: connect; ann: send m1 bob; bob: ack 1",
+            "bob: read m1 of ann",
+            &[
+                ("bob: connect at=1; bob: read m1 of ann", &[]),
+                (
+                    "ann: connect",
+                    &[
+                        "ann: ready 0/2",
+                        "ann: 1 bob delivered up to m1",
+                        "ann: 2 bob read up to m1",
+                        "ann: caught up 2",
+                    ],
+                ),
+            ],
+        );
+    }
+}
+
+#[test]
+fn a_message_set_aside_is_told_once_wherever_the_server_stops() {
+    for shards in [1, 5] {
+        at_every_commit(
+            shards,
+            &["ann", "bob"],
+            "ann: connect; bob: connect; ann: send m1 bob; ann: send m2 bob;
+             bob: refuse 1; bob: connect; bob: refuse 1; bob: connect; bob: refuse 1;
+             bob: connect; bob: refuse 1; bob: connect",
+            "bob: refuse 1",
+            &[
+                ("bob: connect", &[]),
+                // The count may have been lost with the crash, but not the four before it.
+                ("bob: ack 1", &[]),
+                ("ann: connect", &[]),
+                ("ann: status m2 of bob", &["ann: m2 is sent"]),
+            ],
+        );
+    }
+}
+
+#[test]
+fn an_unsynced_turn_leaves_no_trace() {
+    for shards in [1, 5] {
+        let mut world = World::new(shards, &["ann", "bob"]);
+        world.quietly("ann: connect; bob: connect; ann: send m1 bob");
+        let before = world.durable.clone();
+        assert!(world.crash_after(0, "ann: send m2 bob + bob: ack 1 + bob: read m1 of ann"));
+        assert_eq!(world.durable, before);
+        world.quietly("ann: connect; bob: connect");
+        world.check(
+            "ann: status m2 of bob; ann: status m1 of bob",
+            &["ann: m2 refused UNKNOWN_MESSAGE", "ann: m1 is sent"],
+        );
+        // The place that m2 had is free: it was told to nobody.
+        world.check(
+            "ann: send m3 bob",
+            &["ann: sent m3 to 1", "bob: 2 m3 from ann"],
+        );
+    }
+}

@@ -1,0 +1,30 @@
+//! Transcripts of whole conversations with the real shards: what is said, and what each device
+//! then sees.
+//!
+//! ```text
+//! world.check("ann: send m1 bob", &["ann: sent m1 to 1", "bob: 1 m1 from ann"]);
+//!              ╰─ commands, parse.rs   ╰─ frames per device, in their order, print.rs
+//! ```
+//! `world.rs` drives the shards as the server does: turns, commits, effects after their commit.
+//! `witness.rs` holds each effect against the rows that are durable when it is released, and
+//! `link.rs` each connection against the rules of streams and credit; both on every step.
+
+mod link;
+mod parse;
+mod print;
+mod witness;
+mod world;
+
+mod ack;
+mod clock;
+mod copies;
+mod crash;
+mod expiry;
+mod overflow;
+mod read;
+mod refusal;
+mod registration;
+mod relay;
+mod resume;
+mod send;
+mod status;

@@ -1,0 +1,177 @@
+//! What a device sees, as text. Whatever breaks a rule of its connection fails here.
+
+use bytes::{Bytes, BytesMut};
+use martlet_protocol::codec;
+use martlet_protocol::frame::{CaughtUp, Event, EventKind, Fact, Frame, Gap, GapReason, Nack};
+use martlet_protocol::frame::{Receipt, StateReply};
+use martlet_protocol::wire::{Reader, Writer};
+use martlet_protocol::{CloseCode, Kind, Position, Timestamp};
+use martlet_shard::{Effect, Reply, SessionId};
+
+use crate::world::World;
+
+/// The device and the line for a frame; `None` when the connection has ended.
+pub(crate) fn line(world: &mut World, effect: Effect) -> Option<(String, String)> {
+    let (Effect::Frame { session, .. }
+    | Effect::Event { session, .. }
+    | Effect::Close { session, .. }) = &effect
+    else {
+        panic!("not for a device: {effect:?}");
+    };
+    let session = *session;
+    let device = world.links.get(&session)?.device.clone();
+    let text = match effect {
+        Effect::Event {
+            position,
+            kind,
+            body_crc,
+            body,
+            ..
+        } => item(world, session, position, (kind, body_crc, body)),
+        Effect::Close { code, .. } => {
+            world.links.remove(&session);
+            let mut names = CloseCode::TABLE.iter();
+            let name = names
+                .find(|(known, _)| *known == code)
+                .expect("it is known");
+            format!("closed {}", name.1)
+        }
+        Effect::Frame { reply, .. } => frame(world, session, reply),
+        other => panic!("not for a device: {other:?}"),
+    };
+    Some((device, text))
+}
+
+fn frame(world: &mut World, session: SessionId, reply: Reply) -> String {
+    let link = world.links.get_mut(&session).expect("looked up before");
+    match reply {
+        Reply::Registered(address) => {
+            let device = link.device.clone();
+            world.name_device(&device, address.user, address.device);
+            format!("registered as device {}", address.device)
+        }
+        Reply::Ready { cursor, tail, .. } => {
+            link.on_ready(cursor, tail);
+            format!("ready {cursor}/{tail}")
+        }
+        Reply::Found(found) => format!("found {}", found.handle),
+        Reply::Sent(sent) => {
+            let (name, message) = world.message_of(sent.message_id);
+            let known = *message.timestamp.get_or_insert(sent.timestamp);
+            assert_eq!(known, sent.timestamp, "{name} got two places");
+            format!("sent {name} to {}", sent.devices)
+        }
+        Reply::Nack(nack) => refusal(world, &nack),
+        Reply::State(StateReply {
+            message_id, state, ..
+        }) => {
+            let (name, _) = world.message_of(message_id);
+            format!("{name} is {}", state.name())
+        }
+        Reply::Gap(gap) => {
+            let bytes = frame_bytes(&Frame::Gap(gap));
+            link.on_item(gap.from, gap.to, bytes);
+            link.trimmed = true;
+            show_gap(&gap)
+        }
+        Reply::CaughtUp(CaughtUp { position, trimmed }) => {
+            link.on_caught_up(position, trimmed);
+            let note = if trimmed { " trimmed" } else { "" };
+            format!("caught up {position}{note}")
+        }
+    }
+}
+
+fn refusal(world: &mut World, nack: &Nack) -> String {
+    let what = match nack.of {
+        Kind::SEND | Kind::READ | Kind::STATUS => world.message_of(nack.reference.as_message()).0,
+        Kind::LOOKUP => format!("lookup {}", nack.reference.as_number()),
+        _ => "request".to_owned(),
+    };
+    assert_eq!(nack.class, nack.code.class());
+    let wait = match nack.retry_after_ms {
+        0 => String::new(),
+        ms => format!(" for {ms}"),
+    };
+    format!("{what} refused {}{wait}", nack.code.name())
+}
+
+fn item(
+    world: &mut World,
+    session: SessionId,
+    position: Position,
+    (kind, body_crc, body): (Kind, u32, Bytes),
+) -> String {
+    let mut head = BytesMut::new();
+    Writer::new(&mut head).position(position);
+    let mut frame = BytesMut::new();
+    codec::encode_parts(kind, &head, &body, body_crc, &mut frame);
+    let link = world.links.get_mut(&session).expect("looked up before");
+    link.on_item(position, position, frame.len());
+    // The decoder checks the combined checksum.
+    let mut input = &frame[..];
+    let decoded = codec::Decoder::new(frame.len()).next(&mut input);
+    let decoded = decoded.expect("it decodes").expect("it is whole");
+    assert!(input.is_empty());
+    let reader = &mut Reader::new(&body);
+    match decoded {
+        Frame::Event(_) => {
+            let event = Event::decode_body(position, reader).expect("it decoded before");
+            show_event(world, &event)
+        }
+        Frame::Receipt(Receipt {
+            state, peer, up_to, ..
+        }) => {
+            let (peer, up_to) = (world.name_of(peer), message_at(world, up_to));
+            format!("{position} {peer} {} up to {up_to}", state.name())
+        }
+        Frame::Fact(Fact {
+            state,
+            peer,
+            message_id,
+            ..
+        }) => {
+            let (peer, (name, _)) = (world.name_of(peer), world.message_of(message_id));
+            format!("{position} {name} {} at {peer}", state.name())
+        }
+        other => panic!("not a stream item: {other:?}"),
+    }
+}
+
+fn show_event(world: &mut World, event: &Event<'_>) -> String {
+    let (name, message) = world.message_of(event.message_id);
+    assert_eq!(message.envelope, event.envelope, "{name} was changed");
+    let known = *message.timestamp.get_or_insert(event.timestamp);
+    assert_eq!(known, event.timestamp, "{name} got two places");
+    let to = message.to;
+    let position = event.position;
+    if event.kind == EventKind::INCOMING {
+        return format!("{position} {name} from {}", world.name_of(event.peer));
+    }
+    assert_eq!(event.peer.user, to, "a copy names the recipient");
+    let device = event.peer.device;
+    format!("{position} {name} copied from device {device}")
+}
+
+fn show_gap(gap: &Gap) -> String {
+    let reason = match gap.reason {
+        GapReason::EXPIRED => "expired",
+        GapReason::OVERFLOW => "overflow",
+        GapReason::HELD => "held",
+        GapReason::RESTORED => "restored",
+        other => panic!("no such reason: {other:?}"),
+    };
+    format!("gap {}-{} {reason}", gap.from, gap.to)
+}
+
+fn message_at(world: &World, timestamp: Timestamp) -> String {
+    let mut known = world.messages.iter();
+    let found = known.find(|(_, message)| message.timestamp == Some(timestamp));
+    found.map_or_else(|| timestamp.to_string(), |(name, _)| name.clone())
+}
+
+fn frame_bytes(frame: &Frame<'_>) -> usize {
+    let mut bytes = BytesMut::new();
+    codec::encode(frame, &mut bytes);
+    bytes.len()
+}

@@ -1,0 +1,73 @@
+//! READ: only for what was delivered, only by its recipient, only forward, told once.
+
+use crate::world::World;
+
+fn two_messages(world: &mut World) {
+    world.quietly("ann: connect; bob: connect; cid: connect");
+    world.quietly("ann: send m1 bob; ann: send m2 bob");
+}
+
+const THREE: &[&str] = &["ann", "bob", "cid"];
+
+#[test]
+fn what_was_not_delivered_cannot_be_read() {
+    World::each(THREE, |world| {
+        two_messages(world);
+        world.check("bob: read m1 of ann", &["bob: m1 refused NOT_DELIVERED"]);
+        world.check(
+            "bob: ack 1 + bob: read m1 of ann + bob: read m2 of ann",
+            &[
+                "ann: 1 bob delivered up to m1",
+                "ann: 2 bob read up to m1",
+                "bob: m2 refused NOT_DELIVERED",
+            ],
+        );
+    });
+}
+
+#[test]
+fn only_the_recipient_reads() {
+    World::each(THREE, |world| {
+        two_messages(world);
+        world.quietly("bob: ack 2");
+        world.check("cid: read m1 of ann", &["cid: m1 refused UNKNOWN_MESSAGE"]);
+        world.check("ann: read m1 of ann", &["ann: m1 refused UNKNOWN_MESSAGE"]);
+        world.check("bob: read m1 of cid", &["bob: m1 refused UNKNOWN_MESSAGE"]);
+    });
+}
+
+#[test]
+fn reading_goes_forward_and_is_told_once() {
+    World::each(THREE, |world| {
+        two_messages(world);
+        world.quietly("bob: ack 2");
+        world.check("bob: read m2 of ann", &["ann: 2 bob read up to m2"]);
+        world.check("bob: read m2 of ann", &[]);
+        world.check("bob: read m1 of ann", &[]);
+        world.crash();
+        world.quietly("ann: connect at=2; bob: connect at=2");
+        world.check("bob: read m2 of ann", &[]);
+    });
+}
+
+#[test]
+fn a_device_reads_what_it_has_itself() {
+    World::each(THREE, |world| {
+        world.quietly("bob2: add; ann: connect; bob: connect; bob2: connect; ann: send m1 bob");
+        world.quietly("bob: ack 1");
+        world.check("bob2: read m1 of ann", &["bob2: m1 refused NOT_DELIVERED"]);
+        world.quietly("bob2: ack 1");
+        world.check("bob2: read m1 of ann", &["ann: 2 bob2 read up to m1"]);
+        world.check("bob: read m1 of ann", &[]);
+    });
+}
+
+#[test]
+fn reading_one_conversation_says_nothing_about_another() {
+    World::each(THREE, |world| {
+        two_messages(world);
+        world.quietly("cid: send n1 bob; bob: ack 3");
+        world.check("bob: read n1 of cid", &["cid: 2 bob read up to n1"]);
+        world.check("ann: status m2 of bob", &["ann: m2 is delivered"]);
+    });
+}

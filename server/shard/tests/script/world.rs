@@ -1,0 +1,348 @@
+//! Several shards over one memory store, driven the way the server drives them.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use martlet_protocol::{Address, DeviceId, MessageId, Millis, Position, Timestamp, UserId};
+use martlet_shard::verify::Verifier;
+use martlet_shard::{Command, Effect, Limits, SessionId, Shard, Topology};
+use martlet_store::keys::inbox;
+use martlet_store::{Batch, Memory, ShardId, View};
+
+use crate::link::Link;
+use crate::{parse, print, witness};
+
+/// When every transcript starts.
+pub(crate) const START: Millis = Millis(1_800_000_000_000);
+
+/// A small server without sockets.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) topology: Topology,
+    pub(crate) limits: Limits,
+    pub(crate) now: Millis,
+    shards: Vec<Shard>,
+    /// What the shards' view shows: all sealed turns.
+    sealed: Memory,
+    /// What a crash leaves.
+    pub(crate) durable: Memory,
+    /// Turns that are sealed and not committed, with the effects that wait for it.
+    pending: VecDeque<(Batch, Vec<Effect>)>,
+    /// One turn each.
+    turns: VecDeque<Vec<Command>>,
+    pub(crate) devices: BTreeMap<String, Address>,
+    pub(crate) links: BTreeMap<SessionId, Link>,
+    sessions: u64,
+    pub(crate) messages: BTreeMap<String, Message>,
+    seen: Vec<(String, String)>,
+}
+
+/// A message as the transcript knows it.
+#[derive(Clone, Debug)]
+pub(crate) struct Message {
+    pub(crate) id: MessageId,
+    pub(crate) to: UserId,
+    pub(crate) envelope: Bytes,
+    /// Known from its first SENT or EVENT on.
+    pub(crate) timestamp: Option<Timestamp>,
+}
+
+impl World {
+    /// A world with these accounts, one device each.
+    pub(crate) fn new(shards: u16, handles: &[&str]) -> Self {
+        let topology = Topology { shards, seed: 7 };
+        let mut world = Self {
+            topology,
+            limits: Limits::default(),
+            now: START,
+            shards: Vec::new(),
+            sealed: Memory::new(),
+            durable: Memory::new(),
+            pending: VecDeque::new(),
+            turns: VecDeque::new(),
+            devices: BTreeMap::new(),
+            links: BTreeMap::new(),
+            sessions: 0,
+            messages: BTreeMap::new(),
+            seen: Vec::new(),
+        };
+        world.recover();
+        for handle in handles {
+            world.run(&format!("{handle}: register"));
+        }
+        world.seen.clear();
+        world
+    }
+
+    /// Runs a transcript with all accounts on one shard, and spread over several.
+    pub(crate) fn each(handles: &[&str], transcript: impl Fn(&mut Self)) {
+        for shards in [1, 2, 5] {
+            transcript(&mut Self::new(shards, handles));
+        }
+    }
+
+    /// The same with smaller limits.
+    pub(crate) fn each_with(limits: Limits, handles: &[&str], transcript: impl Fn(&mut Self)) {
+        Self::each(handles, |world| {
+            world.limits = limits;
+            world.crash();
+            transcript(world);
+        });
+    }
+
+    /// Takes a step and compares what each device saw of it, in the order it saw it. `;` waits
+    /// until nothing moves any more, `|` separates turns that wait for nothing, `+` commands of
+    /// one turn.
+    #[track_caller]
+    pub(crate) fn check(&mut self, step: &str, expected: &[&str]) {
+        self.run(step);
+        self.verify();
+        let mut expected: Vec<_> = expected
+            .iter()
+            .map(|line| line.split_once(": ").expect("a line is `device: frame`"))
+            .map(|(device, frame)| (device.to_owned(), frame.to_owned()))
+            .collect();
+        let mut seen = std::mem::take(&mut self.seen);
+        // Devices are independent of each other: only the order within each is promised.
+        expected.sort_by(|a, b| a.0.cmp(&b.0));
+        seen.sort_by(|a, b| a.0.cmp(&b.0));
+        assert_eq!(seen, expected, "\nafter {step:?}");
+    }
+
+    /// Takes a step whose frames are of no interest.
+    pub(crate) fn quietly(&mut self, step: &str) {
+        self.run(step);
+        self.forget();
+    }
+
+    /// Says something that no well-behaved driver says in this order.
+    pub(crate) fn say(&mut self, command: Command) {
+        self.turns.push_back(vec![command]);
+        self.settle();
+    }
+
+    /// Drops what was seen since the last step.
+    pub(crate) fn forget(&mut self) {
+        self.seen.clear();
+    }
+
+    /// Takes a step, but the server dies when `commits` turns of it are durable. Returns whether
+    /// there was something left to lose. The shards come back from what is durable.
+    pub(crate) fn crash_after(&mut self, commits: usize, step: &str) -> bool {
+        self.start(step);
+        for _ in 0..commits {
+            self.take_turns();
+            if !self.commit() {
+                break;
+            }
+        }
+        self.take_turns();
+        let is_cut = !self.pending.is_empty();
+        self.seen.clear();
+        self.crash();
+        is_cut
+    }
+
+    /// Throws the shards away and makes them anew from the durable rows.
+    pub(crate) fn crash(&mut self) {
+        self.links.clear();
+        self.pending.clear();
+        self.turns.clear();
+        self.sealed = self.durable.clone();
+        self.recover();
+        self.settle();
+        self.seen.clear();
+    }
+
+    /// Moves the time and nothing else.
+    pub(crate) fn pass(&mut self, ms: u64) {
+        self.now = self.now.plus(ms);
+    }
+
+    /// Moves the time, and ticks each shard that asks for it.
+    pub(crate) fn wait(&mut self, ms: u64) {
+        self.pass(ms);
+        for _ in 0..100 {
+            if self.shards.iter().all(|shard| shard.due() > self.now) {
+                return;
+            }
+            for shard in 0..self.topology.shards {
+                if self.shards[usize::from(shard)].due() <= self.now {
+                    let shard = ShardId(shard);
+                    self.turns.push_back(vec![Command::Tick { shard }]);
+                }
+            }
+            self.settle();
+        }
+        panic!("a shard ticks without end");
+    }
+
+    /// The device's inbox rows that are durable.
+    pub(crate) fn inbox_rows(&self, device: &str) -> usize {
+        let address = self.devices[device];
+        let shard = self.topology.shard_of_user(address.user);
+        let from = inbox::key(shard, address, Position(0));
+        let to = inbox::key(shard, address, Position(u64::MAX));
+        self.durable.scan(&from, &to, usize::MAX, usize::MAX).len()
+    }
+
+    /// How many durable rows have this tag.
+    pub(crate) fn rows(&self, tag: martlet_store::keys::KeyTag) -> usize {
+        let keys = self.durable.iter().map(|(key, _)| key);
+        keys.filter(|key| key[2] == tag.number()).count()
+    }
+
+    /// A connection that was never used.
+    pub(crate) fn next_session(&mut self) -> SessionId {
+        self.sessions += 1;
+        SessionId(self.sessions)
+    }
+
+    /// The device's newest connection.
+    pub(crate) fn session(&self, device: &str) -> SessionId {
+        let of_device = self.links.iter().filter(|(_, link)| link.device == device);
+        let newest = of_device.map(|(session, _)| *session).next_back();
+        newest.unwrap_or_else(|| panic!("{device} is not connected"))
+    }
+
+    /// The name of a device.
+    pub(crate) fn name_of(&self, address: Address) -> String {
+        let mut known = self.devices.iter();
+        let found = known.find(|(_, known)| **known == address);
+        found.map_or_else(|| address.to_string(), |(name, _)| name.clone())
+    }
+
+    /// The message with this id.
+    pub(crate) fn message_of(&mut self, id: MessageId) -> (String, &mut Message) {
+        let mut known = self.messages.iter_mut();
+        let found = known.find(|(_, message)| message.id == id);
+        let (name, message) = found.unwrap_or_else(|| panic!("nobody sent {id}"));
+        (name.clone(), message)
+    }
+
+    /// Makes the name of an account's next device known.
+    pub(crate) fn name_device(&mut self, name: &str, user: UserId, device: DeviceId) {
+        self.devices
+            .insert(name.to_owned(), Address { user, device });
+    }
+
+    fn recover(&mut self) {
+        let mut effects = Vec::new();
+        self.shards = (0..self.topology.shards)
+            .map(|shard| {
+                Shard::recover(
+                    ShardId(shard),
+                    self.topology,
+                    self.limits,
+                    self.now,
+                    &self.sealed,
+                    &mut effects,
+                )
+            })
+            .collect();
+        self.pending.push_back((Batch::new(), effects));
+    }
+
+    fn run(&mut self, step: &str) {
+        for part in step.split(';') {
+            self.start(part);
+            self.settle();
+        }
+    }
+
+    /// Queues turns that follow each other without waiting for a commit.
+    fn start(&mut self, part: &str) {
+        for turn in part.split('|') {
+            let commands: Vec<_> = turn
+                .split('+')
+                .map(|command| parse::command(self, command.trim()))
+                .collect();
+            self.turns.push_back(commands);
+        }
+    }
+
+    fn settle(&mut self) {
+        loop {
+            self.take_turns();
+            if !self.commit() {
+                break;
+            }
+        }
+    }
+
+    /// Every durable row fits to the others.
+    fn verify(&self) {
+        let mut verifier = Verifier::new(self.topology);
+        for (key, value) in self.durable.iter() {
+            verifier.row(key, value);
+        }
+        assert_eq!(verifier.finish().1, Vec::<String>::new());
+    }
+
+    /// Applies what is queued. Several turns may be sealed before the first is durable.
+    fn take_turns(&mut self) {
+        while let Some(commands) = self.turns.pop_front() {
+            let (mut batch, mut effects) = (Batch::new(), Vec::new());
+            for command in commands {
+                let shard = &mut self.shards[usize::from(command.home(&self.topology).0)];
+                shard.apply(self.now, command, &self.sealed, &mut batch, &mut effects);
+            }
+            for shard in 0..self.topology.shards {
+                let state = &mut self.shards[usize::from(shard)];
+                if state.is_dirty() {
+                    let shard = ShardId(shard);
+                    let seal = Command::Seal { shard };
+                    state.apply(self.now, seal, &self.sealed, &mut batch, &mut effects);
+                }
+            }
+            self.sealed.apply(&batch);
+            self.pending.push_back((batch, effects));
+        }
+    }
+
+    /// Makes the oldest sealed turn durable and carries out its effects.
+    fn commit(&mut self) -> bool {
+        let Some((batch, effects)) = self.pending.pop_front() else {
+            return false;
+        };
+        self.durable.apply(&batch);
+        for effect in effects {
+            witness::check(self, &effect);
+            self.carry_out(effect);
+        }
+        true
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Forward(command) => self.turns.push_back(vec![command]),
+            Effect::LoadPage {
+                session,
+                address,
+                from,
+                rows_max,
+                bytes_max,
+            } => {
+                let shard = self.topology.shard_of_user(address.user);
+                let from = inbox::key(shard, address, from);
+                let to = inbox::key(shard, address, Position(u64::MAX));
+                let rows = self.durable.scan(&from, &to, rows_max, bytes_max);
+                let position = |key: &[u8]| inbox::position_of(key).expect("it is an inbox key");
+                let page = Command::Page {
+                    session,
+                    address,
+                    rows: rows
+                        .into_iter()
+                        .map(|(key, value)| (position(&key), value))
+                        .collect(),
+                };
+                self.turns.push_back(vec![page]);
+            }
+            frame => {
+                if let Some(line) = print::line(self, frame) {
+                    self.seen.push(line);
+                }
+            }
+        }
+    }
+}
