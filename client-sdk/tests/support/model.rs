@@ -1,5 +1,6 @@
 //! A server of the fewest words that keeps its promises: what the client's promises are tested
 //! against. It is durable at once, forgets connections and nothing else.
+#![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::collections::BTreeMap;
 
@@ -19,7 +20,6 @@ use martlet_protocol::{
 };
 
 const NONCE: [u8; 32] = [5; 32];
-const BINDING: [u8; 32] = [0; 32];
 const EPOCH: u64 = 77;
 
 /// Everything that is durable.
@@ -65,6 +65,8 @@ pub(crate) struct Session {
     credit: Credit,
     caught_up: bool,
     refused: BTreeMap<UserId, MessageId>,
+    /// What the client must have signed beside the nonce.
+    pub(crate) binding: [u8; 32],
     pub(crate) output: BytesMut,
     pub(crate) closed: bool,
 }
@@ -79,6 +81,7 @@ impl Session {
             credit: Credit::default(),
             caught_up: false,
             refused: BTreeMap::new(),
+            binding: [0; 32],
             output: BytesMut::new(),
             closed: false,
         }
@@ -132,7 +135,7 @@ impl Model {
                 registration: Registration::OPEN,
             })),
             Frame::Register(register) => {
-                let signed = register_message(&NONCE, &BINDING, register.handle);
+                let signed = register_message(&NONCE, &session.binding, register.handle);
                 verify(&register.key, &signed, &register.signature);
                 let user = self.register(register.handle, register.key);
                 let address = Address {
@@ -145,7 +148,7 @@ impl Model {
                 let account = self.account(auth.address.user);
                 verify(
                     &account.key,
-                    &auth_message(&NONCE, &BINDING, auth.address),
+                    &auth_message(&NONCE, &session.binding, auth.address),
                     &auth.signature,
                 );
                 if auth.epoch == EPOCH {

@@ -95,26 +95,6 @@ impl World {
             ["REGISTERED"] => Frame::Registered(Registered {
                 address: super::ALICE,
             }),
-            ["PING", token] => Frame::Ping(Ping {
-                token: number(token),
-            }),
-            ["PONG", token] => Frame::Pong(Pong {
-                token: number(token),
-            }),
-            ["CREDIT", messages, bytes] => Frame::Credit(Credit {
-                messages: number(messages),
-                bytes: number(bytes),
-            }),
-            ["CLOSE", code] => Frame::Close(Close {
-                code: close_code(code),
-                detail: "",
-            }),
-            ["GOAWAY", min, max, address] => Frame::Goaway(Goaway {
-                code: CloseCode::SHUTDOWN,
-                delay_ms_min: number(min),
-                delay_ms_max: number(max),
-                address,
-            }),
             ["SENT", id, timestamp, devices] => Frame::Sent(Sent {
                 message_id: self.id(id),
                 timestamp: Timestamp(number(timestamp)),
@@ -157,7 +137,7 @@ impl World {
             }),
             ["RECEIPT", ..] | ["FACT", ..] => self.told(words),
             ["NACK", ..] => self.nack(&words[1..]),
-            _ => panic!("no such line: srv {}", words.join(" ")),
+            _ => return self.serve(&control(words)),
         };
         self.serve(&frame);
     }
@@ -236,6 +216,33 @@ impl World {
         let mut id = MessageId::new(super::START, [0xee; 10]);
         id.0[15] = number.parse().unwrap();
         id
+    }
+}
+
+/// Frames that are about the connection.
+fn control<'a>(words: &[&'a str]) -> Frame<'a> {
+    match *words {
+        ["PING", token] => Frame::Ping(Ping {
+            token: number(token),
+        }),
+        ["PONG", token] => Frame::Pong(Pong {
+            token: number(token),
+        }),
+        ["CREDIT", messages, bytes] => Frame::Credit(Credit {
+            messages: number(messages),
+            bytes: number(bytes),
+        }),
+        ["CLOSE", code] => Frame::Close(Close {
+            code: close_code(code),
+            detail: "",
+        }),
+        ["GOAWAY", min, max, address] => Frame::Goaway(Goaway {
+            code: CloseCode::SHUTDOWN,
+            delay_ms_min: number(min),
+            delay_ms_max: number(max),
+            address,
+        }),
+        _ => panic!("no such line: srv {}", words.join(" ")),
     }
 }
 
