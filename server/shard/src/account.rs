@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use martlet_protocol::frame::{Credit, GapReason};
 use martlet_protocol::limits::{CREDIT_BYTES_MAX, CREDIT_MESSAGES_MAX};
-use martlet_protocol::{Address, DeviceId, Kind, Millis, Position, Timestamp, UserId};
+use martlet_protocol::{Address, DeviceId, Kind, MessageId, Millis, Position, Timestamp, UserId};
 use martlet_store::keys::account::{AccountRow, DeviceRow};
 use martlet_store::keys::cursor::CursorRow;
 use martlet_store::keys::inbox::InboxRow;
@@ -64,6 +64,9 @@ pub(crate) struct Session {
     /// May be negative: one frame may exceed the rest of a grant.
     pub(crate) credit_bytes: i64,
     pub(crate) in_flight: VecDeque<InFlight>,
+    /// READs of what lies between the cursor and `stored`: the newest of each author. Each names
+    /// an item of that stretch, so there are no more than it has.
+    pub(crate) reads: BTreeMap<Address, (Position, MessageId)>,
     pub(crate) page: Page,
     /// The first position of a RESTORED gap, which ends at the server's cursor and is to be pushed
     /// before anything else.
@@ -295,6 +298,7 @@ impl Session {
             credit_messages: 0,
             credit_bytes: 0,
             in_flight: VecDeque::new(),
+            reads: BTreeMap::new(),
             page: Page::None,
             missed_from: None,
             paused_until: None,

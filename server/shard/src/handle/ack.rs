@@ -1,5 +1,7 @@
 //! A device has stored its stream up to a position: its messages are DELIVERED.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use martlet_protocol::{Address, CloseCode, Position, State as MessageState};
 use martlet_store::keys::message;
@@ -7,6 +9,7 @@ use martlet_store::keys::relay::RelayItem;
 
 use crate::command::SessionId;
 use crate::handle::attach::{device_mut, trim};
+use crate::handle::read;
 use crate::limits::TRIM_ROWS;
 use crate::state::State;
 use crate::stream;
@@ -57,10 +60,18 @@ pub(crate) fn page(
         return;
     };
     let stored = live.stored.min(live.pushed);
+    let reads = if stored == live.stored {
+        std::mem::take(&mut live.reads)
+    } else {
+        BTreeMap::new()
+    };
     if stored > cursor {
         acknowledge(state, turn, address, stored);
     } else {
         stream::advance(address, device, turn);
+    }
+    for (author, (_, message_id)) in reads {
+        read::read(state, turn, session, address, author, message_id);
     }
 }
 

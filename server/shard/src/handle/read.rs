@@ -31,17 +31,26 @@ pub(crate) fn read(
     let Some(row) = row else {
         return refuse(turn, NackCode::UNKNOWN_MESSAGE);
     };
-    let cursor = state
-        .account(turn.view, address.user)
-        .and_then(|account| account.devices.get(&address.device))
-        .map(|device| device.cursor);
-    let is_delivered = row.placements.iter().any(|placement| {
-        placement.device == address.device
-            && placement.fact.is_none()
-            && cursor.is_some_and(|cursor| placement.position <= cursor)
-    });
-    if !is_delivered {
+    let account = state.account(turn.view, address.user);
+    let device = account.and_then(|account| account.devices.get_mut(&address.device));
+    let placement = row
+        .placements
+        .iter()
+        .find(|placement| placement.device == address.device && placement.fact.is_none());
+    let (Some(device), Some(placement)) = (device, placement) else {
         return refuse(turn, NackCode::NOT_DELIVERED);
+    };
+    let position = placement.position;
+    if position > device.cursor {
+        // Acknowledged by the resume, in effect once its page is read. Until then it waits, or
+        // STATUS would tell READ, and something less after a crash.
+        let live = device.session_mut(session);
+        let Some(live) = live.filter(|live| position <= live.stored) else {
+            return refuse(turn, NackCode::NOT_DELIVERED);
+        };
+        let newest = live.reads.entry(author).or_insert((position, message_id));
+        *newest = (*newest).max((position, message_id));
+        return;
     }
     if row.timestamp > read_mark(state, turn, address.user, author.user) {
         let key = cursor::read_key(state.id, address.user, author.user);

@@ -71,3 +71,23 @@ fn reading_one_conversation_says_nothing_about_another() {
         world.check("ann: status m2 of bob", &["ann: m2 is delivered"]);
     });
 }
+
+#[test]
+fn what_a_resume_acknowledges_can_be_acknowledged_again_and_read_at_once() {
+    World::each(THREE, |world| {
+        two_messages(world);
+        world.quietly("ann: send m3 bob; bob: leave");
+        world.check(
+            "bob: connect at=2 + bob: ack 2 + bob: read m1 of ann + bob: read m2 of ann \
+             + bob: read m3 of ann",
+            &[
+                "bob: ready 2/3",
+                "bob: m3 refused NOT_DELIVERED",
+                "ann: 1 bob delivered up to m2",
+                "ann: 2 bob read up to m2",
+                "bob: 3 m3 from ann",
+                "bob: caught up 3",
+            ],
+        );
+    });
+}
