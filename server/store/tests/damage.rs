@@ -77,7 +77,11 @@ fn a_torn_tail_that_was_never_acknowledged_opens() {
     let ends = record_ends(&log);
     let first = ends.len() - CUT_COMMITS;
     let acknowledged = COMMITS - CUT_COMMITS as u64;
-    for cut in ends[first - 1]..=ends[ends.len() - 1] {
+    // An opening that succeeds syncs many times; around the borders every byte is cut.
+    let is_tried = |cut: &usize| {
+        cut.is_multiple_of(13) || ends[first - 1..].iter().any(|end| end.abs_diff(*cut) <= 8)
+    };
+    for cut in (ends[first - 1]..=ends[ends.len() - 1]).filter(is_tried) {
         let copy = killed.copy();
         fs::write(copy.log(), &log[..cut]).unwrap();
         fs::write(copy.mark(), killed.mark_after(acknowledged)).unwrap();
@@ -266,4 +270,12 @@ fn a_creation_that_was_cut_short_is_taken_up() {
     let engine = support::open(directory.path()).unwrap();
     engine.commit(&support::batch(1)).unwrap();
     assert_eq!(support::get(&engine, 1), Some(value_of(1)));
+}
+
+#[test]
+fn a_data_directory_is_created_with_the_directories_above_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let deep = directory.path().join("a/b/c");
+    drop(support::open(&deep).unwrap());
+    assert!(deep.join("FORMAT").exists());
 }

@@ -85,7 +85,7 @@ fn step() -> impl Strategy<Value = Step> {
         10 => key().prop_map(Step::Get),
         10 => (key(), any::<u8>()).prop_map(|(key, rows)| Step::Range(key, rows)),
         10 => (key(), any::<u8>(), 0..20usize, 0..9000usize)
-            .prop_map(|(key, rows, rows_max, bytes_max)| Step::Scan(key, rows, rows_max, bytes_max)),
+            .prop_map(|(from, rows, rows_max, bytes)| Step::Scan(from, rows, rows_max, bytes)),
         1 => Just(Step::Reopen),
     ]
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
-use super::fatal::end_process;
+use super::fatal::{AbortOnPanic, end_process};
 use super::{Engine, StoreError};
 use crate::Batch;
 
@@ -176,7 +176,7 @@ impl Drop for Committer {
         self.shared.queue.lock().is_closing = true;
         self.shared.filled.notify_one();
         if let Some(thread) = self.thread.take() {
-            // A panic of the thread has already been printed; there is nobody else to tell.
+            // It can't have panicked: that would have ended the process.
             let _ = thread.join();
         }
     }
@@ -195,6 +195,7 @@ struct Worker {
 
 impl Worker {
     fn run(mut self) {
+        let _guard = AbortOnPanic;
         loop {
             match self.next_chunk() {
                 Next::Chunk(mut chunk) => {
@@ -238,7 +239,7 @@ impl Worker {
 
     /// Commits, and while the disk is full holds the commit. `false` when it had to be given up
     /// because the committer closes.
-    fn commit_until_durable(&mut self, batch: &Batch) -> bool {
+    fn commit_until_durable(&self, batch: &Batch) -> bool {
         loop {
             let started = Instant::now();
             match self.engine.commit(batch) {
@@ -335,6 +336,10 @@ impl Worker {
     }
 
     fn recycle(&self, chunk: &mut Chunk) {
+        if chunk.batch.byte_len() > COMMIT_BYTES_MAX {
+            // One oversized batch must not keep its memory for ever.
+            return;
+        }
         chunk.batch.clear();
         chunk.tickets.clear();
         let mut queue = self.shared.queue.lock();

@@ -1,7 +1,7 @@
 //! One open data directory: reads of what is committed, and one commit at a time.
 
 use std::fmt;
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::Path;
 
 use bytes::Bytes;
@@ -57,16 +57,17 @@ enum Attempt {
 impl Engine {
     /// Opens or creates a data directory, and refuses one that is not complete.
     pub fn open(directory: &Path, options: &Options) -> Result<Self, StoreError> {
-        fs::create_dir_all(directory)
-            .map_err(|source| StoreError::io("create", directory, source))?;
         let paths = Paths::new(directory);
+        paths.create()?;
         let lock = paths.lock()?;
         let format = recover::prepare(&paths, options)?;
         let genesis = Link::genesis(format.shards, format.seed);
         let announced = mark::read(&paths.mark())?;
         // Before the first commit there is nothing to lose, and a creation may be unfinished.
         let is_new = announced == genesis;
-        if !is_new {
+        if is_new {
+            paths.create_rows()?;
+        } else {
             recover::check_complete(&paths, options, genesis, announced)?;
         }
         let families = options::families(options)?;

@@ -24,6 +24,19 @@ pub(super) fn end_process(on_fatal: &OnFatal, error: &StoreError) -> ! {
     std::process::exit(EXIT_IO)
 }
 
+/// Ends the process when its thread panics: without a committer, a reader or a mark the others
+/// would wait for ever.
+pub(super) struct AbortOnPanic;
+
+impl Drop for AbortOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // The panic itself has been printed already.
+            std::process::abort();
+        }
+    }
+}
+
 /// The error and its causes in one line.
 fn chain_of(error: &StoreError) -> String {
     let mut line = error.to_string();

@@ -8,7 +8,7 @@
 //! ```
 
 use std::fs::{self, File, TryLockError};
-use std::io::{ErrorKind, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use super::StoreError;
@@ -59,6 +59,19 @@ impl Paths {
         self.rows().join("CURRENT").exists()
     }
 
+    /// Creates the directory if it is missing, and makes its name durable.
+    pub(super) fn create(&self) -> Result<(), StoreError> {
+        create_durably(&self.directory)
+            .map_err(|source| StoreError::io("create", &self.directory, source))
+    }
+
+    /// Creates the directory of RocksDB's files if it is missing, and makes its name durable:
+    /// RocksDB itself syncs what is in it, but not that it exists.
+    pub(super) fn create_rows(&self) -> Result<(), StoreError> {
+        let rows = self.rows();
+        create_durably(&rows).map_err(|source| StoreError::io("create", &rows, source))
+    }
+
     /// Takes the directory for this process until the file is dropped.
     pub(super) fn lock(&self) -> Result<File, StoreError> {
         let path = self.directory.join("LOCK");
@@ -82,6 +95,24 @@ impl Paths {
             .and_then(|directory| directory.sync_all())
             .map_err(|source| StoreError::io("sync", &self.directory, source))
     }
+}
+
+/// Creates a directory and the ones above it, and syncs the one that lists it.
+fn create_durably(directory: &Path) -> io::Result<()> {
+    let parent = match directory.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        // The root of the file system.
+        None => return Ok(()),
+    };
+    if !directory.is_dir() {
+        if !parent.is_dir() {
+            create_durably(parent)?;
+        }
+        fs::create_dir(directory)?;
+    }
+    // Also when it was there: an earlier start may have ended before this.
+    File::open(parent)?.sync_all()
 }
 
 impl Format {

@@ -21,7 +21,7 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 
 use super::chain::Link;
-use super::fatal::{OnFatal, end_process};
+use super::fatal::{AbortOnPanic, OnFatal, end_process};
 use super::{CommitNumber, StoreError};
 
 /// How long a mark may stay unsynced: a power cut hides the loss of at most this much.
@@ -131,7 +131,7 @@ impl Drop for Mark {
         self.shared.state.lock().is_closing = true;
         self.shared.changed.notify_one();
         if let Some(thread) = self.thread.take() {
-            // A panic of the thread has already been printed; there is nobody else to tell.
+            // It can't have panicked: that would have ended the process.
             let _ = thread.join();
         }
     }
@@ -139,6 +139,7 @@ impl Drop for Mark {
 
 /// The mark thread: syncs what is dirty, then rests, so that syncs are an interval apart.
 fn sync_until_closed(shared: &Shared, on_fatal: &OnFatal) {
+    let _guard = AbortOnPanic;
     let mut state = shared.state.lock();
     loop {
         while !state.is_dirty && !state.is_closing {

@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use parking_lot::{Condvar, Mutex};
 
 use super::Engine;
+use super::fatal::AbortOnPanic;
 use crate::Row;
 
 /// A page to read: rows of `from..to`, within one tag of one shard, limited as in a scan.
@@ -97,13 +98,14 @@ impl Drop for Readers {
         self.shared.queue.lock().is_closing = true;
         self.shared.filled.notify_all();
         for thread in self.threads.drain(..) {
-            // A panic of the thread has already been printed; there is nobody else to tell.
+            // It can't have panicked: that would have ended the process.
             let _ = thread.join();
         }
     }
 }
 
 fn answer_until_closed(engine: &Engine, shared: &Shared) {
+    let _guard = AbortOnPanic;
     loop {
         let mut queue = shared.queue.lock();
         let (request, answer) = loop {
