@@ -81,7 +81,7 @@ impl Ready {
     fn on_send(&mut self, send: Send, desk: &mut Desk<'_>) -> Result<(), Ending> {
         self.spend(&send)?;
         let refusal = match self.sends.take(desk.shared.rates.sends, desk.now_us) {
-            Err(wait_us) => Some((NackCode::RATE_LIMITED, wait_us / 1_000 + 1)),
+            Err(wait_us) => Some((NackCode::RATE_LIMITED, wait_us.div_ceil(1_000))),
             Ok(()) => desk
                 .shared
                 .pressure()
@@ -172,7 +172,7 @@ impl Ready {
             return desk.refuse(
                 Kind::LOOKUP,
                 NackCode::RATE_LIMITED,
-                wait_us / 1_000 + 1,
+                wait_us.div_ceil(1_000),
                 Reference::number(request),
             );
         }
