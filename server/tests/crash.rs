@@ -32,11 +32,18 @@ fn kill_under_load(
     let mut flying_min = u64::MAX;
     for _ in 0..KILLS {
         crowd.wait_for_answers(random.below(400));
-        std::thread::sleep(Duration::from_millis(random.below(150)));
+        std::thread::sleep(Duration::from_millis(random.below(100)));
         flying_min = flying_min.min(crowd.wait_for_flying());
         server.kill();
         after_kill();
         site.verify(program());
+        if random.chance(25) {
+            // Killed in its recovery, before or after it gets ready.
+            let after = Duration::from_millis(random.below(100));
+            site.start_and_kill(program(), after);
+            after_kill();
+            site.verify(program());
+        }
         server = site.start(program());
     }
     println!("every kill hit at least {flying_min} messages under way");
@@ -74,6 +81,28 @@ fn nothing_is_lost_or_doubled_when_the_server_is_killed_fifty_times() {
     let verdict = kill_under_load(&mut site, martletd, || {});
     verdict.assert_clean();
     assert_not_vacuous(&verdict);
+}
+
+#[test]
+fn nothing_is_lost_or_doubled_when_the_server_is_drained_under_load() {
+    let seed = random::seed();
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let mut site = Site::new(home.path().join("data"), home.path().join("log"));
+    let mut server = site.start(martletd());
+    let mut crowd = Crowd::gather(server.address(), PEOPLE, seed);
+    for _ in 0..5 {
+        crowd.wait_for_answers(200);
+        end(&site, server, martletd());
+        server = site.start(martletd());
+    }
+    crowd.settle();
+    let verdict = judge(&crowd.disperse());
+    verdict.assert_clean();
+    assert!(
+        verdict.counts.connections >= 6 * PEOPLE,
+        "{:?}",
+        verdict.counts
+    );
 }
 
 #[test]
@@ -152,13 +181,17 @@ fn a_failed_sync_ends_the_server_and_no_message_is_called_failed() {
     let mut crowd = Crowd::gather(server.address(), PEOPLE, seed);
     crowd.wait_for_answers(100);
     server.kill();
+    let mut failed_commits = 0;
     for round in 0..8 {
         // The first rounds hit the start of the server, the others its commits.
         let nth = 1 + random.below(50 << round);
         let mut failing = program();
         failing.env("MARTLET_POWERCUT_FAIL_SYNC_AFTER", nth.to_string());
         let status = match site.try_start(failing) {
-            Ok(server) => server.wait(),
+            Ok(server) => {
+                failed_commits += 1;
+                server.wait()
+            }
             Err(ended) => ended.status,
         };
         assert_eq!(
@@ -174,6 +207,6 @@ fn a_failed_sync_ends_the_server_and_no_message_is_called_failed() {
     crowd.settle();
     let verdict = judge(&crowd.disperse());
     verdict.assert_clean();
-    assert!(verdict.counts.retries > 0, "{:?}", verdict.counts);
+    assert!(failed_commits > 0 && verdict.counts.retries > 0);
     end(&site, server, program());
 }

@@ -126,7 +126,7 @@ impl Crowd {
         for thread in self.threads {
             join(thread);
         }
-        self.shared.history.entries()
+        self.shared.history.take()
     }
 
     fn stop_writing(&self) {

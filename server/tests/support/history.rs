@@ -91,9 +91,16 @@ impl History {
         self.0.lock().len()
     }
 
-    /// All entries so far.
-    pub fn entries(&self) -> Vec<Entry> {
-        self.0.lock().clone()
+    /// Whether one of the entries from the number `since` on is such a deed.
+    pub fn has(&self, since: usize, is_such: impl Fn(&Deed) -> bool) -> bool {
+        self.0.lock()[since..]
+            .iter()
+            .any(|entry| is_such(&entry.deed))
+    }
+
+    /// Takes out all entries.
+    pub fn take(&self) -> Vec<Entry> {
+        std::mem::take(&mut self.0.lock())
     }
 }
 

@@ -24,12 +24,14 @@ pub struct Person {
     client: Client,
     number: usize,
     peers: Vec<Peer>,
-    /// Per author the newest message received: what READ will name.
-    newest: BTreeMap<Address, (MessageId, Timestamp)>,
+    /// Per author the newest message received and not yet named by a READ on this connection.
+    unread: BTreeMap<Address, (MessageId, Timestamp)>,
+    /// The same, named: a READ has no answer, so the next connection repeats it.
+    read: BTreeMap<Address, (MessageId, Timestamp)>,
     shared: Arc<Shared>,
     random: Random,
     owes_ack: bool,
-    owes_reads: bool,
+    is_leaving: bool,
     is_asking: bool,
 }
 
@@ -71,11 +73,12 @@ impl Person {
             client,
             number,
             peers: peers.collect(),
-            newest: BTreeMap::new(),
+            unread: BTreeMap::new(),
+            read: BTreeMap::new(),
             shared,
             random,
             owes_ack: false,
-            owes_reads: false,
+            is_leaving: false,
             is_asking: false,
         }
     }
@@ -122,7 +125,10 @@ impl Person {
             position: ready.cursor,
         };
         self.note(Deed::Resume { stored, told });
-        (self.owes_ack, self.owes_reads, self.is_asking) = (true, true, false);
+        for (author, newest) in std::mem::take(&mut self.read) {
+            self.unread.entry(author).or_insert(newest);
+        }
+        (self.owes_ack, self.is_leaving, self.is_asking) = (true, false, false);
         Ok(())
     }
 
@@ -145,6 +151,10 @@ impl Person {
                 got = self.client.next(Duration::ZERO)?;
             }
             self.acknowledge();
+            if self.is_leaving && !self.has_flying() {
+                self.client.flush()?;
+                return Err(Lost("the server asked to leave".into()));
+            }
             self.shared.set_settled(self.number, self.is_settled());
         }
     }
@@ -178,6 +188,9 @@ impl Person {
             return;
         }
         peer.pause_until = None;
+        if self.is_leaving {
+            return;
+        }
         if !has_landed && self.shared.is_writing() && peer.pending.len() < WINDOW {
             let text = format!("{} to {index}, {}: ", self.number, peer.count);
             let padding = self.random.below(200) as usize;
@@ -235,7 +248,8 @@ impl Person {
                 assert!(!is_ours, "the server closed with {code:?} {detail}");
                 return Err(Lost(format!("{code:?} {detail}")));
             }
-            Got::Credit(_) | Got::Ping(_) | Got::Goaway { .. } => {}
+            Got::Goaway { .. } => self.is_leaving = true,
+            Got::Credit(_) | Got::Ping(_) => {}
             other => panic!("unexpected: {other:?}"),
         }
         Ok(())
@@ -280,7 +294,7 @@ impl Person {
                 continue;
             };
             self.shared.landed();
-            if class == Class::RETRY_AFTER {
+            if class == Class::RETRY_AFTER || class == Class::MOVED {
                 peer.pending[at].is_flying = false;
                 let pause = Duration::from_millis(nack.retry_after_ms);
                 peer.pause_until = peer.pause_until.max(Some(Instant::now() + pause));
@@ -299,12 +313,11 @@ impl Person {
             timestamp: message.timestamp,
             digest: digest(&message.envelope),
         });
-        self.newest.insert(author, (message.id, message.timestamp));
+        self.unread.insert(author, (message.id, message.timestamp));
         for peer in self.peers.iter_mut().filter(|peer| peer.address == author) {
             peer.newest = peer.newest.max(message.timestamp);
         }
         self.owes_ack = true;
-        self.owes_reads = true;
     }
 
     fn receipt(&mut self, receipt: Receipt) {
@@ -335,16 +348,13 @@ impl Person {
         self.client.acknowledge();
         self.owes_ack = false;
         let puts_off = self.shared.is_writing() && self.random.chance(60);
-        if self.owes_reads && !puts_off {
-            self.owes_reads = false;
-            for (author, (id, up_to)) in &self.newest {
-                let deed = Deed::Read {
-                    author: *author,
-                    up_to: *up_to,
-                };
-                self.shared.history.note(self.client.address(), deed);
-                self.client.read(*author, *id);
-            }
+        if puts_off {
+            return;
+        }
+        while let Some((author, (id, up_to))) = self.unread.pop_first() {
+            self.note(Deed::Read { author, up_to });
+            self.client.read(author, id);
+            self.read.insert(author, (id, up_to));
         }
     }
 
@@ -361,6 +371,11 @@ impl Person {
             self.client.ask_status(0, to, id);
             self.is_asking = true;
         }
+    }
+
+    fn has_flying(&self) -> bool {
+        let mut pending = self.peers.iter().flat_map(|peer| &peer.pending);
+        pending.any(|pending| pending.is_flying)
     }
 
     /// Everything this person wrote was answered and read.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::PATIENCE;
 
@@ -67,17 +67,8 @@ impl Site {
     }
 
     /// As [`start`](Self::start), for a server that may refuse to.
-    pub fn try_start(&mut self, mut program: Command) -> Result<Server, Ended> {
-        let log = File::options().create(true).append(true).open(&self.log);
-        let mut child = program
-            .args(["serve", "--dev", "--log-format", "text", "--data-dir"])
-            .arg(&self.data)
-            .args(["--listen", &self.listen.to_string()])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(log.expect("open the server's log"))
-            .spawn()
-            .expect("run martletd");
+    pub fn try_start(&mut self, program: Command) -> Result<Server, Ended> {
+        let mut child = self.spawn(program);
         let lines = lines_of(&mut child);
         let Some(ready) = ready_line(&lines) else {
             let status = child.wait().expect("wait for martletd");
@@ -92,6 +83,27 @@ impl Site {
             address,
             log,
         })
+    }
+
+    /// Starts the server and kills it after this time, whether it was ready or not.
+    pub fn start_and_kill(&self, program: Command, after: Duration) {
+        let mut child = self.spawn(program);
+        std::thread::sleep(after);
+        child.kill().expect("kill martletd");
+        child.wait().expect("wait for martletd");
+    }
+
+    fn spawn(&self, mut program: Command) -> Child {
+        let log = File::options().create(true).append(true).open(&self.log);
+        program
+            .args(["serve", "--dev", "--log-format", "text", "--data-dir"])
+            .arg(&self.data)
+            .args(["--listen", &self.listen.to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log.expect("open the server's log"))
+            .spawn()
+            .expect("run martletd")
     }
 
     /// Checks the data directory, which no server may be using, and fails unless it is whole.
@@ -114,6 +126,12 @@ impl Site {
     /// The end of what the servers here have logged.
     pub fn log_tail(&self) -> String {
         tail_of(&self.log)
+    }
+
+    /// How many lines of the log have this word.
+    pub fn logged(&self, word: &str) -> usize {
+        let text = fs::read_to_string(&self.log).unwrap_or_default();
+        text.lines().filter(|line| line.contains(word)).count()
     }
 }
 
@@ -160,7 +178,7 @@ impl Server {
                 "the server does not end\n{}",
                 tail_of(&self.log)
             );
-            std::thread::sleep(std::time::Duration::from_millis(5));
+            std::thread::sleep(Duration::from_millis(5));
         }
     }
 
