@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::os::fd::AsFd;
 use std::thread;
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::credit::Granted;
+use crate::sys;
 
 /// One registered account with one device. Written to a file, it can be used by a later run.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -44,7 +46,7 @@ pub struct Session {
 
 impl Account {
     /// Registers a new account under `handle`. A server that asks for patience gets it.
-    pub fn register(mut greeting: Greeting, handle: String) -> Result<(Self, Greeting)> {
+    pub fn register(mut greeting: Greeting, handle: String) -> Result<Self> {
         let mut seed = [0; KEY_BYTES];
         rand::fill(&mut seed).map_err(|_| anyhow!("no random bytes"))?;
         let key = key_pair(&seed)?;
@@ -78,13 +80,12 @@ impl Account {
                 Err(nack) => bail!("register {handle}: {}", Refusal(nack)),
             }
         };
-        let account = Self {
+        Ok(Self {
             handle,
             user: address.user.0,
             device: address.device.0,
             seed,
-        };
-        Ok((account, greeting))
+        })
     }
 
     /// The account's only device.
@@ -163,8 +164,8 @@ impl Greeting {
     }
 }
 
-/// Opens a TCP connection. A `source` address of its own gives 28,000 more ports: one address
-/// has no more to one server than the kernel's ephemeral range.
+/// Opens a TCP connection, from `source` if one is given: one address has no more ports towards
+/// one server than the kernel's ephemeral range.
 pub fn dial(server: SocketAddr, source: Option<IpAddr>) -> io::Result<TcpStream> {
     let socket = Socket::new(
         Domain::for_address(server),
@@ -172,21 +173,13 @@ pub fn dial(server: SocketAddr, source: Option<IpAddr>) -> io::Result<TcpStream>
         Some(Protocol::TCP),
     )?;
     if let Some(source) = source {
+        sys::choose_port_at_connect(socket.as_fd())?;
         socket.bind(&SocketAddr::new(source, 0).into())?;
     }
     socket.connect_timeout(&server.into(), ANSWER_TIMEOUT)?;
     socket.set_read_timeout(Some(ANSWER_TIMEOUT))?;
     socket.set_tcp_nodelay(true)?;
     Ok(socket.into())
-}
-
-/// A prefix for handles that no other run uses: the accounts of one data directory outlive runs.
-pub fn random_prefix() -> Result<String> {
-    let mut bytes = [0; 6];
-    rand::fill(&mut bytes).map_err(|_| anyhow!("no random bytes"))?;
-    Ok(bytes
-        .iter()
-        .fold("load".to_owned(), |text, byte| format!("{text}{byte:02x}")))
 }
 
 /// A NACK in words.

@@ -3,14 +3,16 @@
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::account::{Account, Greeting, dial, random_prefix};
+use crate::account::{Account, Greeting, dial};
 use crate::proc;
+use crate::roster;
 
 /// How the connections are opened.
 #[derive(Debug)]
@@ -23,8 +25,10 @@ pub struct Settings {
     pub connections: usize,
     /// Into how many steps they are divided; memory is read after each.
     pub steps: usize,
-    /// Connect and say nothing, instead of registering and authenticating an account on each.
+    /// Connect and say nothing, instead of authenticating an account on each.
     pub silent: bool,
+    /// A file to take accounts from and to keep new ones in.
+    pub accounts: Option<PathBuf>,
     /// How long the server may settle before its memory is read.
     pub settle: Duration,
 }
@@ -34,6 +38,8 @@ pub struct Settings {
 pub struct IdleReport {
     /// Whether the connections said nothing, not even HELLO.
     pub silent: bool,
+    /// Connections that the server had closed at the end; more than none voids the run.
+    pub closed: usize,
     /// One reading before the first connection and one after each step.
     pub points: Vec<Point>,
     /// Resident bytes per connection.
@@ -53,35 +59,47 @@ pub struct Point {
     pub pss_bytes: u64,
 }
 
-/// Opens the connections step by step, reads the memory after each step, and closes them all.
+/// Registers the accounts, then opens the connections step by step, reads the memory after each
+/// step, and closes them all. What the server remembers of an account is not counted as memory of
+/// its connection.
 pub fn run(settings: &Settings) -> Result<IdleReport> {
-    let prefix = random_prefix()?;
+    let count = if settings.silent {
+        0
+    } else {
+        settings.connections
+    };
+    let accounts = roster::open(settings.server, count, settings.accounts.as_deref())?;
+    thread::sleep(settings.settle);
     let mut open = Vec::with_capacity(settings.connections);
-    let mut points = vec![read_point(settings, 0)?];
+    let mut points = vec![read_point(settings.pid, 0)?];
     for step in 1..=settings.steps {
         while open.len() < settings.connections * step / settings.steps {
             let index = open.len();
-            let stream = connect(settings, &prefix, index)
+            let stream = connect(settings.server, index, accounts.get(index))
                 .with_context(|| format!("open connection {index}"))?;
             open.push(stream);
         }
         thread::sleep(settings.settle);
-        points.push(read_point(settings, count_alive(&open))?);
+        points.push(read_point(settings.pid, count_alive(&open))?);
     }
-    Ok(IdleReport::new(settings.silent, points))
+    Ok(IdleReport::new(
+        settings.silent,
+        settings.connections,
+        points,
+    ))
 }
 
-fn connect(settings: &Settings, prefix: &str, index: usize) -> Result<TcpStream> {
-    let source = Some(source_address(index)).filter(|_| settings.server.ip().is_loopback());
-    if settings.silent {
-        return Ok(dial(settings.server, source)?);
+fn connect(server: SocketAddr, index: usize, account: Option<&Account>) -> Result<TcpStream> {
+    let source = Some(source_address(index)).filter(|_| server.ip().is_loopback());
+    match account {
+        Some(account) => Ok(account
+            .authenticate(Greeting::connect(server, source)?)?
+            .stream),
+        None => Ok(dial(server, source)?),
     }
-    let greeting = Greeting::connect(settings.server, source)?;
-    let (account, greeting) = Account::register(greeting, format!("{prefix}-{index}"))?;
-    Ok(account.authenticate(greeting)?.stream)
 }
 
-/// 127.0.0.2, 127.0.0.3 and so on: one address has 28,232 ports towards one server.
+/// 127.0.0.2, 127.0.0.3 and so on: one address has not enough ports towards one server.
 fn source_address(index: usize) -> IpAddr {
     let host = 2 + index / CONNECTIONS_PER_SOURCE;
     IpAddr::V4(Ipv4Addr::new(
@@ -114,17 +132,18 @@ fn is_alive(stream: &TcpStream) -> io::Result<bool> {
     }
 }
 
-fn read_point(settings: &Settings, connections: usize) -> Result<Point> {
-    let memory = proc::memory(settings.pid)?;
+fn read_point(pid: u32, connections: usize) -> Result<Point> {
+    let memory = proc::memory(pid)?;
+    let (rss_bytes, pss_bytes) = (memory.rss_bytes, memory.pss_bytes);
     Ok(Point {
         connections,
-        rss_bytes: memory.rss_bytes,
-        pss_bytes: memory.pss_bytes,
+        rss_bytes,
+        pss_bytes,
     })
 }
 
 impl IdleReport {
-    fn new(silent: bool, points: Vec<Point>) -> Self {
+    fn new(silent: bool, opened: usize, points: Vec<Point>) -> Self {
         // The first reading is left out: before any connection the server has not yet touched
         // what all connections share.
         let line = |bytes: &dyn Fn(&Point) -> u64| {
@@ -133,8 +152,10 @@ impl IdleReport {
         };
         let rss_bytes_each = line(&|point| point.rss_bytes);
         let pss_bytes_each = line(&|point| point.pss_bytes);
+        let closed = opened - points.last().map_or(0, |point| point.connections);
         Self {
             silent,
+            closed,
             points,
             rss_bytes_each,
             pss_bytes_each,
@@ -162,7 +183,15 @@ impl fmt::Display for IdleReport {
         write!(
             f,
             "{rss:.0} B of RSS, {pss:.0} B of PSS per {kind} connection"
-        )
+        )?;
+        if self.closed > 0 {
+            write!(
+                f,
+                "\nVOID: the server closed {} of the connections",
+                self.closed
+            )?;
+        }
+        Ok(())
     }
 }
 
@@ -183,8 +212,9 @@ fn slope(points: impl Iterator<Item = (f64, f64)> + Clone) -> f64 {
     }
 }
 
-/// Below the kernel's default range of 28,232 ports, some of which linger.
-const CONNECTIONS_PER_SOURCE: usize = 20_000;
+/// The kernel's default range has 28,232 ports, gives connections that name their address every
+/// second one first, and keeps ports of closed connections back for a while.
+const CONNECTIONS_PER_SOURCE: usize = 10_000;
 
 #[cfg(test)]
 mod tests {
@@ -207,7 +237,7 @@ mod tests {
             point(20, 52_000),
             point(30, 53_000),
         ];
-        let report = IdleReport::new(false, points);
+        let report = IdleReport::new(false, 30, points);
         assert_eq!(
             (report.rss_bytes_each, report.pss_bytes_each),
             (100.0, 50.0)
@@ -215,10 +245,13 @@ mod tests {
     }
 
     #[test]
-    fn one_reading_has_no_slope() {
-        assert_eq!(
-            IdleReport::new(false, vec![point(0, 1), point(5, 9)]).rss_bytes_each,
-            0.0
+    fn one_reading_has_no_slope_and_closed_connections_void_the_run() {
+        let report = IdleReport::new(false, 7, vec![point(0, 1), point(5, 9)]);
+        assert_eq!((report.rss_bytes_each, report.closed), (0.0, 2));
+        assert!(
+            report
+                .to_string()
+                .ends_with("VOID: the server closed 2 of the connections")
         );
     }
 
@@ -237,8 +270,8 @@ mod tests {
     #[test]
     fn no_source_address_gets_more_connections_than_it_has_ports() {
         assert_eq!(source_address(0).to_string(), "127.0.0.2");
-        assert_eq!(source_address(19_999).to_string(), "127.0.0.2");
-        assert_eq!(source_address(20_000).to_string(), "127.0.0.3");
-        assert_eq!(source_address(20_000 * 254).to_string(), "127.0.1.0");
+        assert_eq!(source_address(9_999).to_string(), "127.0.0.2");
+        assert_eq!(source_address(10_000).to_string(), "127.0.0.3");
+        assert_eq!(source_address(10_000 * 254).to_string(), "127.0.1.0");
     }
 }

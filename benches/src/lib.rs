@@ -17,6 +17,7 @@ pub mod proc;
 pub mod ratio;
 pub mod relay;
 pub mod report;
+pub mod roster;
 pub mod schedule;
 pub mod sys;
 pub mod tally;

@@ -141,6 +141,17 @@ pub fn pin_to_cpu(cpu: usize) -> io::Result<()> {
     check(result).map(drop)
 }
 
+/// Has a later bind to an address alone leave the choice of the port to connect, which may take
+/// any that is free towards the one server; bind would take one that is free towards everybody.
+pub fn choose_port_at_connect(socket: BorrowedFd<'_>) -> io::Result<()> {
+    let on: libc::c_int = 1;
+    let (level, option) = (libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT);
+    let value = (&raw const on).cast();
+    let length = size_of_val(&on) as libc::socklen_t;
+    // SAFETY: the socket is borrowed for the call, and `value` points to `length` live bytes.
+    check(unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, value, length) }).map(drop)
+}
+
 /// Asks the kernel to end the calling process when the thread that started it ends, so that a
 /// killed driver leaves no server behind. Safe between `fork` and `exec`.
 pub fn end_with_parent() -> io::Result<()> {

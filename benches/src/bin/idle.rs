@@ -1,14 +1,18 @@
 //! The memory of idle connections: opens many, reads the server's memory in steps, reports the
 //! slope per connection, closes them and ends.
 //!
-//! Each connection registers and authenticates an account of its own (or says nothing at all,
-//! with `--silent`). Memory is read from `/proc/PID/smaps_rollup`; the kernel's own memory for
-//! sockets is not in it. Connections that the server has closed by then are not counted. Every
-//! 20,000 connections leave from another loopback address.
+//! Each connection authenticates an account of its own, registered before the first reading (or
+//! says nothing at all, with `--silent`). Memory is read from `/proc/PID/smaps_rollup`; the
+//! kernel's own memory for sockets is not in it. Connections that the server has closed by the
+//! end void the run: status 1. Start a fresh server for each run: one that had more connections
+//! before keeps their memory, and the slope is flat. Every 10,000 connections leave from another
+//! loopback address.
 //!
 //! `idle --server 127.0.0.1:7400 --pid $(pidof martletd) --connections 15000`
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -35,6 +39,9 @@ struct Arguments {
     /// Connect only: no HELLO, no account.
     #[arg(long)]
     silent: bool,
+    /// Take accounts from this file if it exists, and keep new ones in it.
+    #[arg(long, conflicts_with = "silent")]
+    accounts: Option<PathBuf>,
     /// Milliseconds between the last connection of a step and the reading.
     #[arg(long, default_value_t = 1000)]
     settle_ms: u64,
@@ -43,7 +50,7 @@ struct Arguments {
     json: bool,
 }
 
-fn main() -> Result<()> {
+fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
     sys::raise_file_limit().context("raise the limit of open files")?;
     let report = run(&Settings {
@@ -52,6 +59,7 @@ fn main() -> Result<()> {
         connections: arguments.connections as usize,
         steps: usize::from(arguments.steps),
         silent: arguments.silent,
+        accounts: arguments.accounts,
         settle: Duration::from_millis(arguments.settle_ms),
     })?;
     if arguments.json {
@@ -59,5 +67,9 @@ fn main() -> Result<()> {
     } else {
         print_line(&report)?;
     }
-    Ok(())
+    Ok(if report.closed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }

@@ -1,10 +1,8 @@
 //! A whole run: accounts, connections, warm-up, measurement, report.
 
-use std::fs;
-use std::io;
 use std::net::SocketAddr;
 use std::num::NonZero;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -16,11 +14,12 @@ use bytes::Bytes;
 use super::pair::{Pair, RunMark};
 use super::progress::Progress;
 use super::worker::{Common, Worker};
-use crate::account::{Account, Greeting, Session, random_prefix};
+use crate::account::{Account, Greeting, Session};
 use crate::clock::{Clock, Nanos};
 use crate::proc;
 use crate::report::{Cost, Report, Workload};
-use crate::schedule::Poisson;
+use crate::roster;
+use crate::schedule::{Poisson, Random};
 use crate::tally::Tally;
 
 /// How a run goes.
@@ -55,7 +54,8 @@ pub enum Length {
 
 /// Connects, runs, and reports.
 pub fn run(settings: &Settings) -> Result<Report> {
-    let accounts = accounts(settings)?;
+    let count = settings.workload.pairs * 2;
+    let accounts = roster::open(settings.server, count, settings.accounts.as_deref())?;
     let (sessions, idle_ms) = sessions(settings.server, &accounts)?;
     let mut mark = [0; 5];
     rand::fill(&mut mark).map_err(|_| anyhow!("no random bytes"))?;
@@ -80,35 +80,6 @@ pub fn run(settings: &Settings) -> Result<Report> {
     Ok(Report::new(settings.workload, watched?, &tally))
 }
 
-/// As many accounts as there are ends, in the order A, B, A, B, from the file as far as it goes.
-fn accounts(settings: &Settings) -> Result<Vec<Account>> {
-    let count = settings.workload.pairs * 2;
-    let mut accounts = match &settings.accounts {
-        Some(path) => read_accounts(path)?,
-        None => Vec::new(),
-    };
-    let prefix = random_prefix()?;
-    for index in accounts.len()..count {
-        let greeting = Greeting::connect(settings.server, None)?;
-        accounts.push(Account::register(greeting, format!("{prefix}-{index}"))?.0);
-    }
-    if let Some(path) = &settings.accounts {
-        let text = serde_json::to_string(&accounts).context("write the accounts down")?;
-        fs::write(path, text).with_context(|| format!("write {}", path.display()))?;
-    }
-    accounts.truncate(count);
-    Ok(accounts)
-}
-
-fn read_accounts(path: &Path) -> Result<Vec<Account>> {
-    match fs::read_to_string(path) {
-        Ok(text) => serde_json::from_str(&text)
-            .with_context(|| format!("understand {}: not an accounts file", path.display())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(error).with_context(|| format!("read {}", path.display())),
-    }
-}
-
 /// Connected pairs, and the shortest time in milliseconds that the server tolerates silence.
 fn sessions(server: SocketAddr, accounts: &[Account]) -> Result<(Vec<Pair>, u64)> {
     let mut idle_ms = u64::MAX;
@@ -127,7 +98,7 @@ fn sessions(server: SocketAddr, accounts: &[Account]) -> Result<(Vec<Pair>, u64)
 
 fn envelope(bytes: usize) -> Bytes {
     // Not all zeros: a store that compresses would look better than it is.
-    let mut random = crate::schedule::Random::new(bytes as u64);
+    let mut random = Random::new(bytes as u64);
     (0..bytes).map(|_| random.next_u64() as u8).collect()
 }
 
