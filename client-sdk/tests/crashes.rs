@@ -15,7 +15,7 @@ use bytes::BytesMut;
 use martlet_client::engine::{Engine, Outgoing, Registration};
 use martlet_client::keys::KeySeed;
 use martlet_client::local::Db;
-use martlet_client::{Direction, Event, History, MessageId, MessageState, Millis};
+use martlet_client::{Direction, Event, History, MessageId, MessageState, Millis, StoreError};
 use model::{Model, Session};
 use proptest::prelude::*;
 
@@ -281,7 +281,8 @@ impl World {
             let done =
                 |peer: &mut Peer| peer.engine().is_online() && peer.engine().unanswered() == 0;
             // A few rounds more: names are looked up when everything else is done.
-            calm = if self.model.is_drained() && self.peers.iter_mut().all(done) {
+            let drained = self.model.is_drained();
+            calm = if drained && self.peers.iter_mut().all(done) {
                 calm + 1
             } else {
                 0
@@ -341,6 +342,90 @@ impl World {
             assert_eq!(ids.len(), sent[who].len(), "no id is used twice");
         }
     }
+}
+
+/// A conversation in which every kind of thing happens once.
+fn conversation() -> Vec<(usize, Step)> {
+    let exchange = [
+        Step::Travel(90),
+        Step::Travel(100_000),
+        Step::Travel(100_000),
+    ];
+    let both = |step| [(0, step), (1, step)];
+    let travel = || exchange.into_iter().flat_map(both);
+    let mut steps: Vec<_> = both(Step::Send).into_iter().chain(travel()).collect();
+    steps.extend(both(Step::Take));
+    steps.extend(both(Step::Send));
+    steps.extend(travel());
+    steps.extend(both(Step::Read));
+    steps.extend(travel());
+    steps.push((0, Step::Refuse(1)));
+    steps.push((0, Step::Send));
+    steps.extend(travel());
+    steps.push((0, Step::Wait(30)));
+    steps.extend(travel());
+    steps.extend(both(Step::Take));
+    steps
+}
+
+#[test]
+fn a_crash_between_any_two_calls_of_a_conversation_changes_nothing() {
+    let conversation = conversation();
+    for crash_at in 0..=conversation.len() {
+        for who in [0, 1] {
+            let mut steps = conversation.clone();
+            steps.insert(crash_at, (who, Step::Crash));
+            let mut world = World::new();
+            for (who, step) in steps {
+                world.act(who, step);
+            }
+            world.heal();
+            world.check();
+        }
+    }
+}
+
+#[test]
+fn what_the_database_did_not_take_is_neither_acknowledged_nor_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("martlet.db");
+    let mut world = World::new();
+    world.act(0, Step::Send);
+    let bob = &mut world.peers[1];
+    // Bob begins anew, with the same key and a database on disk.
+    bob.engine = Some(Engine::open(Db::open(&file).unwrap(), world.now, 0).unwrap());
+    bob.session = None;
+    bob.register(world.now);
+    for _ in 0..5 {
+        world.act(1, Step::Travel(100_000));
+    }
+    world.act(0, Step::Travel(100_000));
+    world.act(0, Step::Travel(100_000));
+
+    // Another program holds the database: nothing can be committed.
+    let holder = rusqlite::Connection::open(&file).unwrap();
+    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let bob = &mut world.peers[1];
+    let session = bob.session.as_mut().unwrap();
+    world.model.push(session);
+    let pushed = session.output.split();
+    assert!(!pushed.is_empty(), "the message is on its way");
+    let engine = bob.engine.as_mut().unwrap();
+    let error = engine.handle_bytes(world.now, &pushed).unwrap_err();
+    assert!(matches!(error, StoreError::Sqlite(_)), "{error}");
+    assert!(engine.poll_close());
+    assert!(
+        !engine.poll_transmit(&mut BytesMut::new()),
+        "nothing was acknowledged"
+    );
+    assert_eq!(engine.poll_event().unwrap(), None);
+    let error = engine.handle_timeout(world.now).unwrap_err();
+    assert!(matches!(error, StoreError::Stopped), "{error}");
+
+    holder.execute_batch("ROLLBACK").unwrap();
+    world.act(1, Step::Crash);
+    world.heal();
+    world.check();
 }
 
 proptest! {

@@ -100,7 +100,8 @@ impl Tx<'_> {
     pub fn incomplete_contacts(&self) -> Result<Vec<Contact>, StoreError> {
         self.all(
             "SELECT * FROM contacts WHERE handle IS NULL OR
-             (user IS NULL AND EXISTS (SELECT 1 FROM outbox WHERE outbox.contact = contacts.contact))",
+             (user IS NULL AND EXISTS
+                 (SELECT 1 FROM outbox WHERE outbox.contact = contacts.contact))",
             (),
             read_contact,
         )

@@ -1,6 +1,7 @@
 //! Opening the database, and the transaction through which everything is read and written.
 
 use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row, Transaction};
 
@@ -9,6 +10,9 @@ use crate::error::StoreError;
 
 /// How many prepared statements are kept: more than this crate has.
 const STATEMENTS_MAX: usize = 64;
+
+/// How long a commit waits for another program, such as a backup, that looks at the file.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// An open database. One process has it at a time; [`Home`](super::Home) sees to that.
 #[derive(Debug)]
@@ -43,6 +47,7 @@ impl Db {
     fn prepare(mut connection: Connection) -> Result<Self, StoreError> {
         schema::prepare(&mut connection)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+        connection.busy_timeout(BUSY_TIMEOUT)?;
         // WAL with FULL: a commit is one append and one sync, and is durable when it returns.
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;

@@ -5,9 +5,8 @@ use rusqlite::Row;
 
 use super::contacts::ContactId;
 use super::db::{Tx, from_sql, to_sql};
-use crate::config::History;
 use crate::error::StoreError;
-use crate::event::{Direction, Message, MessageState};
+use crate::event::MessageState;
 use crate::seal::Content;
 
 /// A message's number in this database: the order in which this home learned of it.
@@ -16,10 +15,10 @@ pub struct Seq(pub i64);
 
 /// The timestamp of an own message that has none yet: it sorts behind all that have one, and no
 /// watermark reaches it.
-const UNANSWERED: i64 = i64::MAX;
+pub(super) const UNANSWERED: i64 = i64::MAX;
 
 const SENT_HERE: u8 = 0;
-const RECEIVED: u8 = 1;
+pub(super) const RECEIVED: u8 = 1;
 const SENT_ELSEWHERE: u8 = 2;
 
 /// What the state machine needs to know of an own message.
@@ -242,60 +241,6 @@ impl Tx<'_> {
         )
     }
 
-    /// A message to show, by its number.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn shown(&self, seq: Seq) -> Result<Message, StoreError> {
-        let found = self.first(&select_shown("WHERE seq = ?1"), [seq.0], read_shown)?;
-        found.ok_or(StoreError::RowInvalid {
-            column: "notices.seq",
-        })
-    }
-
-    /// A message to show, by its id; an own one before a received one with the same id.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn shown_by_id(&self, id: MessageId) -> Result<Option<Message>, StoreError> {
-        let sql = select_shown("WHERE id = ?1 ORDER BY direction LIMIT 1");
-        self.first(&sql, [id.0.as_slice()], read_shown)
-    }
-
-    /// A page of a conversation in its causal order, oldest first.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn history(&self, contact: ContactId, page: &History) -> Result<Vec<Message>, StoreError> {
-        let before = match page.before {
-            None => None,
-            Some(id) => self.first(
-                "SELECT timestamp, id, seq FROM messages WHERE contact = ?1 AND id = ?2",
-                (contact.0, id.0.as_slice()),
-                |row| {
-                    Ok((
-                        row.get::<_, i64>(0)?,
-                        row.get::<_, Vec<u8>>(1)?,
-                        row.get(2)?,
-                    ))
-                },
-            )?,
-        };
-        let (timestamp, id, seq): (i64, Vec<u8>, i64) =
-            before.unwrap_or_else(|| (i64::MAX, vec![0xff; 16], i64::MAX));
-        let limit = i64::try_from(page.limit).unwrap_or(i64::MAX);
-        let mut messages = self.all(
-            &select_shown(
-                "WHERE messages.contact = ?1 AND (timestamp, id, seq) < (?2, ?3, ?4)
-                 ORDER BY timestamp DESC, id DESC, seq DESC LIMIT ?5",
-            ),
-            (contact.0, timestamp, id, seq, limit),
-            read_shown,
-        )?;
-        messages.reverse();
-        Ok(messages)
-    }
-
     /// The author, conversation and timestamp of a received message.
     ///
     /// # Errors
@@ -325,41 +270,6 @@ impl Tx<'_> {
             |row| read_id(row, 0),
         )
     }
-}
-
-fn select_shown(tail: &str) -> String {
-    format!(
-        "SELECT id, direction, handle, user, device, kind, data, state, timestamp, written_at,
-         changed_at, refusal FROM messages JOIN contacts USING (contact) {tail}"
-    )
-}
-
-fn read_shown(row: &Row<'_>) -> rusqlite::Result<Message> {
-    let (handle, user): (Option<String>, Option<i64>) = (row.get(2)?, row.get(3)?);
-    let name = || user.map_or_else(String::new, |user| format!("{:016x}", from_sql(user)));
-    let timestamp: i64 = row.get(8)?;
-    let at = match timestamp {
-        UNANSWERED => Millis(from_sql(row.get(9)?)),
-        given => Timestamp(from_sql(given)).millis(),
-    };
-    let content = Content {
-        kind: row.get(5)?,
-        data: row.get(6)?,
-    };
-    Ok(Message {
-        id: read_id(row, 0)?,
-        direction: match row.get::<_, u8>(1)? {
-            RECEIVED => Direction::Incoming,
-            _ => Direction::Outgoing,
-        },
-        peer: handle.unwrap_or_else(name),
-        device: DeviceId(row.get(4)?),
-        body: content.into_body(),
-        state: read_state(row, 7)?,
-        at,
-        changed_at: Millis(from_sql(row.get(10)?)),
-        refusal: row.get::<_, Option<u16>>(11)?.map(NackCode),
-    })
 }
 
 fn read_row(row: &Row<'_>) -> rusqlite::Result<MessageRow> {

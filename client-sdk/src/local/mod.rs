@@ -2,18 +2,19 @@
 //!
 //! | table | what | written |
 //! |---|---|---|
-//! | `identity` | who this home is, its key, epoch and cursor of its stream | cursor: with every batch |
-//! | `contacts` | user id ↔ handle, and what is known of each conversation | as they appear |
-//! | `messages` | every message, own and received, with its state | once, then its state |
-//! | `outbox` | own messages without an answer, sealed | until SENT or a final refusal |
-//! | `facts`, `watermarks` | which devices of the recipient have spoken about what | with receipts |
+//! | `identity` | who this home is, its key, its place in the stream | with every batch |
+//! | `contacts` | user id ↔ handle, and how far each conversation is | as they appear |
+//! | `messages` | every message, own and received | once, then its state |
+//! | `outbox` | own messages without an answer, sealed | until the server has answered |
+//! | `facts`, `watermarks` | what the recipient's devices have said | with receipts |
 //! | `notices` | events that the application has not taken | until it takes them |
-//! | `reads` | READs that the server may not have | until it has |
+//! | `reads` | READs that the server may not have | until it has them |
 //!
 //! Everything happens in transactions ([`Db::begin`]); a transaction that is dropped never was.
 
 mod contacts;
 mod db;
+mod history;
 mod home;
 mod identity;
 mod messages;
