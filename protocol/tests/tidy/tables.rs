@@ -58,6 +58,13 @@ pub(crate) const MODULES: &[(&str, &[&str])] = &[
             "rocks", "memory", "view", "batch", "keys", "shard_id", "hash",
         ],
     ),
+    (
+        "client-sdk",
+        &[
+            "client", "net", "engine", "local", "keys", "seal", "address", "config", "event",
+            "error",
+        ],
+    ),
 ];
 
 /// Source trees that must stay free of I/O, threads and clocks, and the subtrees that may not be.
