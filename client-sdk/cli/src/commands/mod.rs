@@ -64,8 +64,13 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
         Command::Chat(args) => {
             let (client, identity) = home::open_registered(&dir, home::config()).await?;
+            let ends = if chat::is_interactive() {
+                Ends::WhenTold
+            } else {
+                Ends::ByItself
+            };
             let work = chat::run(client.clone(), identity, args.name);
-            finish(client, Ends::WhenTold, &mut stop, work).await
+            finish(client, ends, &mut stop, work).await
         }
     }
 }
