@@ -1,4 +1,8 @@
 //! The server is killed under load, again and again, also with the power: the ledger finds nothing.
+#![allow(
+    clippy::print_stdout,
+    reason = "what a run has judged is worth seeing, and shown only on failure or when asked for"
+)]
 
 mod shim;
 mod support;

@@ -7,13 +7,13 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// A watched directory and its shadow, both inside one temporary directory.
-pub struct Cut {
+pub(crate) struct Cut {
     home: tempfile::TempDir,
 }
 
 impl Cut {
     /// An empty directory to watch, with its empty shadow.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let home = tempfile::tempdir().expect("a temporary directory");
         let cut = Self { home };
         fs::create_dir(cut.data()).expect("make the watched directory");
@@ -22,22 +22,22 @@ impl Cut {
     }
 
     /// The directory that the program writes to.
-    pub fn data(&self) -> PathBuf {
+    pub(crate) fn data(&self) -> PathBuf {
         self.home.path().join("data")
     }
 
     /// What of it is synced.
-    pub fn shadow(&self) -> PathBuf {
+    pub(crate) fn shadow(&self) -> PathBuf {
         self.home.path().join("shadow")
     }
 
     /// A path beside the two, for logs and switches that are not watched.
-    pub fn beside(&self, name: &str) -> PathBuf {
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
         self.home.path().join(name)
     }
 
     /// `program`, to be run under the shim. Faults are set by its `MARTLET_POWERCUT_…` variables.
-    pub fn command(&self, program: &Path) -> Command {
+    pub(crate) fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command
             .env("LD_PRELOAD", library())
@@ -48,14 +48,14 @@ impl Cut {
 
     /// The power comes back: the data directory is now what had been synced. The program that used
     /// it must have ended.
-    pub fn discard_unsynced(&self) {
+    pub(crate) fn discard_unsynced(&self) {
         fs::remove_dir_all(self.data()).expect("remove what the program saw");
         copy_tree(&self.shadow(), &self.data()).expect("restore what was synced");
     }
 }
 
 /// The shim as a shared library, compiled once per test run.
-pub fn library() -> &'static Path {
+pub(crate) fn library() -> &'static Path {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
     LIBRARY.get_or_init(|| {
         let flags = ["-shared", "-fPIC", "-pthread", "-ldl"];
@@ -65,7 +65,7 @@ pub fn library() -> &'static Path {
 
 /// Compiles sources of this directory. Tests of several processes may do it at the same time, so
 /// the result appears under its name in one step.
-pub fn compile(output: &str, sources: &[&str], flags: &[&str]) -> PathBuf {
+pub(crate) fn compile(output: &str, sources: &[&str], flags: &[&str]) -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/shim");
     let output = Path::new(env!("CARGO_TARGET_TMPDIR")).join(output);
     let partial = output.with_extension(format!("{}.part", std::process::id()));
