@@ -96,9 +96,7 @@ impl Batch {
 
     /// The operations in the order in which they were added.
     pub fn ops(&self) -> Ops<'_> {
-        Ops {
-            rest: &self.payload,
-        }
+        Ops::of(&self.payload)
     }
 
     /// The bytes that the chain of commits hashes.
@@ -122,6 +120,13 @@ impl Batch {
 #[derive(Clone, Debug)]
 pub struct Ops<'a> {
     rest: &'a [u8],
+}
+
+impl<'a> Ops<'a> {
+    /// The operations of a payload that [`Batch::payload`] gave.
+    pub fn of(payload: &'a [u8]) -> Self {
+        Self { rest: payload }
+    }
 }
 
 impl<'a> Iterator for Ops<'a> {

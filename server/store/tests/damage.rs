@@ -185,6 +185,55 @@ fn a_flipped_bit_of_any_file_is_never_silent() {
 }
 
 #[test]
+fn a_cut_or_older_list_of_table_files_is_refused_untouched() {
+    let killed = Killed::with_tables();
+    let manifest = killed.manifest();
+    let bytes = fs::read(&manifest).unwrap();
+    let name = manifest.file_name().unwrap();
+    for cut in 0..bytes.len() {
+        let copy = killed.copy();
+        fs::write(copy.rows().join(name), &bytes[..cut]).unwrap();
+        let before = copy.contents();
+        let error = copy.open().unwrap_err();
+        assert!(
+            matches!(error, StoreError::ManifestDamaged { .. }),
+            "cut at {cut}: {error}"
+        );
+        assert_eq!(
+            copy.contents(),
+            before,
+            "cut at {cut}: a refused directory was changed"
+        );
+    }
+    let copy = killed.copy();
+    fs::rename(copy.rows().join(name), copy.rows().join("MANIFEST-000001")).unwrap();
+    fs::write(copy.rows().join("CURRENT"), "MANIFEST-000001\n").unwrap();
+    assert!(matches!(
+        copy.open(),
+        Err(StoreError::ManifestDamaged { .. })
+    ));
+}
+
+#[test]
+fn a_flipped_bit_in_the_list_of_table_files_is_refused() {
+    let killed = Killed::with_tables();
+    let manifest = killed.manifest();
+    let bytes = fs::read(&manifest).unwrap();
+    let copy = killed.copy();
+    let path = copy.rows().join(manifest.file_name().unwrap());
+    for bit in 0..bytes.len() as u64 * 8 {
+        fs::write(&path, flip_bit(&bytes, bit)).unwrap();
+        let error = copy.open().unwrap_err();
+        assert!(
+            matches!(error, StoreError::ManifestDamaged { .. }),
+            "bit {bit}: {error}"
+        );
+    }
+    fs::write(&path, &bytes).unwrap();
+    support::assert_rows(&copy.open().unwrap(), COMMITS);
+}
+
+#[test]
 fn a_mark_damaged_in_one_copy_still_guards() {
     let killed = Killed::new();
     let mark = fs::read(killed.mark()).unwrap();
@@ -214,7 +263,7 @@ fn a_mark_that_is_missing_or_damaged_twice_is_refused() {
 }
 
 #[test]
-fn the_mark_of_another_history_is_refused() {
+fn files_of_another_directory_are_refused() {
     let killed = Killed::new();
     let other = Killed::with_seed(2);
     let copy = killed.copy();
@@ -225,6 +274,9 @@ fn the_mark_of_another_history_is_refused() {
             commit: CommitNumber(COMMITS)
         })
     ));
+    let copy = killed.copy();
+    fs::copy(other.path().join("FORMAT"), copy.path().join("FORMAT")).unwrap();
+    assert!(matches!(copy.open(), Err(StoreError::MarkForeign { .. })));
 }
 
 #[test]

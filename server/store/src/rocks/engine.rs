@@ -11,7 +11,8 @@ use rocksdb::{ColumnFamily, DB, DBRawIterator, ReadOptions, WriteBatch, WriteOpt
 use super::chain::Link;
 use super::fatal::end_process;
 use super::format::{Format, Paths};
-use super::mark::{self, Mark};
+use super::manifest::Watch;
+use super::mark::Mark;
 use super::options::{self, Options};
 use super::{CommitNumber, OnFatal, StoreError, recover, space};
 use crate::keys::{self, Family, commit};
@@ -62,23 +63,30 @@ impl Engine {
         let lock = paths.lock()?;
         let format = recover::prepare(&paths, options)?;
         let genesis = Link::genesis(format.shards, format.seed);
-        let announced = mark::read(&paths.mark())?;
+        let witness = recover::read_mark(&paths, genesis)?;
         // Before the first commit there is nothing to lose, and a creation may be unfinished.
-        let is_new = announced == genesis;
+        let is_new = witness.link == genesis;
         if is_new {
             paths.create_rows()?;
         } else {
-            recover::check_complete(&paths, options, genesis, announced)?;
+            drop(recover::open_complete(&paths, options, genesis, witness)?);
         }
         let families = options::families(options)?;
         let db = DB::open_cf_descriptors(&options::database(is_new), paths.rows(), families)
             .map_err(|source| StoreError::rocks("open the rows", source))?;
         options::check_kept(&paths.rows())?;
         let ring = recover::read_ring(&db, genesis)?;
-        recover::compare(&ring, announced, &paths)?;
+        recover::compare(&ring, witness.link, &paths)?;
         let newest = ring.newest();
         // Replay has moved everything it found into synced table files, so it may be announced.
-        let mark = Mark::open(&paths.mark(), newest, options.on_fatal.clone())?;
+        let watch = Watch::new(paths.rows());
+        let mark = Mark::open(
+            &paths.mark(),
+            genesis,
+            newest,
+            watch,
+            options.on_fatal.clone(),
+        )?;
         Ok(Self {
             db,
             mark,

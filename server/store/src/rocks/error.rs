@@ -109,6 +109,15 @@ pub enum StoreError {
         /// Where the record starts, in bytes.
         offset: u64,
     },
+    /// RocksDB's list of table files is not what was synced.
+    #[error(
+        "{} is damaged or an older one: rows would be missing. Nothing was changed. Restore the \
+         data directory from a backup", path.display()
+    )]
+    ManifestDamaged {
+        /// The file that was expected.
+        path: PathBuf,
+    },
     /// Both copies of the high-water mark are damaged.
     #[error(
         "{} is damaged in both copies, so nothing proves that the store is complete. Restore the \
@@ -118,9 +127,9 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
-    /// The mark names a commit that has another hash in the store.
+    /// The mark is of another directory, or names a commit that has another hash in the store.
     #[error(
-        "the store's commit {commit} is not the one that was acknowledged: the mark and the rows \
+        "commit {commit} of the mark is not one of this store: the files of the data directory \
          are of different histories. Restore the data directory from one backup"
     )]
     MarkForeign {

@@ -2,13 +2,16 @@
 //!
 //! ```text
 //! MARK = two copies, at 0 and at 4096, of
-//!        "MRTLMARK" · number u64 LE · hash u128 LE · crc32 u32 LE of the bytes before
+//!        "MRTLMARK" · genesis u128 · commit number u64 · chain hash u128
+//!        · manifest number u64 · manifest bytes u64 · manifest hash u128
+//!        · crc32 u32 of the bytes before; all little-endian
 //! ```
 //!
 //! Each mark goes to both copies, so that damage to one weakens nothing. It is written after the
 //! commit's sync and before the commit is announced, so a killed process loses none of it. It is
 //! synced at most every 50 ms: after a power cut it may name an older commit, which is still one
-//! that was synced, so it never raises a false alarm.
+//! that was synced, so it never raises a false alarm. What it says of RocksDB's manifest is as
+//! old as the last sync, which is enough: a manifest grows only when a memtable is written out.
 
 use std::fs::File;
 use std::io;
@@ -16,12 +19,13 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
 use super::chain::Link;
 use super::fatal::{AbortOnPanic, OnFatal, end_process};
+use super::manifest::{Seen, Watch};
 use super::{CommitNumber, StoreError};
 
 /// How long a mark may stay unsynced: a power cut hides the loss of at most this much.
@@ -30,7 +34,19 @@ const SYNC_INTERVAL: Duration = Duration::from_millis(50);
 /// The distance of the copies: on no file system or disk is one unit of writing larger.
 const COPY_BYTES: u64 = 4096;
 const MAGIC: &[u8; 8] = b"MRTLMARK";
-const MARK_BYTES: usize = 8 + 8 + 16 + 4;
+const BODY_BYTES: usize = 8 + 16 + 8 + 16 + 8 + 8 + 16;
+const MARK_BYTES: usize = BODY_BYTES + 4;
+
+/// What the mark bears witness of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Witness {
+    /// The hash before the first commit: which directory this is.
+    pub(super) genesis: u128,
+    /// The newest commit that was announced.
+    pub(super) link: Link,
+    /// What was synced of the manifest.
+    pub(super) manifest: Seen,
+}
 
 /// The open MARK file and the thread that syncs it.
 #[derive(Debug)]
@@ -47,25 +63,31 @@ struct Shared {
     changed: Condvar,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
+    witness: Witness,
     is_dirty: bool,
     is_closing: bool,
 }
 
 /// Creates the file of a new directory.
-pub(super) fn create(path: &Path, link: Link) -> Result<(), StoreError> {
+pub(super) fn create(path: &Path, genesis: Link) -> Result<(), StoreError> {
+    let witness = Witness {
+        genesis: genesis.hash,
+        link: genesis,
+        manifest: Seen::default(),
+    };
     let write = || {
         let file = File::create(path)?;
         file.set_len(2 * COPY_BYTES)?;
-        write_copies(&file, link)?;
+        write_copies(&file, &witness)?;
         file.sync_all()
     };
     write().map_err(|source| StoreError::io("create", path, source))
 }
 
-/// Reads the newest commit that was announced.
-pub(super) fn read(path: &Path) -> Result<Link, StoreError> {
+/// Reads what the mark bears witness of.
+pub(super) fn read(path: &Path) -> Result<Witness, StoreError> {
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -82,29 +104,48 @@ pub(super) fn read(path: &Path) -> Result<Link, StoreError> {
             "one copy of the high-water mark is damaged"
         );
     }
-    let newest = copies.into_iter().flatten().max_by_key(|link| link.number);
+    let newest = copies
+        .into_iter()
+        .flatten()
+        .max_by_key(|copy| copy.link.number);
     newest.ok_or_else(|| StoreError::MarkDamaged {
         path: path.to_owned(),
     })
 }
 
 impl Mark {
-    /// Opens the existing file, writes the newest commit of the store to it and syncs it.
-    pub(super) fn open(path: &Path, link: Link, on_fatal: OnFatal) -> Result<Self, StoreError> {
+    /// Opens the existing file and lets it bear witness of an opened store that ends at `link`.
+    pub(super) fn open(
+        path: &Path,
+        genesis: Link,
+        link: Link,
+        mut watch: Watch,
+        on_fatal: OnFatal,
+    ) -> Result<Self, StoreError> {
         let start = || {
             let file = File::options().write(true).open(path)?;
-            write_copies(&file, link)?;
+            let genesis = genesis.hash;
+            let witness = Witness {
+                genesis,
+                link,
+                manifest: watch.look()?,
+            };
+            write_copies(&file, &witness)?;
             file.sync_all()?;
             let shared = Arc::new(Shared {
                 file,
                 path: path.to_owned(),
-                state: Mutex::default(),
+                state: Mutex::new(State {
+                    witness,
+                    is_dirty: false,
+                    is_closing: false,
+                }),
                 changed: Condvar::new(),
             });
             let theirs = Arc::clone(&shared);
             let thread = std::thread::Builder::new()
                 .name("mark".to_owned())
-                .spawn(move || sync_until_closed(&theirs, &on_fatal))?;
+                .spawn(move || sync_until_closed(&theirs, watch, &on_fatal))?;
             Ok(Self {
                 shared,
                 thread: Some(thread),
@@ -115,9 +156,14 @@ impl Mark {
 
     /// Raises the mark. A commit may be announced only after this.
     pub(super) fn raise(&self, link: Link) -> Result<(), StoreError> {
-        write_copies(&self.shared.file, link)
-            .map_err(|source| StoreError::io("write", &self.shared.path, source))?;
         let mut state = self.shared.state.lock();
+        let witness = Witness {
+            link,
+            ..state.witness
+        };
+        write_copies(&self.shared.file, &witness)
+            .map_err(|source| StoreError::io("write", &self.shared.path, source))?;
+        state.witness = witness;
         if !state.is_dirty {
             state.is_dirty = true;
             self.shared.changed.notify_one();
@@ -138,7 +184,7 @@ impl Drop for Mark {
 }
 
 /// The mark thread: syncs what is dirty, then rests, so that syncs are an interval apart.
-fn sync_until_closed(shared: &Shared, on_fatal: &OnFatal) {
+fn sync_until_closed(shared: &Shared, mut watch: Watch, on_fatal: &OnFatal) {
     let _guard = AbortOnPanic;
     let mut state = shared.state.lock();
     loop {
@@ -148,7 +194,7 @@ fn sync_until_closed(shared: &Shared, on_fatal: &OnFatal) {
         if state.is_dirty {
             state.is_dirty = false;
             drop(state);
-            if let Err(source) = shared.file.sync_data() {
+            if let Err(source) = shared.sync(&mut watch) {
                 end_process(on_fatal, &StoreError::io("sync", &shared.path, source));
             }
             state = shared.state.lock();
@@ -156,37 +202,81 @@ fn sync_until_closed(shared: &Shared, on_fatal: &OnFatal) {
         if state.is_closing && !state.is_dirty {
             return;
         }
-        let rested = std::time::Instant::now() + SYNC_INTERVAL;
+        let rested = Instant::now() + SYNC_INTERVAL;
         while !state.is_closing && !shared.changed.wait_until(&mut state, rested).timed_out() {}
     }
 }
 
-fn write_copies(file: &File, link: Link) -> io::Result<()> {
-    let bytes = encode(link);
+impl Shared {
+    /// Takes the manifest into the mark if it has changed, and syncs the mark.
+    fn sync(&self, watch: &mut Watch) -> io::Result<()> {
+        let manifest = watch.look()?;
+        let mut state = self.state.lock();
+        if manifest != state.witness.manifest {
+            let witness = Witness {
+                manifest,
+                ..state.witness
+            };
+            write_copies(&self.file, &witness)?;
+            state.witness = witness;
+        }
+        drop(state);
+        self.file.sync_data()
+    }
+}
+
+fn write_copies(file: &File, witness: &Witness) -> io::Result<()> {
+    let bytes = encode(witness);
     file.write_all_at(&bytes, 0)?;
     file.write_all_at(&bytes, COPY_BYTES)
 }
 
-fn encode(link: Link) -> [u8; MARK_BYTES] {
+fn encode(witness: &Witness) -> [u8; MARK_BYTES] {
+    let Witness {
+        genesis,
+        link,
+        manifest,
+    } = witness;
     let mut bytes = [0; MARK_BYTES];
     bytes[..8].copy_from_slice(MAGIC);
-    bytes[8..16].copy_from_slice(&link.number.0.to_le_bytes());
-    bytes[16..32].copy_from_slice(&link.hash.to_le_bytes());
-    let crc = crc32fast::hash(&bytes[..32]);
-    bytes[32..].copy_from_slice(&crc.to_le_bytes());
+    bytes[8..24].copy_from_slice(&genesis.to_le_bytes());
+    bytes[24..32].copy_from_slice(&link.number.0.to_le_bytes());
+    bytes[32..48].copy_from_slice(&link.hash.to_le_bytes());
+    bytes[48..56].copy_from_slice(&manifest.number.to_le_bytes());
+    bytes[56..64].copy_from_slice(&manifest.bytes.to_le_bytes());
+    bytes[64..80].copy_from_slice(&manifest.hash.to_le_bytes());
+    let crc = crc32fast::hash(&bytes[..BODY_BYTES]);
+    bytes[BODY_BYTES..].copy_from_slice(&crc.to_le_bytes());
     bytes
 }
 
-fn decode(bytes: &[u8]) -> Option<Link> {
-    let (body, rest) = bytes.split_at_checked(32)?;
+fn decode(bytes: &[u8]) -> Option<Witness> {
+    let (body, rest) = bytes.split_at_checked(BODY_BYTES)?;
     let crc = u32::from_le_bytes(*rest.first_chunk()?);
-    let (magic, body) = body.split_first_chunk()?;
+    if crc != crc32fast::hash(body) {
+        return None;
+    }
+    let body = body.strip_prefix(MAGIC)?;
+    let (genesis, body) = body.split_first_chunk()?;
     let (number, body) = body.split_first_chunk()?;
-    let hash = u128::from_le_bytes(*body.first_chunk()?);
-    let is_whole = magic == MAGIC && crc == crc32fast::hash(&bytes[..32]);
-    is_whole.then(|| Link {
-        number: CommitNumber(u64::from_le_bytes(*number)),
-        hash,
+    let (hash, body) = body.split_first_chunk()?;
+    let number = CommitNumber(u64::from_le_bytes(*number));
+    let link = Link {
+        number,
+        hash: u128::from_le_bytes(*hash),
+    };
+    let (number, body) = body.split_first_chunk()?;
+    let (bytes, body) = body.split_first_chunk()?;
+    let manifest = Seen {
+        number: u64::from_le_bytes(*number),
+        bytes: u64::from_le_bytes(*bytes),
+        hash: u128::from_le_bytes(*body.first_chunk()?),
+    };
+    let genesis = u128::from_le_bytes(*genesis);
+    Some(Witness {
+        genesis,
+        link,
+        manifest,
     })
 }
 
@@ -199,26 +289,52 @@ mod tests {
         hash: 0xFEDC_BA98,
     };
 
-    fn no_hook() -> OnFatal {
-        Arc::new(|_| {})
-    }
-
     #[test]
     fn a_raised_mark_is_found_again() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("MARK");
         create(&path, LINK).unwrap();
-        assert_eq!(read(&path).unwrap(), LINK);
-        let mark = Mark::open(&path, LINK, no_hook()).unwrap();
-        let raised = Link {
+        assert_eq!(read(&path).unwrap().link, LINK);
+        std::fs::write(dir.path().join("CURRENT"), "MANIFEST-000004\n").unwrap();
+        std::fs::write(dir.path().join("MANIFEST-000004"), "list").unwrap();
+        let watch = Watch::new(dir.path().to_owned());
+        let mark = Mark::open(&path, LINK, LINK, watch, Arc::new(|_| {})).unwrap();
+        let manifest = Seen {
+            number: 4,
+            bytes: 4,
+            hash: crate::hash128(&[b"list"]),
+        };
+        assert_eq!(
+            read(&path).unwrap(),
+            Witness {
+                genesis: LINK.hash,
+                link: LINK,
+                manifest
+            }
+        );
+        let link = Link {
             number: CommitNumber(42),
             hash: 7,
         };
-        mark.raise(raised).unwrap();
+        mark.raise(link).unwrap();
         // Found without a sync or an orderly end, as after a kill.
-        assert_eq!(read(&path).unwrap(), raised);
+        assert_eq!(
+            read(&path).unwrap(),
+            Witness {
+                genesis: LINK.hash,
+                link,
+                manifest
+            }
+        );
         drop(mark);
-        assert_eq!(read(&path).unwrap(), raised);
+        assert_eq!(
+            read(&path).unwrap(),
+            Witness {
+                genesis: LINK.hash,
+                link,
+                manifest
+            }
+        );
     }
 
     #[test]
@@ -229,7 +345,7 @@ mod tests {
             for bit in 0..MARK_BYTES as u64 * 8 {
                 create(&path, LINK).unwrap();
                 flip(&path, at * 8 + bit);
-                assert_eq!(read(&path).unwrap(), LINK, "copy at {at}, bit {bit}");
+                assert_eq!(read(&path).unwrap().link, LINK, "copy at {at}, bit {bit}");
             }
         }
     }
@@ -240,7 +356,7 @@ mod tests {
         let path = dir.path().join("MARK");
         create(&path, LINK).unwrap();
         flip(&path, 70);
-        flip(&path, COPY_BYTES * 8 + 300 - 20);
+        flip(&path, COPY_BYTES * 8 + 280);
         assert!(matches!(read(&path), Err(StoreError::MarkDamaged { .. })));
         std::fs::write(&path, b"").unwrap();
         assert!(matches!(read(&path), Err(StoreError::MarkDamaged { .. })));

@@ -15,6 +15,7 @@ mod error;
 mod fatal;
 mod format;
 mod log;
+mod manifest;
 mod mark;
 mod options;
 mod readers;

@@ -4,8 +4,9 @@ use rocksdb::DB;
 
 use super::chain::{Link, Ring};
 use super::format::{Format, Paths};
+use super::mark::{self, Witness};
 use super::options::{self, Options};
-use super::{StoreError, log, mark};
+use super::{StoreError, log, manifest};
 use crate::ShardId;
 use crate::keys::{KeyTag, key_prefix, key_prefix_end};
 
@@ -38,30 +39,46 @@ pub(super) fn prepare(paths: &Paths, options: &Options) -> Result<Format, StoreE
     Ok(format)
 }
 
-/// Proves with a read-only look that no announced commit is missing.
+/// Reads the mark, which must be this directory's.
+pub(super) fn read_mark(paths: &Paths, genesis: Link) -> Result<Witness, StoreError> {
+    let witness = mark::read(&paths.mark())?;
+    if witness.genesis == genesis.hash {
+        Ok(witness)
+    } else {
+        Err(StoreError::MarkForeign {
+            commit: witness.link.number,
+        })
+    }
+}
+
+/// Proves with a read-only look that no announced commit is missing, and lends the look.
 ///
 /// Read-only, because an ordinary opening already replays the log, writes table files and deletes
 /// the log: a directory that is refused must stay as it was found. The price is a second replay.
-pub(super) fn check_complete(
+pub(super) fn open_complete(
     paths: &Paths,
     options: &Options,
     genesis: Link,
-    mark: Link,
-) -> Result<(), StoreError> {
-    let ring = if paths.has_rows() {
-        read_ring(&open_read_only(paths, options)?, genesis)?
-    } else {
-        Ring::check(genesis, std::iter::empty())?
-    };
-    compare(&ring, mark, paths)
-}
-
-/// Opens RocksDB without writing to it.
-pub(super) fn open_read_only(paths: &Paths, options: &Options) -> Result<DB, StoreError> {
+    witness: Witness,
+) -> Result<(DB, Ring), StoreError> {
+    let mark = witness.link;
+    if !paths.has_rows() && mark != genesis {
+        let (newest, directory) = (genesis.number, paths.rows());
+        return Err(StoreError::BehindMark {
+            mark: mark.number,
+            newest,
+            directory,
+        });
+    }
+    manifest::check(&paths.rows(), witness.manifest)?;
     log::check_all(&paths.rows())?;
     let families = options::families(options)?;
-    DB::open_cf_descriptors_read_only(&options::database(false), paths.rows(), families, false)
-        .map_err(|source| StoreError::rocks("open the rows to check them", source))
+    let database = options::database(false);
+    let db = DB::open_cf_descriptors_read_only(&database, paths.rows(), families, false)
+        .map_err(|source| StoreError::rocks("open the rows to check them", source))?;
+    let ring = read_ring(&db, genesis)?;
+    compare(&ring, mark, paths)?;
+    Ok((db, ring))
 }
 
 /// Reads and checks the ring of commits.

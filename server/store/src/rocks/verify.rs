@@ -7,7 +7,7 @@ use rocksdb::{DB, ReadOptions};
 use super::chain::Link;
 use super::format::{self, Format, Paths};
 use super::options::{Options, family_name};
-use super::{CommitNumber, StoreError, mark, recover};
+use super::{CommitNumber, StoreError, recover};
 use crate::ShardId;
 use crate::keys::{self, Family, KeyTag};
 
@@ -59,22 +59,19 @@ pub fn verify(directory: &Path, check: &mut dyn FnMut(&[u8], &[u8])) -> Result<R
     })?;
     let options = Options::new(format.shards, format.seed);
     let genesis = Link::genesis(format.shards, format.seed);
-    let mark = mark::read(&paths.mark())?;
+    let witness = recover::read_mark(&paths, genesis)?;
     let mut report = Report {
         format_version: format::VERSION,
         shards: format.shards,
         newest: genesis.number,
-        mark: mark.number,
+        mark: witness.link.number,
         rows: 0,
         bytes: 0,
     };
-    if !paths.has_rows() {
-        recover::check_complete(&paths, &options, genesis, mark)?;
+    if witness.link == genesis && !paths.has_rows() {
         return Ok(report);
     }
-    let db = recover::open_read_only(&paths, &options)?;
-    let ring = recover::read_ring(&db, genesis)?;
-    recover::compare(&ring, mark, &paths)?;
+    let (db, ring) = recover::open_complete(&paths, &options, genesis, witness)?;
     report.newest = ring.newest().number;
     for family in [Family::State, Family::Queue] {
         read_family(&db, family, &mut report, check)?;

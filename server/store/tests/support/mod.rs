@@ -78,6 +78,12 @@ impl Killed {
         fs::read(log_of(self.path())).unwrap()
     }
 
+    /// RocksDB's list of table files.
+    pub(crate) fn manifest(&self) -> PathBuf {
+        let current = fs::read_to_string(self.path().join("rows/CURRENT")).unwrap();
+        self.path().join("rows").join(current.trim_end())
+    }
+
     pub(crate) fn copy(&self) -> Copy {
         let directory = tempfile::tempdir().unwrap();
         copy_tree(self.path(), directory.path());
