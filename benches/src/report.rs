@@ -77,7 +77,8 @@ pub struct Workload {
 
 impl Report {
     /// Puts together what was counted and what it took, and decides whether it counts.
-    pub fn new(workload: Workload, cost: Cost, tally: &Tally) -> Self {
+    /// `steal_max` is the share of stolen time above which it does not.
+    pub fn new(workload: Workload, cost: Cost, tally: &Tally, steal_max: f64) -> Self {
         let per_message = |cpu: Duration| cpu.as_secs_f64() * 1e6 / cost.messages.max(1) as f64;
         let seconds = cost.elapsed.as_secs_f64();
         let mut report = Self {
@@ -100,12 +101,12 @@ impl Report {
             steal: cost.steal.as_secs_f64() / (seconds * cost.cpus as f64),
             void: Vec::new(),
         };
-        report.void = report.void_reasons();
+        report.void = report.void_reasons(steal_max);
         report
     }
 
     /// The rules are fixed before any run: a round that breaks one counts for no candidate.
-    fn void_reasons(&self) -> Vec<String> {
+    fn void_reasons(&self, steal_max: f64) -> Vec<String> {
         let mut reasons = Vec::new();
         if self.messages == 0 {
             reasons.push("no message was complete".to_owned());
@@ -113,7 +114,7 @@ impl Report {
         if self.unfinished > 0 {
             reasons.push(format!("{} messages got no receipt", self.unfinished));
         }
-        if self.steal > STEAL_MAX {
+        if self.steal > steal_max {
             reasons.push(format!(
                 "{:.1} % of the CPU time was stolen",
                 self.steal * 100.0
@@ -187,9 +188,6 @@ impl fmt::Display for Report {
     }
 }
 
-/// More stolen time than this, and the machine was not ours.
-const STEAL_MAX: f64 = 0.02;
-
 /// The generator's p99 lateness may be this share of the p99 it reports.
 const LATENESS_MAX: f64 = 0.1;
 
@@ -215,7 +213,7 @@ mod tests {
         let mut tally = Tally::new();
         tally.receipt.record(Duration::from_micros(1000));
         change(&mut cost, &mut tally);
-        Report::new(workload, cost, &tally)
+        Report::new(workload, cost, &tally, 0.02)
     }
 
     #[test]

@@ -38,6 +38,7 @@ fn settings(server: SocketAddr, window: usize, rate: Option<f64>) -> Settings {
         seed: 1,
         pid: Some(std::process::id()),
         threads: 2,
+        steal_max: 1.0,
         accounts: None,
     }
 }

@@ -62,6 +62,10 @@ struct Arguments {
     /// Generator threads.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2))]
     threads: u8,
+    /// Percent of the machine's CPU time that the hypervisor may give to others before the run is
+    /// void.
+    #[arg(long, default_value_t = 2.0)]
+    steal_max: f64,
     /// Take accounts from this file if it exists, and keep new ones in it.
     #[arg(long)]
     accounts: Option<PathBuf>,
@@ -93,6 +97,7 @@ fn main() -> Result<ExitCode> {
         seed: arguments.seed,
         pid: arguments.pid,
         threads: usize::from(arguments.threads),
+        steal_max: arguments.steal_max / 100.0,
         accounts: arguments.accounts,
     })?;
     if arguments.json {

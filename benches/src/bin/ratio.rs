@@ -1,23 +1,22 @@
 //! What the server costs in units of the bare limit program: both, in turns, in one run.
 //!
 //! Every round starts each candidate anew (an empty data directory, one CPU, one reactor), drives
-//! it with `load` from another CPU at each window, and takes the ratio of the two. The order
+//! it with `load` from another CPU at each pace, and takes the ratio of the two. The order
 //! within a round is drawn anew. Reported are the medians over the rounds that count, the median
 //! of their ratios with its 95 % interval, the rounds that do not count and why, and beside them
 //! the disk's fdatasync times from the same run. Run it on an otherwise idle machine.
 //!
-//! `ratio --rounds 10`, after `cargo build --release -p martlet-server -p martlet-bench`; the programs are
-//! looked for beside this one.
+//! `ratio --rounds 10`, after `make build`: the programs are looked for beside this one.
 
 use std::env;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use martlet_bench::output::{print_json, print_line};
-use martlet_bench::ratio::{Candidate, Plan, Programs, Sample, Summary, measure, probe_sync};
+use martlet_bench::ratio::{Candidate, Pace, Plan, Programs, Sample, Summary, measure, probe_sync};
 use martlet_bench::schedule::Random;
 use martlet_bench::tally::{Latency, Percentiles};
 use serde::Serialize;
@@ -31,6 +30,9 @@ struct Arguments {
     /// Messages of a pair on their way at a time, one measurement each.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 8])]
     windows: Vec<usize>,
+    /// Intended messages per second, one open-loop measurement each.
+    #[arg(long, value_delimiter = ',')]
+    rates: Vec<f64>,
     /// Pairs of accounts.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     pairs: u32,
@@ -43,6 +45,10 @@ struct Arguments {
     /// Seconds before each measurement.
     #[arg(long, default_value_t = 2.0)]
     warmup: f64,
+    /// Percent of the machine's CPU time that the hypervisor may give to others before a
+    /// measurement is void.
+    #[arg(long, default_value_t = 2.0)]
+    steal_max: f64,
     /// The server's CPU.
     #[arg(long, default_value_t = 1)]
     server_cpu: usize,
@@ -67,7 +73,7 @@ struct Arguments {
 #[derive(Serialize)]
 struct Output {
     fdatasync: Percentiles,
-    windows: Vec<Summary>,
+    paces: Vec<Summary>,
 }
 
 fn main() -> Result<()> {
@@ -86,7 +92,7 @@ fn main() -> Result<()> {
     print_line(format_args!(
         "fdatasync of 4 KiB in a recycled file: p50 {p50_us:.0} µs, p99 {p99_us:.0} µs"
     ))?;
-    for summary in &output.windows {
+    for summary in &output.paces {
         print_line(format_args!("\n{summary}"))?;
     }
     Ok(())
@@ -118,6 +124,7 @@ fn plan(arguments: &Arguments, data: PathBuf) -> Result<Plan> {
         payload_bytes: arguments.payload,
         seconds: arguments.seconds,
         warmup: arguments.warmup,
+        steal_max: arguments.steal_max,
         server_cpu: arguments.server_cpu,
         load_cpu: arguments.load_cpu,
     })
@@ -126,29 +133,26 @@ fn plan(arguments: &Arguments, data: PathBuf) -> Result<Plan> {
 fn run(arguments: &Arguments, plan: &Plan) -> Result<Output> {
     let mut random = Random::new(arguments.seed);
     let mut latency = Latency::new();
-    let mut samples: Vec<Vec<Sample>> = arguments.windows.iter().map(|_| Vec::new()).collect();
+    let windows = arguments.windows.iter().copied().map(Pace::Window);
+    let paces = windows.chain(arguments.rates.iter().copied().map(Pace::Rate));
+    let mut paces: Vec<(Pace, Vec<Sample>)> = paces.map(|pace| (pace, Vec::new())).collect();
     for round in 0..usize::from(arguments.rounds) {
-        probe_sync(&probe_path(&plan.data), PROBE_TIME, &mut latency)?;
-        for (window, samples) in arguments.windows.iter().zip(&mut samples) {
+        probe_sync(&plan.data.join("probe"), PROBE_TIME, &mut latency)?;
+        for (pace, samples) in &mut paces {
             let mut order = [Candidate::Limit, Candidate::Martletd];
             order.rotate_left(random.below(2));
             for candidate in order {
-                samples.push(measure(plan, round, *window, candidate)?);
+                samples.push(measure(plan, round, *pace, candidate)?);
             }
         }
     }
-    let windows = arguments.windows.iter().zip(&samples);
-    let windows = windows
-        .map(|(window, samples)| Summary::new(*window, samples))
-        .collect();
+    let summaries = paces
+        .iter()
+        .map(|(pace, samples)| Summary::new(*pace, samples));
     Ok(Output {
         fdatasync: latency.percentiles(),
-        windows,
+        paces: summaries.collect(),
     })
-}
-
-fn probe_path(data: &Path) -> PathBuf {
-    data.join("probe")
 }
 
 /// Per round.

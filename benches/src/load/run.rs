@@ -39,6 +39,8 @@ pub struct Settings {
     pub pid: Option<u32>,
     /// Generator threads.
     pub threads: usize,
+    /// Share of stolen CPU time above which the run is void.
+    pub steal_max: f64,
     /// A file to take accounts from and to keep new ones in.
     pub accounts: Option<PathBuf>,
 }
@@ -77,7 +79,12 @@ pub fn run(settings: &Settings) -> Result<Report> {
                 .map_err(|_| anyhow!("a generator thread panicked"))??,
         );
     }
-    Ok(Report::new(settings.workload, watched?, &tally))
+    Ok(Report::new(
+        settings.workload,
+        watched?,
+        &tally,
+        settings.steal_max,
+    ))
 }
 
 /// Connected pairs, and the shortest time in milliseconds that the server tolerates silence.

@@ -8,5 +8,5 @@ mod summary;
 
 pub use candidate::{Candidate, Programs};
 pub use probe::probe_sync;
-pub use round::{Plan, Sample, measure};
+pub use round::{Pace, Plan, Sample, measure};
 pub use summary::{Row, Summary};

@@ -1,19 +1,19 @@
-//! All rounds of one window in a table: medians, their ratio, and how many rounds count.
+//! All rounds of one pace in a table: medians, their ratio, and how many rounds count.
 
 use std::fmt;
 
 use serde::Serialize;
 
 use super::candidate::Candidate;
-use super::round::Sample;
+use super::round::{Pace, Sample};
 use super::stats::{median, median_interval};
 use crate::report::Report;
 
-/// The figures of one window.
+/// The figures of one pace.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Summary {
-    /// Most messages of a pair on their way at a time.
-    pub window: usize,
+    /// How fast messages were sent.
+    pub pace: Pace,
     /// Rounds that count.
     pub rounds: usize,
     /// Why the others do not.
@@ -40,8 +40,8 @@ pub struct Row {
 }
 
 impl Summary {
-    /// Sums up the samples of one window: one per round and candidate.
-    pub fn new(window: usize, samples: &[Sample]) -> Self {
+    /// Sums up the samples of one pace: one per round and candidate.
+    pub fn new(pace: Pace, samples: &[Sample]) -> Self {
         let mut rounds = Vec::new();
         let mut void = Vec::new();
         let usual = median(&all(samples, Candidate::Limit, cpu));
@@ -58,7 +58,7 @@ impl Summary {
             .map(|(name, figure)| Row::new(name, *figure, &rounds))
             .collect();
         Self {
-            window,
+            pace,
             rounds: rounds.len(),
             void,
             rows,
@@ -86,7 +86,7 @@ impl Row {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "window {}: {} rounds", self.window, self.rounds)?;
+        writeln!(f, "{}: {} rounds", self.pace, self.rounds)?;
         let head = ["", "limit", "martletd", "ratio", "95 %"];
         writeln!(
             f,
@@ -199,7 +199,7 @@ mod tests {
         Sample {
             round,
             candidate,
-            report: Report::new(workload, cost, &Tally::new()),
+            report: Report::new(workload, cost, &Tally::new(), 1.0),
         }
     }
 
@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn the_ratio_is_the_median_of_the_ratios_of_rounds() {
-        let summary = Summary::new(1, &rounds(&[(10, 20), (11, 33), (12, 24)]));
+        let summary = Summary::new(Pace::Window(1), &rounds(&[(10, 20), (11, 33), (12, 24)]));
         let row = &summary.rows[0];
         assert_eq!((row.limit, row.martletd, row.ratio), (11.0, 24.0, 2.0));
         assert_eq!((summary.rounds, summary.void.len()), (3, 0));
@@ -228,7 +228,7 @@ mod tests {
     fn a_round_with_a_void_run_or_a_strange_control_counts_for_nobody() {
         let mut samples = rounds(&[(10, 20), (10, 20), (10, 90), (20, 20)]);
         samples[4].report.void.push("stolen".to_owned());
-        let summary = Summary::new(1, &samples);
+        let summary = Summary::new(Pace::Window(1), &samples);
         assert_eq!((summary.rounds, summary.void.len()), (2, 2));
         assert_eq!(
             (summary.rows[0].ratio, summary.rows[0].ratio_high),
@@ -240,7 +240,7 @@ mod tests {
     fn a_table_without_a_round_that_counts_says_so() {
         let mut samples = rounds(&[(10, 20)]);
         samples[0].report.void.push("stolen".to_owned());
-        let text = Summary::new(8, &samples).to_string();
+        let text = Summary::new(Pace::Window(8), &samples).to_string();
         assert!(text.starts_with("window 8: 0 rounds\n"), "{text}");
         assert!(text.contains("void: round 0, limit: stolen"), "{text}");
     }
