@@ -27,6 +27,7 @@ mod handle;
 mod inbox;
 mod limits;
 mod merged;
+mod newest;
 mod outbox;
 mod shard;
 mod state;

@@ -15,6 +15,7 @@ use crate::effect::Effect;
 use crate::fresh::Fresh;
 use crate::limits::{Limits, SWEEP_MS};
 use crate::merged::Merged;
+use crate::newest::Newest;
 use crate::outbox::Outbox;
 use crate::topology::Topology;
 
@@ -27,6 +28,7 @@ pub(crate) struct State {
     pub(crate) clock: Clock,
     pub(crate) accounts: BTreeMap<UserId, Account>,
     pub(crate) fresh: Fresh,
+    pub(crate) newest: Newest,
     pub(crate) outbox: Outbox,
     /// The newest outbox row applied from each other shard, and which of them moved this turn.
     pub(crate) applied: BTreeMap<ShardId, u64>,
@@ -84,6 +86,7 @@ impl State {
             clock: Clock::recover(id, view),
             accounts: BTreeMap::new(),
             fresh: Fresh::default(),
+            newest: Newest::recover(id, view),
             outbox: Outbox::recover(id, view, effects),
             applied,
             applied_moved: Vec::new(),
@@ -108,7 +111,7 @@ impl State {
     pub(crate) fn expiry_due_from(&self, view: &dyn View, from: Millis) -> Option<Millis> {
         let end = key_prefix_end(self.id, KeyTag::Expiry);
         let (key, _) = view.first(&expiry_key_at(self.id, from), &end)?;
-        expiry_of(&key).map(|(due, ..)| due)
+        expiry_of(&key).map(|(due, _)| due)
     }
 
     /// The account, read from the store when it is first needed.

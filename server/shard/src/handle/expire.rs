@@ -37,13 +37,12 @@ pub(crate) fn expire_due(state: &mut State, turn: &mut Turn<'_>) {
     // Whatever was noted for this turn must be forgotten at its end.
     state.dirty |= !rows.is_empty();
     for (key, value) in &rows {
-        let (_, message_id, sender) =
-            message::expiry_of(key).expect("an expiry key holds a message");
+        let (_, origin) = message::expiry_of(key).expect("an expiry key holds a message");
         let to = UserId(u64::from_le_bytes(
             value[..].try_into().expect("an expiry row is an account"),
         ));
         turn.batch.delete(key);
-        expire_one(state, turn, Origin { message_id, sender }, to);
+        expire_one(state, turn, origin, to);
     }
     let more = (rows.len() == EXPIRIES_PER_TICK).then_some(turn.now);
     let later = state.expiry_due_from(turn.view, turn.now.plus(1));

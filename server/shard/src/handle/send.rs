@@ -34,7 +34,12 @@ pub(crate) fn send(
     };
     let accepted = check_id(turn, origin).and_then(|()| {
         // Before anything that may have changed since: a retry gets the original answer.
-        match message_row(state, turn, origin) {
+        let earlier = if state.newest.is_new(origin) {
+            None
+        } else {
+            message_row(state, turn, origin)
+        };
+        match earlier {
             Some(row) if row.hash == payload_hash(&request) => Ok(row),
             Some(_) => Err((NackCode::CONFLICT, 0)),
             None => {
@@ -208,6 +213,7 @@ fn place(
     };
     let key = message::key(id, request.message_id, from);
     state.fresh.put(turn, &key, |out| row.encode(out));
+    state.newest.note(origin);
     state.placed.push(origin);
     state.dirty = true;
     if row

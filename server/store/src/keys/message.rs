@@ -52,6 +52,24 @@ fn id_bytes(id: MessageId, sender: Address) -> [u8; ID_BYTES] {
     bytes
 }
 
+/// Which message a stored key of a message or of its copies means.
+pub fn origin_of(key: &[u8]) -> Option<Origin> {
+    origin_from(key.get(3..)?)
+}
+
+fn origin_from(bytes: &[u8]) -> Option<Origin> {
+    let (id, rest) = bytes.split_first_chunk::<16>()?;
+    let (user, rest) = rest.split_first_chunk::<8>()?;
+    let device: &[u8; 2] = rest.try_into().ok()?;
+    Some(Origin {
+        message_id: MessageId(*id),
+        sender: Address {
+            user: UserId(u64::from_be_bytes(*user)),
+            device: DeviceId(u16::from_be_bytes(*device)),
+        },
+    })
+}
+
 /// The first key of `tag` (messages or copies) whose id was made at `time` or later.
 pub fn key_at(shard: ShardId, tag: KeyTag, time: Millis) -> [u8; 9] {
     let mut key = [0; 9];
@@ -77,16 +95,9 @@ pub fn expiry_key_at(shard: ShardId, due: Millis) -> [u8; 11] {
 }
 
 /// When a stored expiry key is due, and which message it means.
-pub fn expiry_of(key: &[u8]) -> Option<(Millis, MessageId, Address)> {
+pub fn expiry_of(key: &[u8]) -> Option<(Millis, Origin)> {
     let (due, rest) = key.get(3..)?.split_first_chunk::<8>()?;
-    let (id, rest) = rest.split_first_chunk::<16>()?;
-    let (user, rest) = rest.split_first_chunk::<8>()?;
-    let device: &[u8; 2] = rest.try_into().ok()?;
-    let sender = Address {
-        user: UserId(u64::from_be_bytes(*user)),
-        device: DeviceId(u16::from_be_bytes(*device)),
-    };
-    Some((Millis(u64::from_be_bytes(*due)), MessageId(*id), sender))
+    Some((Millis(u64::from_be_bytes(*due)), origin_from(rest)?))
 }
 
 /// The key of a message that stands outside the watermarks of `to`.
@@ -267,6 +278,11 @@ mod tests {
         assert!(key(shard, early, SENDER)[..] < border[..]);
         assert!(key(shard, late, SENDER)[..] >= border[..]);
         let due = expiry_key(shard, Millis(5), early, SENDER);
-        assert_eq!(expiry_of(&due), Some((Millis(5), early, SENDER)));
+        let origin = Origin {
+            message_id: early,
+            sender: SENDER,
+        };
+        assert_eq!(expiry_of(&due), Some((Millis(5), origin)));
+        assert_eq!(origin_of(&key(shard, early, SENDER)), Some(origin));
     }
 }
