@@ -231,7 +231,7 @@ fn credit_is_granted_again_when_half_of_it_is_used() {
 }
 
 #[test]
-fn reading_is_told_until_the_server_has_it() {
+fn reading_is_told_until_the_server_has_it_for_good() {
     check(
         "
         login
@@ -251,6 +251,16 @@ fn reading_is_told_until_the_server_has_it() {
           net PING 1
           ev online home:1
         srv PONG 1
+        crash
+          net dial home:1
+        login 5 1
+          net READ 7 x1
+          net PING 1
+          ev online home:1
+        srv PONG 1
+        time 2000
+          net PING 2
+        srv PONG 2
         crash
           net dial home:1
         login 5 1

@@ -288,7 +288,7 @@ impl Engine {
     /// answer, and each mark of what was read has arrived.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.core.outbox.len() == 0 && self.core.reads.is_empty()
+        self.core.outbox.len() == 0 && self.core.reads.have_arrived()
     }
 
     /// Whether the server has accepted this device's connection, or may without a person's help.

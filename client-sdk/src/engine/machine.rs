@@ -233,7 +233,10 @@ impl Engine {
         }
         let Self { db, core, failed } = self;
         let mut take = || {
-            let tx = db.begin()?;
+            // A process that dies while it waits for the disk has taken the event and shown it to
+            // nobody. Without that wait this is a moment, and only a power cut, which takes the
+            // screen along, can have an event come again.
+            let tx = db.begin_unsynced()?;
             let event = core.notices.take(&tx, &core.lookups)?;
             tx.commit()?;
             Ok(event)

@@ -1,5 +1,8 @@
-//! READs until the server has them. A READ has no answer, so a PING follows it: the server answers
-//! in order, and its PONG says that the READ arrived and was not refused.
+//! READs until the server has them for good. A READ has no answer, so PINGs take its place: the
+//! server answers in the order of what it reads, so the first PONG says that the READ has arrived
+//! and was not refused. It may answer before it has recorded it, so a READ is forgotten only when
+//! the same server still answers a while later. Until then a new connection repeats it: that
+//! changes nothing.
 
 use std::collections::BTreeMap;
 
@@ -7,12 +10,26 @@ use martlet_protocol::{MessageId, Millis};
 
 use crate::local::{ContactId, PendingRead};
 
+/// How much longer than it takes to record a READ the same server must have been there, in
+/// milliseconds.
+const RECORDED_MS: u64 = 2_000;
+
 #[derive(Clone, Copy, Debug)]
 struct Open {
     read: PendingRead,
-    /// The token of the PING that followed it.
-    proof: Option<u64>,
-    not_before: Millis,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// To be sent, not before this time.
+    Waiting(Millis),
+    /// Sent, with a PING of this token behind it.
+    Sent(u64),
+    /// Arrived: the PONG came at this time.
+    Arrived(Millis),
+    /// A PING of this token asks whether the same server is still there.
+    Confirming(u64),
 }
 
 #[derive(Debug, Default)]
@@ -31,71 +48,82 @@ impl Reads {
 
     /// Queues a READ in place of an older one of the conversation.
     pub(super) fn push(&mut self, read: PendingRead) {
-        let open = Open {
-            read,
-            proof: None,
-            not_before: Millis(0),
-        };
-        self.open.insert(read.contact, open);
+        let stage = Stage::Waiting(Millis(0));
+        self.open.insert(read.contact, Open { read, stage });
     }
 
     /// The READs to send now, in front of a PING with this token.
     pub(super) fn depart(&mut self, now: Millis, token: u64) -> Vec<PendingRead> {
         let mut departures = Vec::new();
         for open in self.open.values_mut() {
-            if open.proof.is_none() && open.not_before <= now {
-                open.proof = Some(token);
+            if matches!(open.stage, Stage::Waiting(not_before) if not_before <= now) {
+                open.stage = Stage::Sent(token);
                 departures.push(open.read);
             }
         }
         departures
     }
 
-    /// The PONG has come: returns the READs that it proves.
-    pub(super) fn proven(&mut self, token: u64) -> Vec<PendingRead> {
-        let proven = self
+    /// Whether a PING with this token is to confirm READs that arrived a while ago.
+    pub(super) fn confirm(&mut self, now: Millis, token: u64) -> bool {
+        let mut asks = false;
+        for open in self.open.values_mut() {
+            if matches!(open.stage, Stage::Arrived(at) if at.plus(RECORDED_MS) <= now) {
+                open.stage = Stage::Confirming(token);
+                asks = true;
+            }
+        }
+        asks
+    }
+
+    /// A PONG has come: returns the READs that the server has for good.
+    pub(super) fn answered(&mut self, now: Millis, token: u64) -> Vec<PendingRead> {
+        for open in self
             .open
-            .extract_if(.., |_, open| open.proof == Some(token));
-        proven.map(|(_, open)| open.read).collect()
+            .values_mut()
+            .filter(|open| open.stage == Stage::Sent(token))
+        {
+            open.stage = Stage::Arrived(now);
+        }
+        let confirmed = |open: &Open| open.stage == Stage::Confirming(token);
+        let finished = self.open.extract_if(.., |_, open| confirmed(open));
+        finished.map(|(_, open)| open.read).collect()
     }
 
     /// The server will never take this READ.
     pub(super) fn failed(&mut self, id: MessageId) -> Option<PendingRead> {
-        let contact = self
-            .open
-            .values()
-            .find(|open| open.read.id == id)?
-            .read
-            .contact;
-        self.open.remove(&contact).map(|open| open.read)
+        let read = self.open.values().find(|open| open.read.id == id)?.read;
+        self.open.remove(&read.contact);
+        Some(read)
     }
 
     /// The server will take it later.
     pub(super) fn refused(&mut self, id: MessageId, until: Millis) {
         for open in self.open.values_mut().filter(|open| open.read.id == id) {
-            open.proof = None;
-            open.not_before = until;
+            open.stage = Stage::Waiting(until);
         }
     }
 
-    /// Whether the server has them all.
-    pub(super) fn is_empty(&self) -> bool {
-        self.open.is_empty()
+    /// Whether all have arrived.
+    pub(super) fn have_arrived(&self) -> bool {
+        let under_way = |stage| matches!(stage, Stage::Waiting(_) | Stage::Sent(_));
+        !self.open.values().any(|open| under_way(open.stage))
     }
 
     pub(super) fn disconnected(&mut self) {
         for open in self.open.values_mut() {
-            open.proof = None;
+            open.stage = Stage::Waiting(Millis(0));
         }
     }
 
-    /// When the next refused READ may be repeated.
+    /// When a refused READ may be repeated, or one that has arrived is to be confirmed.
     pub(super) fn due(&self, now: Millis) -> Option<Millis> {
-        let waiting = self.open.values().filter(|open| open.proof.is_none());
-        waiting
-            .map(|open| open.not_before)
-            .filter(|at| *at > now)
-            .min()
+        let due = self.open.values().filter_map(|open| match open.stage {
+            Stage::Waiting(not_before) => Some(not_before),
+            Stage::Arrived(at) => Some(at.plus(RECORDED_MS)),
+            Stage::Sent(_) | Stage::Confirming(_) => None,
+        });
+        due.filter(|at| *at > now).min()
     }
 }
 
@@ -113,24 +141,43 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_mark_is_not_proven_by_the_answer_to_an_older_one() {
+    fn a_mark_is_repeated_until_the_server_is_still_there_after_recording_it() {
         let mut reads = Reads::default();
         reads.push(read(1, 1));
         assert_eq!(reads.depart(Millis(0), 7), [read(1, 1)]);
-        reads.push(read(1, 2));
-        assert_eq!(reads.proven(7), []);
-        assert_eq!(reads.depart(Millis(0), 8), [read(1, 2)]);
-        assert_eq!(reads.proven(8), [read(1, 2)]);
-        assert_eq!(reads.depart(Millis(0), 9), []);
+        assert!(!reads.have_arrived());
+        assert_eq!(reads.answered(Millis(10), 7), []);
+        assert!(reads.have_arrived());
+        reads.disconnected();
+        assert_eq!(reads.depart(Millis(20), 8), [read(1, 1)]);
+        assert_eq!(reads.answered(Millis(30), 8), []);
+        assert!(!reads.confirm(Millis(29 + RECORDED_MS), 9));
+        assert_eq!(reads.due(Millis(30)), Some(Millis(30 + RECORDED_MS)));
+        assert!(reads.confirm(Millis(30 + RECORDED_MS), 9));
+        assert_eq!(reads.answered(Millis(3_000), 9), [read(1, 1)]);
+        reads.disconnected();
+        assert_eq!(reads.depart(Millis(3_000), 10), []);
     }
 
     #[test]
-    fn a_mark_that_was_refused_for_now_is_sent_again_and_not_taken_for_proven() {
+    fn a_newer_mark_is_not_proven_by_the_answer_to_an_older_one() {
+        let mut reads = Reads::default();
+        reads.push(read(1, 1));
+        reads.depart(Millis(0), 7);
+        reads.push(read(1, 2));
+        reads.answered(Millis(0), 7);
+        assert!(!reads.have_arrived());
+        assert_eq!(reads.depart(Millis(0), 8), [read(1, 2)]);
+    }
+
+    #[test]
+    fn a_mark_that_was_refused_for_now_is_sent_again_and_not_taken_for_arrived() {
         let mut reads = Reads::default();
         reads.push(read(1, 1));
         reads.depart(Millis(0), 7);
         reads.refused(read(1, 1).id, Millis(50));
-        assert_eq!(reads.proven(7), []);
+        reads.answered(Millis(0), 7);
+        assert!(!reads.have_arrived());
         assert_eq!(reads.due(Millis(0)), Some(Millis(50)));
         assert_eq!(reads.depart(Millis(50), 8), [read(1, 1)]);
     }

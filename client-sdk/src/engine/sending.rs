@@ -124,10 +124,7 @@ impl Core {
     fn pump_reads(&mut self, tx: &Tx<'_>, now: Millis) -> Result<(), StoreError> {
         let token = self.requests + 1;
         let reads = self.reads.depart(now, token);
-        if reads.is_empty() {
-            return Ok(());
-        }
-        self.requests = token;
+        let asks = self.reads.confirm(now, token) || !reads.is_empty();
         for read in reads {
             let Some(user) = tx.contact(read.contact)?.user else {
                 continue;
@@ -141,7 +138,10 @@ impl Core {
                 message_id: read.id,
             }));
         }
-        self.write(&Frame::Ping(Ping { token }));
+        if asks {
+            self.requests = token;
+            self.write(&Frame::Ping(Ping { token }));
+        }
         Ok(())
     }
 
@@ -260,8 +260,13 @@ impl Core {
         Ok(())
     }
 
-    pub(super) fn on_pong(&mut self, tx: &Tx<'_>, token: u64) -> Result<(), StoreError> {
-        for read in self.reads.proven(token) {
+    pub(super) fn on_pong(
+        &mut self,
+        tx: &Tx<'_>,
+        now: Millis,
+        token: u64,
+    ) -> Result<(), StoreError> {
+        for read in self.reads.answered(now, token) {
             tx.finish_read(&read)?;
         }
         Ok(())

@@ -18,6 +18,17 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Db {
     connection: Connection,
+    sync: Sync,
+}
+
+/// What a commit waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sync {
+    /// The disk: it survives a power cut.
+    Disk,
+    /// The operating system: it survives the end of the process, and with the next commit that
+    /// waits for the disk also a power cut.
+    System,
 }
 
 /// A transaction. Dropped without [`Tx::commit`] it changes nothing.
@@ -48,11 +59,15 @@ impl Db {
         schema::prepare(&mut connection)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
         connection.busy_timeout(BUSY_TIMEOUT)?;
-        // WAL with FULL: a commit is one append and one sync, and is durable when it returns.
         connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", "ON")?;
-        Ok(Self { connection })
+        // The other mode than the one wanted, so that it is set.
+        let mut db = Self {
+            connection,
+            sync: Sync::System,
+        };
+        db.wait_for(Sync::Disk)?;
+        Ok(db)
     }
 
     /// Begins a transaction. It takes no lock and costs no sync unless something is written.
@@ -60,14 +75,40 @@ impl Db {
     /// # Errors
     /// [`StoreError`].
     pub fn begin(&mut self) -> Result<Tx<'_>, StoreError> {
+        self.wait_for(Sync::Disk)?;
         Ok(Tx {
             transaction: self.connection.transaction()?,
         })
     }
+
+    /// Begins a transaction that a power cut may undo, though not the end of the process. Its
+    /// commit does not wait for the disk.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn begin_unsynced(&mut self) -> Result<Tx<'_>, StoreError> {
+        self.wait_for(Sync::System)?;
+        Ok(Tx {
+            transaction: self.connection.transaction()?,
+        })
+    }
+
+    /// In WAL mode FULL syncs with every commit, NORMAL only with a checkpoint.
+    fn wait_for(&mut self, sync: Sync) -> Result<(), StoreError> {
+        if self.sync != sync {
+            let mode = match sync {
+                Sync::Disk => "FULL",
+                Sync::System => "NORMAL",
+            };
+            self.connection.pragma_update(None, "synchronous", mode)?;
+            self.sync = sync;
+        }
+        Ok(())
+    }
 }
 
 impl Tx<'_> {
-    /// Makes everything durable.
+    /// Makes everything durable, as far as the beginning has said.
     ///
     /// # Errors
     /// [`StoreError`]: nothing of the transaction has happened.
