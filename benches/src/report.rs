@@ -29,7 +29,8 @@ pub struct Report {
     pub server_cpu_us: Option<f64>,
     /// CPU time of the generator per complete message, in microseconds.
     pub generator_cpu_us: f64,
-    /// Share of one CPU that the generator used; near its number of threads, the figures are its own.
+    /// Share of one CPU that the generator used; near its number of threads, the figures are its
+    /// own and not the server's.
     pub generator_busy: f64,
     /// To SENT at the sender.
     pub sent: Percentiles,

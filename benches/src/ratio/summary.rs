@@ -66,6 +66,32 @@ impl Summary {
     }
 }
 
+impl Summary {
+    fn write_table(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let head = ["", "limit", "martletd", "ratio", "95 %"];
+        writeln!(
+            f,
+            "{:<18}{:>12}{:>12}{:>10}{:>18}",
+            head[0], head[1], head[2], head[3], head[4]
+        )?;
+        for row in &self.rows {
+            let interval = format!("{:.2} to {:.2}", row.ratio_low, row.ratio_high);
+            let Row {
+                name,
+                limit,
+                martletd,
+                ratio,
+                ..
+            } = row;
+            writeln!(
+                f,
+                "{name:<18}{limit:>12.2}{martletd:>12.2}{ratio:>10.2}{interval:>18}"
+            )?;
+        }
+        Ok(())
+    }
+}
+
 impl Row {
     fn new(name: &'static str, figure: Figure, rounds: &[(&Report, &Report)]) -> Self {
         let column = |value: &dyn Fn(&(&Report, &Report)) -> f64| {
@@ -87,25 +113,8 @@ impl Row {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}: {} rounds", self.pace, self.rounds)?;
-        let head = ["", "limit", "martletd", "ratio", "95 %"];
-        writeln!(
-            f,
-            "{:<18}{:>12}{:>12}{:>10}{:>18}",
-            head[0], head[1], head[2], head[3], head[4]
-        )?;
-        for row in &self.rows {
-            let interval = format!("{:.2} to {:.2}", row.ratio_low, row.ratio_high);
-            let Row {
-                name,
-                limit,
-                martletd,
-                ratio,
-                ..
-            } = row;
-            writeln!(
-                f,
-                "{name:<18}{limit:>12.2}{martletd:>12.2}{ratio:>10.2}{interval:>18}"
-            )?;
+        if self.rounds > 0 {
+            self.write_table(f)?;
         }
         for reason in &self.void {
             writeln!(f, "void: {reason}")?;
@@ -242,6 +251,9 @@ mod tests {
         samples[0].report.void.push("stolen".to_owned());
         let text = Summary::new(Pace::Window(8), &samples).to_string();
         assert!(text.starts_with("window 8: 0 rounds\n"), "{text}");
-        assert!(text.contains("void: round 0, limit: stolen"), "{text}");
+        assert!(
+            text.ends_with("rounds\nvoid: round 0, limit: stolen\n"),
+            "{text}"
+        );
     }
 }
