@@ -43,7 +43,8 @@
 //! - What arrives is committed, with the place in the stream, before it is acknowledged. The
 //!   server deletes nothing that this home could still lose.
 //! - Each event is handed out at most once, also across restarts; what was received and never
-//!   handed out comes first at the next start. [`Client::history`] has everything.
+//!   handed out comes first at the next start. A process that dies between taking an event and
+//!   showing it finds the message in [`Client::history`], which has everything.
 //! - The states of a message only move forward, and each step is one [`Event::Receipt`].
 //!
 //! # How it is built
