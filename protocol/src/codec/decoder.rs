@@ -34,6 +34,7 @@ impl Decoder {
     ///
     /// # Errors
     /// The first error is final: it is returned again by every later call.
+    #[inline]
     pub fn next<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<Frame<'a>>, DecodeError> {
         if let Some(error) = self.failed {
             return Err(error);
@@ -42,6 +43,7 @@ impl Decoder {
             .inspect_err(|error| self.failed = Some(*error))
     }
 
+    #[inline]
     fn next_unchecked<'a>(&self, input: &mut &'a [u8]) -> Result<Option<Frame<'a>>, DecodeError> {
         loop {
             let Some((head, after)) = input.split_first_chunk::<HEADER_BYTES>() else {

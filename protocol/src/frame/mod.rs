@@ -55,6 +55,7 @@ macro_rules! frames {
             ///
             /// # Errors
             /// [`DecodeError::TypeUnknown`], or what is wrong with a field.
+            #[inline]
             pub fn decode(kind: Kind, payload: &'a [u8]) -> Result<Self, DecodeError> {
                 let mut reader = Reader::new(payload);
                 let frame = match kind {
