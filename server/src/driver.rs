@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use martlet_protocol::id::{Address, Millis};
-use martlet_shard::{Command, Effect, Limits, Shard};
+use martlet_shard::{Command, Effect, Shard};
 use martlet_store::rocks::{Committer, Engine};
 use martlet_store::{Batch, ShardId};
 
@@ -52,7 +52,7 @@ impl Driver {
                 shard: Shard::recover(
                     id,
                     shared.topology,
-                    Limits::default(),
+                    shared.config.inbox,
                     now,
                     &*engine,
                     &mut effects,

@@ -31,13 +31,14 @@ use crate::{logging, random, reactor};
 /// # Errors
 /// When the server cannot start, or a reactor fails.
 pub fn serve(args: &ServeArgs) -> Result<(), StartError> {
-    let config = match &args.config {
+    let mut config = match &args.config {
         Some(path) => Config::build(File::read(path)?, &args.flags())?,
         None => Config::development(&args.flags())?,
     };
     logging::start(&config.log)?;
     logging::abort_on_panic();
-    raise_descriptor_limit();
+    let for_clients = raise_descriptor_limit().saturating_sub(DESCRIPTORS_RESERVED);
+    config.limits.connections_max = config.limits.connections_max.min(for_clients);
     let signals = runtime::Builder::new_current_thread()
         .enable_io()
         .build()
@@ -48,9 +49,9 @@ pub fn serve(args: &ServeArgs) -> Result<(), StartError> {
     server.stop()
 }
 
-/// Takes as many descriptors as the system gives: each connection needs one, and the usual soft
-/// limit of 1,024 is there for programs that use `select`.
-fn raise_descriptor_limit() {
+/// Takes as many descriptors as the system gives, and returns how many: each connection needs one,
+/// and the usual soft limit of 1,024 is there for programs that use `select`.
+fn raise_descriptor_limit() -> u32 {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: maximum,
@@ -61,6 +62,8 @@ fn raise_descriptor_limit() {
     {
         tracing::warn!(event = "descriptor_limit_kept", ?current, ?maximum, %error);
     }
+    let limit = getrlimit(Resource::Nofile).current;
+    limit.map_or(u32::MAX, |limit| u32::try_from(limit).unwrap_or(u32::MAX))
 }
 
 /// `martletd check-config`: complains about a file, and about the files it names.
@@ -254,10 +257,12 @@ fn start_reactors(
             .spawn(move || {
                 let result = reactor::run(index, shared, mailboxes, listener, || {
                     // The receiver is gone only when another reactor has failed to start.
-                    let _ = ready.send(());
+                    let _ = ready.send(Ok(()));
                 });
                 if let Err(error) = &result {
                     tracing::error!(event = "reactor_failed", index, %error);
+                    // As above; and it is gone when the reactor had been ready.
+                    let _ = ready.send(Err(io::Error::from(error.kind())));
                 }
                 // The receiver is gone when the server has already stopped waiting.
                 let _ = ended.send(());
@@ -266,16 +271,15 @@ fn start_reactors(
             .map_err(StartError::Runtime)?;
         threads.push(thread);
     }
-    drop(ready);
-    for _ in 0..threads.len() {
-        if is_ready.recv().is_err() {
-            return Err(StartError::Runtime(io::Error::other(
-                "a reactor did not start; the log says why",
-            )));
-        }
+    for result in is_ready.iter().take(threads.len()) {
+        result.map_err(StartError::Runtime)?;
     }
     Ok(threads)
 }
+
+/// Descriptors that connections never take: the store must be able to open its files, or a crowd
+/// of strangers could stop it.
+const DESCRIPTORS_RESERVED: u32 = 256;
 
 /// Threads that read backlogs: they wait for the disk, not for a core.
 const READER_THREADS: usize = 2;

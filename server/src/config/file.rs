@@ -8,10 +8,12 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::config::inbox::Inbox;
 use crate::config::limits::Limits;
 use crate::config::log::Log;
 use crate::config::registration::Registration;
 use crate::config::server::{Server, Store, Tls};
+use crate::config::units::Span;
 
 /// The file as it is written: one field per section.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -25,6 +27,8 @@ pub struct File {
     pub registration: Registration,
     /// `[limits]`.
     pub limits: Limits,
+    /// `[inbox]`.
+    pub inbox: Inbox,
     /// `[store]`.
     pub store: Store,
     /// `[log]`.
@@ -77,6 +81,13 @@ pub enum ConfigError {
         /// What is wrong with it.
         message: String,
     },
+    /// A limit that no client could keep.
+    LimitSenseless {
+        /// The setting in `[limits]`.
+        name: &'static str,
+        /// Its least value.
+        least: &'static str,
+    },
     /// The log filter is not one.
     LogFilterInvalid(String),
     /// Not TOML, an unknown field, or a value of the wrong form.
@@ -90,6 +101,8 @@ pub enum ConfigError {
     },
     /// Plain TCP on an address that others can reach.
     PlaintextBeyondLoopback(SocketAddr),
+    /// The retention is not one that a message may have.
+    RetentionOutOfRange(Span),
     /// The number of shards is 0 or senselessly large.
     ShardsOutOfRange(u16),
     /// The certificate or its key cannot be used.
@@ -129,6 +142,10 @@ impl fmt::Display for ConfigError {
             Self::KeySetUnusable { path, message } | Self::TlsUnusable { path, message } => {
                 write!(f, "{}: {message}", path.display())
             }
+            Self::LimitSenseless { name, least } => write!(
+                f,
+                "{name} in [limits] would leave no client connected: set it to {least:?} or more"
+            ),
             Self::LogFilterInvalid(level) => write!(
                 f,
                 "log level {level:?} is not one: use error, warn, info, debug or trace"
@@ -143,6 +160,11 @@ impl fmt::Display for ConfigError {
                 "plain TCP on {listen} would show everything to the network: set \
                  certificate_file and key_file in [tls], or insecure_plaintext = true in [server] \
                  when something in front ends TLS"
+            ),
+            Self::RetentionOutOfRange(Span(retention)) => write!(
+                f,
+                "a retention of {}: set it in [inbox] to 1s or more, and 30days at most",
+                humantime::format_duration(*retention)
             ),
             Self::ShardsOutOfRange(shards) => {
                 write!(f, "{shards} shards: set shards in [store] to 1..=4096")

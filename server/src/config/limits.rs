@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 
+use martlet_protocol::limits::{CREDIT_BYTES_MAX, FRAME_BYTES_MAX};
 use serde::Deserialize;
 
 use crate::config::units::{Size, Span};
@@ -45,6 +46,25 @@ pub struct Limits {
     pub outbound_max: Size,
 }
 
+impl Limits {
+    /// The first setting that would leave nobody connected, and its least sensible value.
+    pub fn senseless(&self) -> Option<(&'static str, &'static str)> {
+        let second = Span::from_secs(1);
+        [
+            ("authentication_time", self.authentication_time < second),
+            ("idle_time", self.idle_time < second),
+            ("frame_time", self.frame_time < second),
+            ("slow_reader_time", self.slow_reader_time < second),
+        ]
+        .into_iter()
+        .find_map(|(name, is_senseless)| is_senseless.then_some((name, "1s")))
+        .or_else(|| {
+            // Less than one whole window of credit, and a client that reads well would be closed.
+            (self.outbound_max < OUTBOUND_MIN).then_some(("outbound_max", "384KiB"))
+        })
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -65,6 +85,10 @@ impl Default for Limits {
         }
     }
 }
+
+/// A window of credit that its last frame has taken below zero.
+const OUTBOUND_MIN: Size = Size(384 << 10);
+const _: () = assert!(OUTBOUND_MIN.0 >= CREDIT_BYTES_MAX + FRAME_BYTES_MAX as u64);
 
 /// Enough for a household behind one address, too little for a flood.
 const TWENTY: NonZeroU32 = NonZeroU32::new(20).expect("20 is not zero");

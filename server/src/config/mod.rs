@@ -1,6 +1,7 @@
 //! The configuration: file and flags to one checked value.
 
 mod file;
+pub mod inbox;
 pub mod limits;
 pub mod log;
 pub mod registration;
@@ -36,6 +37,8 @@ pub struct Config {
     pub registration: Registration,
     /// Bounds against clients.
     pub limits: Limits,
+    /// Caps and lives of what waits for devices.
+    pub inbox: martlet_shard::Limits,
     /// The data directory's own settings.
     pub store: Store,
     /// How to log.
@@ -102,6 +105,8 @@ impl Config {
         let mut file = File::default();
         file.server.data_dir = Some(PathBuf::from("martlet-data"));
         file.limits.loopback_exempt = true;
+        file.limits.sends_per_second = 0;
+        file.limits.frames_per_second = 0;
         file.server.drain_time = Span::from_secs(1);
         let mut config = Self::build(file, flags)?;
         if !config.listen.ip().is_loopback() {
@@ -128,6 +133,9 @@ impl Config {
         if file.store.shards == 0 || file.store.shards > SHARDS_MAX {
             return Err(ConfigError::ShardsOutOfRange(file.store.shards));
         }
+        if let Some((name, least)) = file.limits.senseless() {
+            return Err(ConfigError::LimitSenseless { name, least });
+        }
         let reactors = flags.reactors.or(file.server.reactors);
         Ok(Self {
             listen,
@@ -141,6 +149,7 @@ impl Config {
             drain_time: file.server.drain_time,
             registration: registration(file.registration)?,
             limits: file.limits,
+            inbox: file.inbox.limits()?,
             store: file.store,
             log,
         })
@@ -244,6 +253,30 @@ mod tests {
         flags.listen = Some("0.0.0.0:7400".parse().unwrap());
         flags.insecure_plaintext = true;
         assert!(Config::development(&flags).is_err());
+    }
+
+    #[test]
+    fn limits_that_nobody_could_keep_are_refused() {
+        let with = |line: &str| refusal(&format!("[server]\ndata_dir = \"d\"\n{line}\n"));
+        assert!(with("[limits]\nidle_time = \"0s\"").contains("idle_time"));
+        assert!(with("[limits]\noutbound_max = \"1KiB\"").contains("384KiB"));
+        assert!(with("[inbox]\nretention = \"90days\"").contains("30days"));
+        assert!(with("[store]\nshards = 0").contains("shards"));
+    }
+
+    #[test]
+    fn the_example_is_what_the_defaults_are() {
+        let text = include_str!("../../martlet.toml");
+        let given: String = text
+            .lines()
+            .map(|line| line.strip_prefix("#= ").unwrap_or(line))
+            .flat_map(|line| [line, "\n"])
+            .collect();
+        let example = File::parse("martlet.toml".as_ref(), &given).unwrap();
+        let mut defaults = File::default();
+        defaults.server.data_dir = Some("/var/lib/martlet".into());
+        assert_eq!(format!("{example:?}"), format!("{defaults:?}"));
+        assert!(build(text).is_ok(), "the example is good as it is");
     }
 
     #[test]

@@ -15,6 +15,11 @@ impl Span {
         Self(Duration::from_secs(seconds))
     }
 
+    /// A span of milliseconds.
+    pub const fn from_millis(milliseconds: u64) -> Self {
+        Self(Duration::from_millis(milliseconds))
+    }
+
     /// Whole seconds, rounded up, so that no deadline is shorter than what was written.
     pub fn seconds(self) -> u32 {
         let up = u64::from(self.0.subsec_nanos() > 0);

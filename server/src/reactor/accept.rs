@@ -65,7 +65,7 @@ async fn accept(reactor: Shelf, listener: tokio::net::TcpListener) {
             }
             Err(error) if is_exhausted(&error) => {
                 // The connection stays in the backlog. Trying again at once would spin.
-                tracing::error!(event = "descriptors_exhausted", %error);
+                tracing::warn!(event = "descriptors_exhausted", %error);
                 time::sleep(EXHAUSTED_PAUSE).await;
             }
             // The peer was gone before it was accepted.

@@ -6,6 +6,7 @@ use std::mem;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+use bytes::BytesMut;
 use martlet_protocol::CloseCode;
 use martlet_protocol::frame::Auth;
 use martlet_shard::{Command, SessionId};
@@ -95,7 +96,7 @@ impl Reactor {
     }
 
     /// Handles what was read from a connection.
-    fn received(&mut self, conn: &Rc<Conn>, input: &mut bytes::BytesMut) -> Next {
+    fn received(&mut self, conn: &Rc<Conn>, input: &mut BytesMut) -> Next {
         let mut state = conn.state.borrow_mut();
         if state.phase != Phase::Open {
             return Next::Read;
@@ -127,7 +128,7 @@ impl Reactor {
         &mut self,
         conn: &Conn,
         state: &mut State,
-        input: &mut bytes::BytesMut,
+        input: &mut BytesMut,
         now: Seconds,
     ) -> Received {
         let shared = &*self.shared;
@@ -228,8 +229,10 @@ impl Reactor {
         }
         self.log_end(conn, state, ending);
         self.leave(conn.session, state);
-        if let Ending::Refused(code) = ending {
-            state.say_close(code);
+        match ending {
+            // Nothing may be said to a client that has said CLOSE.
+            Ending::ByClient => state.out = BytesMut::new(),
+            Ending::Refused(code) => state.say_close(code),
         }
         let until = self.shared.clock.seconds().plus(LINGER_S);
         state.phase = Phase::Closing { until };

@@ -43,7 +43,7 @@ impl Reactor {
         if count > 0 {
             tracing::info!(event = "connections_turned_away", count);
         }
-        if self.index == 0 && now.0 % QUIET_INTERVAL_S == 0 {
+        if self.index == 0 && now.0.is_multiple_of(QUIET_INTERVAL_S) {
             self.shared.admission.forget_quiet();
         }
     }

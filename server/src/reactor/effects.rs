@@ -15,7 +15,7 @@ use crate::clock;
 use crate::gateway::codec::{CodecError, FrameCodec};
 use crate::gateway::conn::{Conn, Phase, State};
 use crate::gateway::credit::Window;
-use crate::gateway::session::Ending;
+use crate::gateway::session::{Ending, log_registration_refused};
 use crate::reactor::Reactor;
 use crate::reactor::mail::Mail;
 
@@ -128,6 +128,10 @@ impl Reactor {
                 is_answer = nack.of == Kind::SEND;
                 if nack.of == Kind::REGISTER {
                     session.registered();
+                    log_registration_refused(conn.session, conn.peer.ip(), nack.code);
+                } else {
+                    let (of, code) = (nack.of.name(), nack.code.name());
+                    tracing::debug!(event = "request_refused", conn = conn.session.0, of, code);
                 }
                 codec.encode(&Frame::Nack(nack), &mut state.out)?;
             }

@@ -104,6 +104,28 @@ fn every_frame_but_hello_is_refused_before_the_greeting() {
 }
 
 #[test]
+fn only_register_and_auth_are_heard_between_greeting_and_authentication() {
+    let server = Server::development();
+    let mut checked = 0;
+    for info in Kind::TABLE {
+        let payload = [vec![0; 64], vec![4; 200]]
+            .into_iter()
+            .find(|payload| Frame::decode(info.kind, payload).is_ok());
+        let Some(payload) = payload else { continue };
+        if matches!(info.kind, Kind::REGISTER | Kind::AUTH | Kind::CLOSE) {
+            continue;
+        }
+        println!("{}", info.name);
+        let mut peer = Peer::greeted(server.address);
+        peer.send_bytes(&raw(info.kind.0, &payload));
+        peer.expect_close(CloseCode::UNEXPECTED_FRAME);
+        checked += 1;
+    }
+    assert!(checked > 15, "only {checked} shapes decode");
+    server.check_logged("connection_refused", "UNEXPECTED_FRAME", checked);
+}
+
+#[test]
 fn a_truncated_frame_of_each_type_is_a_bad_frame() {
     let cases: Vec<_> = Kind::TABLE
         .iter()

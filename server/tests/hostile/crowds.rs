@@ -54,6 +54,38 @@ fn an_address_that_connects_too_often_is_turned_away_and_others_chat_on() {
 }
 
 #[test]
+fn connections_never_take_the_descriptors_that_the_store_needs() {
+    // 256 of them are reserved.
+    let server = Server::development_with_descriptors(400);
+    let bystanders = Bystanders::chat(server.address);
+    let crowd: Vec<_> = (0..300).map(|_| Peer::connect(server.address)).collect();
+    let turned_away = crowd
+        .into_iter()
+        .filter_map(|mut peer| peer.next_within(Duration::from_millis(10)))
+        .count();
+    assert!((150..170).contains(&turned_away), "{turned_away} of 300");
+    assert_eq!(server.logged("descriptors_exhausted", &[]), 0);
+    bystanders.check_undisturbed();
+    server.check_calm();
+}
+
+#[test]
+fn without_descriptors_the_server_waits_and_does_not_spin() {
+    let server = Server::development();
+    server.limit_descriptors(server.descriptors() as u64 + 10);
+    let crowd: Vec<_> = (0..40).map(|_| connect(server.address)).collect();
+    wait_until("the limit", || {
+        server.logged("descriptors_exhausted", &[]) > 0
+    });
+    thread::sleep(Duration::from_millis(500));
+    let lines = server.logged("descriptors_exhausted", &[]);
+    assert!(lines < 40, "{lines} lines in half a second: it spins");
+    drop(crowd);
+    // Whoever waited in the backlog is served now.
+    account(server.address, "late.comer");
+}
+
+#[test]
 fn connections_that_come_and_go_leave_nothing_behind() {
     let server = Server::development();
     let churn = |count: usize| {

@@ -15,7 +15,7 @@ fn a_stop_is_announced_and_what_was_asked_is_answered() {
     assert_eq!(peer.next().expect("CAUGHT_UP").kind, Kind::CAUGHT_UP);
     let mut stranger = Peer::connect(server.address);
     peer.check_alive();
-    server.terminate();
+    server.signal("TERM");
     let goaway = peer.next().expect("GOAWAY");
     match goaway.frame() {
         Frame::Goaway(goaway) => {
@@ -41,9 +41,20 @@ fn a_server_without_clients_stops_at_once() {
     let mut server = Server::development();
     account(server.address, "alice");
     let started = std::time::Instant::now();
-    server.terminate();
+    server.signal("TERM");
     assert_eq!(server.wait().code(), Some(0));
     assert!(started.elapsed() < std::time::Duration::from_secs(5));
+}
+
+#[test]
+fn a_second_interrupt_ends_the_server_at_once() {
+    let mut server = Server::development();
+    let alice = account(server.address, "alice");
+    let mut peer = Peer::ready(server.address, &alice);
+    server.signal("INT");
+    while peer.next().expect("GOAWAY").kind != Kind::GOAWAY {}
+    server.signal("INT");
+    assert_eq!(server.wait().code(), Some(130));
 }
 
 #[test]
@@ -55,7 +66,7 @@ fn what_was_sent_before_a_stop_is_there_after_it() {
     let send = message(bob.address.user, b"before");
     peer.send(&Frame::Send(send.clone()));
     while peer.next().expect("SENT").kind != Kind::SENT {}
-    server.terminate();
+    server.signal("TERM");
     peer.expect_close(CloseCode::SHUTDOWN);
     let mut server = server;
     assert_eq!(server.wait().code(), Some(0));

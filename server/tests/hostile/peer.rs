@@ -148,8 +148,14 @@ impl Peer {
     }
 
     pub(crate) fn send_auth(&mut self, account: &Account, address: Address) {
+        let auth = self.auth(account, address);
+        self.send_bytes(&auth);
+    }
+
+    /// An AUTH for this connection.
+    pub(crate) fn auth(&self, account: &Account, address: Address) -> BytesMut {
         let message = auth_message(&self.nonce, &self.binding, address);
-        self.send(&Frame::Auth(Auth {
+        encoded(&Frame::Auth(Auth {
             address,
             signature: account.key.sign(&message).as_ref().try_into().unwrap(),
             epoch: 0,
@@ -158,7 +164,7 @@ impl Peer {
                 messages: 1024,
                 bytes: 256 * 1024,
             },
-        }));
+        }))
     }
 
     pub(crate) fn send(&mut self, frame: &Frame<'_>) {

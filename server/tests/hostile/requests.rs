@@ -5,7 +5,7 @@ use martlet_protocol::frame::{Ack, Frame, Lookup, LookupQuery, Ping, Read, Refer
 use martlet_protocol::{Address, CloseCode, DeviceId, Kind, NackCode, Position, UserId};
 
 use crate::bystanders::Bystanders;
-use crate::peer::{Account, Peer, account, message};
+use crate::peer::{Account, Peer, account, encoded, message};
 use crate::server::Server;
 
 fn skip_caught_up(peer: &mut Peer) {
@@ -143,8 +143,10 @@ fn a_request_before_ready_ends_the_connection() {
     peer.send(&Frame::Ping(Ping { token: 1 }));
     peer.expect_close(CloseCode::UNEXPECTED_FRAME);
     let mut peer = Peer::greeted(server.address);
-    peer.send_auth(&alice, alice.address);
-    peer.send(&Frame::Send(message(UserId(1), b"too early")));
+    // In one write, or READY could come in between.
+    let mut both = peer.auth(&alice, alice.address);
+    both.extend_from_slice(&encoded(&Frame::Send(message(UserId(1), b"too early"))));
+    peer.send_bytes(&both);
     peer.expect_close(CloseCode::UNEXPECTED_FRAME);
 }
 
@@ -158,7 +160,7 @@ fn a_sender_without_credit_is_closed() {
     // All at once, so that no answer can make room in between: 5 x 64 KiB in a window of 256.
     let envelope = vec![7; 64 * 1024];
     let burst: Vec<u8> = (0..5)
-        .flat_map(|_| crate::peer::encoded(&Frame::Send(message(bob.address.user, &envelope))))
+        .flat_map(|_| encoded(&Frame::Send(message(bob.address.user, &envelope))))
         .collect();
     for _ in 0..20 {
         peer.send_bytes(&burst);

@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use tempfile::TempDir;
 
 /// How long anything may take on a slow and busy machine. Only a failing test waits this long.
@@ -36,6 +37,20 @@ impl Server {
         })
     }
 
+    /// As [`Self::development`], with at most `count` descriptors.
+    pub(crate) fn development_with_descriptors(count: u32) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let data = home.path().join("data");
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", "ulimit -n \"$0\"; exec \"$@\""])
+            .arg(count.to_string())
+            .arg(env!("CARGO_BIN_EXE_martletd"))
+            .args(["serve", "--dev", "-a", "127.0.0.1:0", "-d"])
+            .arg(data);
+        Self::spawn(home, shell)
+    }
+
     /// The same data directory under a configuration of its own. `sections` follow `[server]`.
     pub(crate) fn restart_with(mut self, sections: &str) -> Self {
         let home = self.home.take().unwrap();
@@ -57,6 +72,10 @@ impl Server {
     fn start(home: TempDir, arguments: impl FnOnce(&mut Command)) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_martletd"));
         arguments(&mut command);
+        Self::spawn(home, command)
+    }
+
+    fn spawn(home: TempDir, mut command: Command) -> Self {
         let mut child = command
             .args(["--reactors", "2", "--log-format", "json"])
             .stdin(Stdio::null())
@@ -127,10 +146,21 @@ impl Server {
         assert!(loud.is_empty(), "{loud:?}");
     }
 
-    /// Sends SIGTERM.
-    pub(crate) fn terminate(&self) {
+    /// Sends a signal by its name.
+    pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
-        assert!(Command::new("kill").arg(id).status().unwrap().success());
+        let status = Command::new("kill").args(["-s", name, &id]).status();
+        assert!(status.unwrap().success());
+    }
+
+    /// Takes descriptors away from the running process.
+    pub(crate) fn limit_descriptors(&self, count: u64) {
+        let id = Pid::from_raw(self.child.id().try_into().unwrap());
+        let limit = Rlimit {
+            current: Some(count),
+            maximum: Some(count),
+        };
+        prlimit(id, Resource::Nofile, limit).unwrap();
     }
 
     /// Waits for the end of the process.

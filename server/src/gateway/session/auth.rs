@@ -1,10 +1,12 @@
 //! The peer has its nonce: it registers, and proves which device it is.
 
+use std::net::IpAddr;
+
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use martlet_protocol::auth::{KEY_BYTES, auth_message, register_message};
 use martlet_protocol::frame::{Auth, Reference};
 use martlet_protocol::{CloseCode, Kind, NackCode, handle};
-use martlet_shard::Command;
+use martlet_shard::{Command, SessionId};
 
 use crate::config::Registration;
 use crate::gateway::codec::{Inbound, Register};
@@ -61,12 +63,7 @@ impl ExpectAuth {
                         });
                     }
                     Err((code, retry_after_ms)) => {
-                        tracing::info!(
-                            event = "registration_refused",
-                            conn = desk.session.0,
-                            peer = %desk.peer,
-                            code = code.name(),
-                        );
+                        log_registration_refused(desk.session, desk.peer, code);
                         desk.refuse(Kind::REGISTER, code, retry_after_ms, NO_REFERENCE)?;
                     }
                 }
@@ -102,7 +99,7 @@ impl ExpectAuth {
             .map_err(|_| (NackCode::AUTH_FAILED, 0))
     }
 
-    fn on_auth(self: Box<Self>, auth: &Auth, desk: &mut Desk<'_>) -> Result<Session, Ending> {
+    fn on_auth(&self, auth: &Auth, desk: &mut Desk<'_>) -> Result<Session, Ending> {
         if !desk.shared.admission.may_authenticate(desk.peer) {
             desk.refuse(
                 Kind::AUTH,
@@ -131,6 +128,16 @@ impl ExpectAuth {
         });
         Ok(Session::Ready(Ready::new(auth.address)))
     }
+}
+
+/// One line for each registration that was refused, whoever refused it.
+pub fn log_registration_refused(session: SessionId, peer: IpAddr, code: NackCode) {
+    tracing::info!(
+        event = "registration_refused",
+        conn = session.0,
+        %peer,
+        code = code.name(),
+    );
 }
 
 const NO_REFERENCE: Reference = Reference([0; 16]);

@@ -16,7 +16,7 @@ mod drain;
 mod hello;
 mod ready;
 
-pub use auth::ExpectAuth;
+pub use auth::{ExpectAuth, log_registration_refused};
 pub use drain::Draining;
 pub use hello::ExpectHello;
 pub use ready::Ready;
