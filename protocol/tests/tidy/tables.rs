@@ -65,6 +65,29 @@ pub(crate) const MODULES: &[(&str, &[&str])] = &[
             "error",
         ],
     ),
+    (
+        "server",
+        &[
+            "serve",
+            "verify",
+            "args",
+            "reactor",
+            "gateway",
+            "driver",
+            "shared",
+            "token",
+            "admission",
+            "logging",
+            "error",
+            "config",
+            "mailbox",
+            "overlay",
+            "pipeline",
+            "rate",
+            "random",
+            "clock",
+        ],
+    ),
 ];
 
 /// Source trees that must stay free of I/O, threads and clocks, and the subtrees that may not be.

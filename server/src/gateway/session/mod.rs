@@ -1,11 +1,11 @@
 //! What a client may say when: one file per state, each with only its own fields.
 //!
 //! ```text
-//!              HELLO       REGISTER  AUTH   SEND      PING CREDIT NACK ACK READ STATUS LOOKUP  CLOSE
-//! ExpectHello  ExpectAuth  ✗         ✗      ✗         ✗                                        ends
-//! ExpectAuth   ✗           answered  Ready  ✗         ✗                                        ends
-//! Ready        ✗           ✗         ✗      answered  served                                   ends
-//! Draining     ✗           ✗         ✗      refused   served                                   ends
+//!              HELLO       REGISTER  AUTH   SEND      PING PONG CREDIT NACK ACK …   CLOSE
+//! ExpectHello  ExpectAuth  ✗         ✗      ✗         ✗                             ends
+//! ExpectAuth   ✗           answered  Ready  ✗         ✗                             ends
+//! Ready        ✗           ✗         ✗      answered  served                        ends
+//! Draining     ✗           ✗         ✗      refused   served                        ends
 //! ```
 //!
 //! ✗ is CLOSE(UNEXPECTED_FRAME), and so is a frame that only servers send, in every state. A
