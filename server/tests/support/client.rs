@@ -120,10 +120,17 @@ impl Client {
             },
         }));
         wire.flush()?;
-        let ready = match wire.answer()? {
-            Got::Ready(ready) => ready,
-            Got::Close { code, .. } => return Ok(Err(code)),
-            other => panic!("authenticate {}: {other:?}", self.address),
+        let ready = loop {
+            match wire.answer()? {
+                Got::Ready(ready) => break ready,
+                Got::Close { code, .. } if code == CloseCode::SHUTDOWN => {
+                    return Err(Lost(format!("{code:?}")));
+                }
+                Got::Close { code, .. } => return Ok(Err(code)),
+                // A server that is about to go tells everybody, also in the middle of this.
+                Got::Goaway { .. } => {}
+                other => panic!("authenticate {}: {other:?}", self.address),
+            }
         };
         self.epoch = ready.epoch;
         self.cursor = ready.cursor;
@@ -310,6 +317,7 @@ fn greet(server: SocketAddr) -> Result<(Wire, Challenge), Lost> {
     wire.flush()?;
     match wire.answer()? {
         Got::Challenge(challenge) => Ok((wire, challenge)),
+        Got::Goaway { code } => Err(Lost(format!("{code:?}"))),
         Got::Close { code, detail } => Err(Lost(format!("{code:?} {detail}"))),
         other => panic!("the answer to HELLO is {other:?}"),
     }

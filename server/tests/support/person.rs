@@ -285,6 +285,7 @@ impl Person {
         if of == Kind::STATUS {
             self.is_asking = false;
         }
+        self.is_leaving |= class == Class::MOVED;
         for peer in &mut self.peers {
             let Some(at) = peer
                 .pending
