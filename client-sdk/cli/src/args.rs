@@ -26,7 +26,8 @@ Lines of --json; `at` is in milliseconds since the Unix epoch:
   {\"event\":\"gap\",\"from\",\"to\",\"reason\"}            these stream positions are missing for good
   {\"event\":\"caught_up\",\"position\",\"trimmed\"}      all that waited at the server has been printed
 
-SIGINT and SIGTERM end it cleanly, with status 0.";
+Each line is printed once. If the process is killed at the wrong moment a message may not be
+printed; `history` has it. SIGINT, SIGTERM and SIGHUP end it cleanly, with status 0.";
 
 const CHAT_KEYS: &str = "\
 Enter sends. Ticks behind your lines: … waits here, ✓ the server has it, ✓✓ delivered,

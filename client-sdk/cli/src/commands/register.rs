@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, bail};
-use martlet_client::{Client, Config};
+use anyhow::{Context, anyhow, bail};
+use martlet_client::{Client, Config, RegisterError};
 
 use crate::args::Register;
 use crate::{home, output};
@@ -20,11 +20,31 @@ pub(super) fn config(args: &Register) -> Config {
 
 pub(super) async fn run(client: Client, args: Register) -> anyhow::Result<()> {
     let token = args.token.as_deref().map(read_token).transpose()?;
-    let identity = client
+    let registered = client
         .register(&args.server, &args.name, token.as_deref())
-        .await?;
+        .await;
+    let identity = registered.map_err(|error| match advice(&error, &args) {
+        Some(advice) => anyhow!("{error}; {advice}"),
+        None => error.into(),
+    })?;
     output::registered(&identity)?;
     Ok(())
+}
+
+/// Which option may help where the error alone does not say it.
+fn advice(error: &RegisterError, args: &Register) -> Option<String> {
+    match error {
+        RegisterError::Unreachable { reason }
+            if reason.contains("certificate") && args.ca.is_none() =>
+        {
+            Some("if the server has made its certificate itself, say --ca FILE with it".to_owned())
+        }
+        RegisterError::TimedOut if !args.server.contains("://") => Some(format!(
+            "if the server wants TLS, say --server tls://{}",
+            args.server
+        )),
+        _ => None,
+    }
 }
 
 fn read_token(path: &Path) -> anyhow::Result<String> {
@@ -43,6 +63,24 @@ fn read_token(path: &Path) -> anyhow::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_certificate_that_nobody_vouches_for_leads_to_the_option_that_does() {
+        let mut args = Register {
+            server: "localhost:1".to_owned(),
+            name: "alice".to_owned(),
+            token: None,
+            ca: None,
+            insecure_plaintext: false,
+        };
+        let reason = "invalid peer certificate: UnknownIssuer".to_owned();
+        let error = RegisterError::Unreachable { reason };
+        assert!(advice(&error, &args).unwrap().contains("--ca"));
+        let advised = advice(&RegisterError::TimedOut, &args).unwrap();
+        assert!(advised.ends_with("tls://localhost:1"));
+        args.ca = Some("/ca.pem".into());
+        assert_eq!(advice(&error, &args), None);
+    }
 
     #[test]
     fn a_token_is_what_the_file_holds_between_its_blanks() {
