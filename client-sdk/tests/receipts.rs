@@ -89,6 +89,20 @@ fn a_message_ends_only_when_it_has_ended_on_every_device() {
     with_two_sent(
         2,
         "
+        srv FACT 1 expired 7 m1 100000
+          net ACK 1
+        srv FACT 2 held 7.2 m1 100000
+          net ACK 2
+          ev held m1 bob
+        ",
+    );
+}
+
+#[test]
+fn a_device_that_was_full_is_none_of_those_that_a_message_waits_for() {
+    with_two_sent(
+        1,
+        "
         srv FACT 1 overflow 7 m1 100000
           net ACK 1
         srv FACT 2 overflow 7 m2 100010
@@ -187,6 +201,29 @@ fn the_server_is_asked_for_a_state_and_its_answer_only_moves_forward() {
           net STATUS m2
         srv NACK STATUS m2 UNKNOWN_MESSAGE 0
           answer status m2
+        ",
+    );
+}
+
+#[test]
+fn a_gap_may_hide_receipts_of_a_message_whose_answer_was_lost_too() {
+    check(
+        "
+        login
+          ev online home:1
+        app send bob one
+          net LOOKUP 1 bob
+        srv FOUND 1 7 bob
+          net SEND m1 7 0 0 one
+        srv GAP 1 2
+          net ACK 2
+          net STATUS m1
+          ev gap 1 2 expired
+        srv STATE 2 m1 delivered 100000
+          answer status m1
+          ev sent m1 bob
+          ev delivered m1 bob
+        srv SENT m1 100000 1
         ",
     );
 }

@@ -258,13 +258,14 @@ impl Tx<'_> {
         )
     }
 
-    /// Own messages sent and not delivered, newest first: what a gap may have left without news.
+    /// Own messages not delivered, newest first: what a gap may have left without news. One without
+    /// an answer is among them: the server may have it, and its receipts may have come and gone.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn own_undelivered(&self, rows_max: u32) -> Result<Vec<MessageId>, StoreError> {
         self.all(
-            "SELECT id FROM messages WHERE direction = 0 AND state < 3 AND state = 1
+            "SELECT id FROM messages WHERE direction = 0 AND state < 3 AND state <= 1
              ORDER BY seq DESC LIMIT ?1",
             [rows_max],
             |row| read_id(row, 0),

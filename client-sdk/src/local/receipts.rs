@@ -99,13 +99,15 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// On how many devices the message ended without being delivered, and how and when it did on
-    /// the last of them.
+    /// On how many of the devices that had the message in their inbox it ended without being
+    /// delivered, and how and when it did on the last of them. A device whose inbox was full never
+    /// had it, and SENT did not count it.
     pub(crate) fn endings(&self, seq: Seq) -> Result<Option<Ending>, StoreError> {
         self.first(
-            "SELECT ended, at, count(*) OVER () FROM facts WHERE seq = ?1 AND ended > 0
+            "SELECT ended, at, count(*) OVER () FROM facts
+             WHERE seq = ?1 AND ended > 0 AND ended <> ?2
              ORDER BY at DESC, device DESC LIMIT 1",
-            [seq.0],
+            (seq.0, state_code(MessageState::Overflow)),
             |row| {
                 Ok(Ending {
                     state: read_state(row, 0)?,
