@@ -297,6 +297,12 @@ impl Engine {
         !matches!(self.core.link, Link::Down) || self.core.dial.next_at().is_some()
     }
 
+    /// Whether everything that waited at the server when this connection began has come.
+    #[must_use]
+    pub const fn is_caught_up(&self) -> bool {
+        matches!(&self.core.link, Link::Ready(live) if live.caught_up)
+    }
+
     /// Whether the server has accepted this device's connection.
     #[must_use]
     pub const fn is_online(&self) -> bool {

@@ -71,6 +71,8 @@ pub(super) struct Live {
     pub(super) next: Position,
     /// The position that was acknowledged last.
     pub(super) acked: Position,
+    /// Whether the backlog is over.
+    pub(super) caught_up: bool,
     /// Items are ignored until the refused one comes again.
     pub(super) refused: bool,
     /// A refusal to send, once the positions before it are acknowledged.
@@ -90,6 +92,7 @@ impl Live {
         Self {
             next: ready.cursor.next(),
             acked: ready.cursor,
+            caught_up: false,
             refused: false,
             refusal_due: None,
             allowance: Allowance::new(ready.credit),

@@ -114,7 +114,12 @@ impl Core {
     }
 
     /// The answer to STATUS: the furthest state on any device of the recipient.
-    pub(super) fn on_state(&mut self, tx: &Tx<'_>, reply: &StateReply) -> Result<(), Fault> {
+    pub(super) fn on_state(
+        &mut self,
+        tx: &Tx<'_>,
+        now: Millis,
+        reply: &StateReply,
+    ) -> Result<(), Fault> {
         if !self.statuses.answered(reply.message_id) {
             return Ok(());
         }
@@ -123,7 +128,8 @@ impl Core {
             if row.state == MessageState::Pending {
                 self.accept(tx, &mut row, reply.timestamp, 0)?;
             }
-            self.advance(tx, &mut row, state, reply.timestamp.millis())?;
+            // It does not say when; all that is known is that it is so now.
+            self.advance(tx, &mut row, state, self.server_time(now))?;
         }
         self.answers.push_back(Answer::Status {
             id: reply.message_id,

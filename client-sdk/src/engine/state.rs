@@ -200,11 +200,16 @@ impl Core {
             Frame::Receipt(receipt) => self.on_receipt(tx, &receipt)?,
             Frame::Fact(fact) => self.on_fact(tx, &fact)?,
             Frame::Gap(gap) => self.on_gap(tx, &gap)?,
-            Frame::CaughtUp(caught_up) => self.notices.pass(Event::CaughtUp {
-                position: caught_up.position,
-                trimmed: caught_up.trimmed,
-            }),
-            Frame::State(state) => self.on_state(tx, &state)?,
+            Frame::CaughtUp(caught_up) => {
+                if let Some(live) = self.live() {
+                    live.caught_up = true;
+                }
+                self.notices.pass(Event::CaughtUp {
+                    position: caught_up.position,
+                    trimmed: caught_up.trimmed,
+                });
+            }
+            Frame::State(state) => self.on_state(tx, now, &state)?,
             Frame::Found(found) => self.on_found(tx, &found)?,
             _ => return Err(UNEXPECTED),
         }

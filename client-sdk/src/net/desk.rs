@@ -17,6 +17,7 @@ const ANSWER_MS_MAX: u64 = 3_000;
 #[derive(Default)]
 pub(super) struct Desk {
     registering: Option<Asked<(), Result<Identity, RegisterError>>>,
+    unasked: Vec<Asked<MessageId, Result<Option<Message>, ClientError>>>,
     statuses: Vec<Asked<MessageId, Result<Option<Message>, ClientError>>>,
     lookups: Vec<Asked<String, Result<Option<UserId>, ClientError>>>,
     waits: Vec<Wait>,
@@ -109,18 +110,27 @@ impl Desk {
             answer(reply, Ok(message));
             return Ok(());
         }
-        match engine.ask_status(now, id) {
-            Ok(()) => {
-                let deadline = now.plus(ANSWER_MS_MAX);
-                self.statuses.push(Asked {
-                    what: id,
-                    deadline,
-                    reply,
-                });
-            }
-            Err(error) => answer(reply, Err(error)),
-        }
+        let deadline = now.plus(ANSWER_MS_MAX);
+        self.unasked.push(Asked {
+            what: id,
+            deadline,
+            reply,
+        });
         Ok(())
+    }
+
+    /// Asks the server what was put off until the backlog is over: receipts in it say more than
+    /// the answer, which has no time.
+    pub(super) fn ask(&mut self, engine: &mut Engine, now: Millis) {
+        if !engine.is_caught_up() {
+            return;
+        }
+        for asked in self.unasked.drain(..) {
+            match engine.ask_status(now, asked.what) {
+                Ok(()) => self.statuses.push(asked),
+                Err(error) => answer(asked.reply, Err(error)),
+            }
+        }
     }
 
     pub(super) fn register(
@@ -190,7 +200,9 @@ impl Desk {
                 answer(asked.reply, Err(RegisterError::TimedOut));
             }
         }
-        for asked in self.statuses.extract_if(.., |asked| asked.deadline <= now) {
+        let unasked = self.unasked.extract_if(.., |asked| asked.deadline <= now);
+        let unanswered = self.statuses.extract_if(.., |asked| asked.deadline <= now);
+        for asked in unasked.chain(unanswered) {
             answer(asked.reply, Ok(engine.message(asked.what)?));
         }
         for asked in self.lookups.extract_if(.., |asked| asked.deadline <= now) {
@@ -247,7 +259,11 @@ impl Desk {
     /// When the next waiting ends.
     pub(super) fn due(&self) -> Option<Millis> {
         let registering = self.registering.iter().map(|asked| asked.deadline);
-        let statuses = self.statuses.iter().map(|asked| asked.deadline);
+        let statuses = self
+            .unasked
+            .iter()
+            .chain(&self.statuses)
+            .map(|asked| asked.deadline);
         let lookups = self.lookups.iter().map(|asked| asked.deadline);
         registering.chain(statuses).chain(lookups).min()
     }

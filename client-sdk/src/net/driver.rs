@@ -211,6 +211,7 @@ impl Driver {
 
     /// Does everything that the engine asks for, until it asks for nothing more.
     async fn settle(&mut self) -> Result<(), StoreError> {
+        self.desk.ask(&mut self.engine, self.clock.now());
         loop {
             let now = self.clock.now();
             if let Line::Up(connection) = &mut self.line {
