@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use martlet_protocol::frame::{Found, Frame, Ready, Registered, Sent};
 use martlet_protocol::wire::Writer;
-use martlet_protocol::{Kind, Position, codec};
+use martlet_protocol::{Address, Kind, Position, codec};
 use martlet_shard::{Command, Effect, Reply, SessionId};
 use martlet_store::keys::inbox;
 use martlet_store::rocks::PageRequest;
@@ -72,77 +72,76 @@ impl Reactor {
     }
 
     fn reply(&self, conn: &Conn, state: &mut State, reply: Reply) -> Result<(), CodecError> {
-        let mut codec = self.codec();
         let Some(session) = &mut state.session else {
             return Ok(());
         };
-        let mut is_answer = false;
-        match reply {
+        let mut codec = self.codec();
+        codec.encode(&self.frame_of(&reply), &mut state.out)?;
+        let is_answer = match &reply {
             Reply::Registered(address) => {
                 session.registered();
-                tracing::info!(
-                    event = "registered",
-                    conn = conn.session.0,
-                    user = address.user.0,
-                    device = address.device.0,
-                );
-                codec.encode(&Frame::Registered(Registered { address }), &mut state.out)?;
+                log_registered(conn, *address);
+                false
             }
+            Reply::Nack(nack) if nack.of == Kind::REGISTER => {
+                session.registered();
+                log_registration_refused(conn.session, conn.peer.ip(), nack.code);
+                false
+            }
+            Reply::Nack(nack) => {
+                let (of, code) = (nack.of.name(), nack.code.name());
+                tracing::debug!(event = "request_refused", conn = conn.session.0, of, code);
+                nack.of == Kind::SEND
+            }
+            Reply::Ready { .. } => {
+                if let Some(ready) = session.ready_mut() {
+                    ready.greet();
+                }
+                false
+            }
+            Reply::Sent(_) => true,
+            Reply::Found(_) | Reply::State(_) | Reply::Gap(_) | Reply::CaughtUp(_) => false,
+        };
+        if is_answer && let Some(grant) = session.ready_mut().and_then(|ready| ready.answered()) {
+            codec.encode(&Frame::Credit(grant), &mut state.out)?;
+        }
+        Ok(())
+    }
+
+    /// The frame of a reply, with what only the driver knows.
+    fn frame_of<'a>(&self, reply: &'a Reply) -> Frame<'a> {
+        match reply {
+            Reply::Registered(address) => Frame::Registered(Registered { address: *address }),
             Reply::Ready {
                 epoch,
                 cursor,
                 tail,
             } => {
-                if let Some(ready) = session.ready_mut() {
-                    ready.greet();
-                }
                 let idle = self.shared.config.limits.idle_time.0;
-                let ready = Ready {
-                    epoch,
-                    cursor,
-                    tail,
+                Frame::Ready(Ready {
+                    epoch: *epoch,
+                    cursor: *cursor,
+                    tail: *tail,
                     credit: Window::GRANT,
                     idle_ms: u64::try_from(idle.as_millis()).unwrap_or(u64::MAX),
                     server_time: clock::wall(),
-                };
-                codec.encode(&Frame::Ready(ready), &mut state.out)?;
+                })
             }
-            Reply::Found(answer) => {
-                let found = Found {
-                    request: answer.request,
-                    user: answer.user,
-                    handle: &answer.handle,
-                };
-                codec.encode(&Frame::Found(found), &mut state.out)?;
-            }
-            Reply::Sent(answer) => {
-                is_answer = true;
-                let sent = Sent {
-                    message_id: answer.message_id,
-                    timestamp: answer.timestamp,
-                    devices: answer.devices,
-                };
-                codec.encode(&Frame::Sent(sent), &mut state.out)?;
-            }
-            Reply::Nack(nack) => {
-                is_answer = nack.of == Kind::SEND;
-                if nack.of == Kind::REGISTER {
-                    session.registered();
-                    log_registration_refused(conn.session, conn.peer.ip(), nack.code);
-                } else {
-                    let (of, code) = (nack.of.name(), nack.code.name());
-                    tracing::debug!(event = "request_refused", conn = conn.session.0, of, code);
-                }
-                codec.encode(&Frame::Nack(nack), &mut state.out)?;
-            }
-            Reply::State(answer) => codec.encode(&Frame::State(answer), &mut state.out)?,
-            Reply::Gap(gap) => codec.encode(&Frame::Gap(gap), &mut state.out)?,
-            Reply::CaughtUp(mark) => codec.encode(&Frame::CaughtUp(mark), &mut state.out)?,
+            Reply::Found(answer) => Frame::Found(Found {
+                request: answer.request,
+                user: answer.user,
+                handle: &answer.handle,
+            }),
+            Reply::Sent(answer) => Frame::Sent(Sent {
+                message_id: answer.message_id,
+                timestamp: answer.timestamp,
+                devices: answer.devices,
+            }),
+            Reply::Nack(nack) => Frame::Nack(*nack),
+            Reply::State(answer) => Frame::State(*answer),
+            Reply::Gap(gap) => Frame::Gap(*gap),
+            Reply::CaughtUp(mark) => Frame::CaughtUp(*mark),
         }
-        if is_answer && let Some(grant) = session.ready_mut().and_then(|ready| ready.answered()) {
-            codec.encode(&Frame::Credit(grant), &mut state.out)?;
-        }
-        Ok(())
     }
 
     /// A stream item. Its body was encoded and summed once, when the message came in.
@@ -205,4 +204,13 @@ impl Reactor {
             self.postponed.push(effect);
         }
     }
+}
+
+fn log_registered(conn: &Conn, address: Address) {
+    tracing::info!(
+        event = "registered",
+        conn = conn.session.0,
+        user = address.user.0,
+        device = address.device.0,
+    );
 }

@@ -175,17 +175,17 @@ fn strangers_that_begin_handshakes_do_not_stop_a_chat() {
     let fixture = Fixture::new();
     let mut alice = fixture.ready(&fixture.alice);
     let silent: Vec<_> = (0..500).map(|_| connect(fixture.server.address)).collect();
-    let handshakes = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         let storm = scope.spawn(|| {
-            let peers: Vec<_> = (0..200).map(|_| fixture.connect()).collect();
-            peers.len()
+            for _ in 0..200 {
+                fixture.connect();
+            }
         });
         for _ in 0..50 {
             alice.check_alive();
         }
-        storm.join().unwrap()
+        storm.join().unwrap();
     });
-    assert_eq!(handshakes, 200);
     drop(silent);
     alice.check_alive();
 }

@@ -1,0 +1,74 @@
+//! What a session may use while it handles a frame.
+
+use std::net::IpAddr;
+
+use bytes::BytesMut;
+use martlet_protocol::frame::{Frame, Nack, Reference};
+use martlet_protocol::id::{Address, Millis};
+use martlet_protocol::limits::FRAME_BYTES_MAX;
+use martlet_protocol::{Kind, NackCode};
+use martlet_shard::{Command, SessionId};
+use rustls::ServerConnection;
+use tokio_util::codec::Encoder;
+
+use crate::gateway::codec::FrameCodec;
+use crate::gateway::session::Ending;
+use crate::shared::Shared;
+
+/// What a session works with while it handles a frame.
+pub struct Desk<'a> {
+    /// The connection.
+    pub session: SessionId,
+    /// Where it comes from.
+    pub peer: IpAddr,
+    /// Wall-clock time.
+    pub now: Millis,
+    /// Monotonic time in microseconds.
+    pub now_us: u64,
+    /// What all reactors share.
+    pub shared: &'a Shared,
+    /// The public key of a device of a shard of this reactor.
+    pub device_key: &'a mut dyn FnMut(Address) -> Option<[u8; 32]>,
+    /// The TLS session, if there is one.
+    pub tls: Option<&'a ServerConnection>,
+    /// Bytes for the client.
+    pub out: &'a mut BytesMut,
+    /// Work for the shards.
+    pub commands: &'a mut Vec<Command>,
+}
+
+impl Desk<'_> {
+    /// Queues a frame for the client.
+    ///
+    /// # Errors
+    /// When the client leaves too much unread.
+    pub fn send(&mut self, frame: &Frame<'_>) -> Result<(), Ending> {
+        let mut codec = FrameCodec {
+            frame_bytes_max: FRAME_BYTES_MAX,
+            outbound_bytes_max: self.shared.config.limits.outbound_max.bytes(),
+        };
+        codec
+            .encode(frame, self.out)
+            .map_err(|error| Ending::Refused(error.close_code()))
+    }
+
+    /// Refuses a request.
+    ///
+    /// # Errors
+    /// When the client leaves too much unread.
+    pub fn refuse(
+        &mut self,
+        of: Kind,
+        code: NackCode,
+        retry_after_ms: u64,
+        reference: Reference,
+    ) -> Result<(), Ending> {
+        self.send(&Frame::Nack(Nack {
+            of,
+            code,
+            class: code.class(),
+            retry_after_ms,
+            reference,
+        }))
+    }
+}
