@@ -1,0 +1,84 @@
+//! What must have happened in some run, or the runs have shown nothing.
+
+macro_rules! counters {
+    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
+        /// How often things happened.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct Counters {
+            $($(#[doc = $doc])+ pub $name: u64,)+
+        }
+
+        impl Counters {
+            /// Adds what another run has seen.
+            pub const fn add(&mut self, other: &Self) {
+                $(self.$name += other.$name;)+
+            }
+
+            /// Names and counts.
+            pub fn list(&self) -> Vec<(&'static str, u64)> {
+                vec![$((stringify!($name), self.$name),)+]
+            }
+        }
+    };
+}
+
+counters! {
+    /// Messages that users wrote.
+    messages,
+    /// Messages that were handed to a user.
+    shown,
+    /// Copies of own messages that were handed to a user.
+    copies,
+    /// Crashes of the server.
+    server_crashes,
+    /// Crashes that took back at least one turn.
+    crashes_with_unsynced_turns,
+    /// Crashes after which a turn was durable though nobody had been told.
+    crashes_with_untold_turns,
+    /// Crashes of a client.
+    client_crashes,
+    /// Crashes of a client that had bytes to write.
+    client_crashes_with_output,
+    /// Connections that broke.
+    cuts,
+    /// Connections that broke and nobody was told.
+    half_opens,
+    /// Times that a device had no network for a while.
+    absences,
+    /// Frames that came in more than one piece, in pieces.
+    pieces,
+    /// SENDs of a message that the server had seen.
+    retries,
+    /// Items that were pushed again on a later connection.
+    redeliveries,
+    /// SENDs refused because an inbox was full.
+    inbox_full,
+    /// SENDs refused because an earlier one was.
+    out_of_order,
+    /// GAPs because of expiry.
+    gaps_expired,
+    /// GAPs because of a full inbox.
+    gaps_overflow,
+    /// GAPs because of refusals.
+    gaps_held,
+    /// Facts that ended a message at a device.
+    facts_terminal,
+    /// Facts that a message was delivered after all.
+    facts_delivered,
+    /// Receipts of delivery that a user saw.
+    delivered,
+    /// Receipts of reading that a user saw.
+    read,
+    /// Messages that were refused for good.
+    failed,
+    /// Pages of backlogs.
+    pages,
+    /// Backlogs that ended.
+    caught_up,
+    /// Questions of state that were answered.
+    states,
+    /// Connections that the server closed because they were silent.
+    idle_closes,
+    /// Connections that another one of the same device replaced.
+    replaced,
+}

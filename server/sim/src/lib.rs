@@ -1,0 +1,36 @@
+//! The whole system in one thread: real shards and real client engines on a fake clock, network and
+//! disk, from a seed.
+//!
+//! ```text
+//!   person ─► device (engine, database) ═ net ═ gate ─► shards ─► disk
+//!                │                          │              │        │
+//!                └──────────────── ledger ──┴──────────────┴────────┘
+//! ```
+//!
+//! [`run`] plays one seed to its end: people write, read and leave; the server and the clients
+//! crash at any point, connections break with or without a word, the disk is slow and forgets what
+//! it has not synced. Then everything heals, and the ledger (`oracle/`) says whether each promise
+//! was kept. The same seed is the same run, byte for byte.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod counters;
+mod device;
+mod disk;
+mod env;
+mod gate;
+mod mutant;
+mod net;
+mod oracle;
+mod plan;
+mod rng;
+mod run;
+mod sabotage;
+mod schedule;
+mod server;
+mod trace;
+mod world;
+
+pub use counters::Counters;
+pub use mutant::Mutant;
+pub use run::{Report, run, run_mutant};

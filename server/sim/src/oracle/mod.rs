@@ -1,0 +1,192 @@
+//! The ledger: what users, wires and rows have shown, and whether it keeps the promises.
+//!
+//! It watches from outside. It shares no decision with the shards or the engines: of the code it
+//! checks it uses ids, frames and the layout of rows, nothing else.
+//!
+//! | promise | checked when |
+//! |---|---|
+//! | every message ends at every device: shown, or a gap there and a fact here | at the end |
+//! | nothing appears that nobody wrote, nothing is changed, nothing is shown twice | at once |
+//! | a position of a stream means one thing; none is left out | at once, and at the end |
+//! | what one device writes to another stays in order | at once |
+//! | a message comes after what its writer had seen | at once |
+//! | states move forward, are true, and are told once | at once, and at the end |
+//! | neither side breaks the protocol | at once |
+//! | queues stay within their bounds | at the end, and at every fault |
+
+mod app;
+mod end;
+mod wire;
+mod witness;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use martlet_client::MessageState;
+use martlet_protocol::{Address, MessageId, Position, State, Timestamp, UserId};
+
+pub(crate) use witness::Witness;
+
+/// What may happen in this run at all.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules {
+    /// Inboxes are so small that they may be full.
+    pub(crate) overflows: bool,
+    /// The retention is so short that messages without a time to live may expire.
+    pub(crate) retires: bool,
+}
+
+/// All that was seen.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    rules: Rules,
+    devices: Vec<Watched>,
+    /// The handle of each account, and who it is.
+    accounts: Vec<(String, UserId)>,
+    messages: BTreeMap<MessageId, Written>,
+    poison: BTreeSet<MessageId>,
+    /// SENDs that have reached the server.
+    sends: BTreeSet<MessageId>,
+    /// How far an account has read what another one wrote.
+    reads: BTreeMap<(usize, usize), Timestamp>,
+    violations: Vec<String>,
+}
+
+/// A device as it looks from outside.
+#[derive(Debug)]
+struct Watched {
+    name: String,
+    account: usize,
+    address: Address,
+    /// What each position of its stream was seen to be.
+    items: BTreeMap<Position, Item>,
+    /// A part of the stream is missing for a reason that may have hidden receipts.
+    has_gap: bool,
+    /// The newest message shown of each author in each conversation.
+    newest: BTreeMap<(usize, usize), u64>,
+    /// The newest timestamp shown in the conversation with an account.
+    seen: BTreeMap<usize, Timestamp>,
+    written: BTreeMap<usize, u64>,
+}
+
+/// What a position holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Item {
+    Message(MessageId),
+    Told(Told),
+    Gap,
+}
+
+/// What a sender is told about the recipient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    Receipt {
+        peer: Address,
+        state: State,
+        up_to: Timestamp,
+    },
+    Fact {
+        peer: Address,
+        state: State,
+        message_id: MessageId,
+    },
+}
+
+/// A message that a user wrote.
+#[derive(Debug)]
+struct Written {
+    author: usize,
+    /// `None`: to a name that nobody has.
+    to: Option<usize>,
+    text: String,
+    /// Its number among all that its author wrote to this recipient.
+    number: u64,
+    has_ttl: bool,
+    /// What the author had seen of the conversation.
+    after: Timestamp,
+    timestamp: Option<Timestamp>,
+    state: MessageState,
+    shown: BTreeSet<usize>,
+    arrived: BTreeMap<usize, Position>,
+}
+
+impl Ledger {
+    pub(crate) const fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            devices: Vec::new(),
+            accounts: Vec::new(),
+            messages: BTreeMap::new(),
+            poison: BTreeSet::new(),
+            sends: BTreeSet::new(),
+            reads: BTreeMap::new(),
+            violations: Vec::new(),
+        }
+    }
+
+    /// An account appears.
+    pub(crate) fn add_account(&mut self, handle: &str, user: UserId) -> usize {
+        self.accounts.push((handle.to_owned(), user));
+        self.accounts.len() - 1
+    }
+
+    /// A device appears. All devices are there before the first message.
+    pub(crate) fn add_device(&mut self, name: &str, account: usize, address: Address) {
+        self.devices.push(Watched {
+            name: name.to_owned(),
+            account,
+            address,
+            items: BTreeMap::new(),
+            has_gap: false,
+            newest: BTreeMap::new(),
+            seen: BTreeMap::new(),
+            written: BTreeMap::new(),
+        });
+    }
+
+    /// What went wrong.
+    pub(crate) fn violations(&self) -> &[String] {
+        &self.violations
+    }
+
+    /// A promise is broken. The first few say enough.
+    pub(crate) fn violate(&mut self, what: String) {
+        if self.violations.len() < 20 {
+            self.violations.push(what);
+        }
+    }
+
+    pub(crate) fn name(&self, device: usize) -> &str {
+        self.devices
+            .get(device)
+            .map_or("somebody", |watched| &watched.name)
+    }
+
+    /// A message that no client can open.
+    pub(crate) fn on_poison(&mut self, id: MessageId) {
+        self.poison.insert(id);
+    }
+
+    /// A SEND reaches the server. Returns whether it did before.
+    pub(crate) fn on_send(&mut self, id: MessageId) -> bool {
+        !self.sends.insert(id)
+    }
+
+    fn device_at(&self, address: Address) -> Option<usize> {
+        let mut devices = self.devices.iter();
+        devices.position(|watched| watched.address == address)
+    }
+
+    fn account_of(&self, user: UserId) -> Option<usize> {
+        let mut accounts = self.accounts.iter();
+        accounts.position(|(_, known)| *known == user)
+    }
+
+    /// Whether a terminal state can be true at all.
+    fn may_end(&self, state: State, has_ttl: bool) -> bool {
+        match state {
+            State::EXPIRED => has_ttl || self.rules.retires,
+            State::OVERFLOW => self.rules.overflows,
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! What a seed decides before anything happens: who is there, and how large things are.
+
+use martlet_shard::{Limits, Topology};
+
+use crate::oracle::Rules;
+use crate::rng::Rng;
+
+/// The accounts of every run. A seed takes the first few.
+pub(crate) const HANDLES: [&str; 5] = ["ann", "bob", "cid", "dora", "emil"];
+
+/// Who sends what no client can open.
+pub(crate) const POISONER: &str = "mallory";
+
+/// How long things happen and break, in milliseconds.
+pub(crate) const STORM_MS: u64 = 75_000;
+
+/// How long everything may take to calm down afterwards, in milliseconds: a refused message waits
+/// half a minute, a client that failed often a minute, and both may happen again.
+pub(crate) const CALM_MS_MAX: u64 = 400_000;
+
+/// The shape of one run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plan {
+    pub(crate) accounts: usize,
+    /// How many of the accounts, from the first on, have two devices.
+    pub(crate) pairs: usize,
+    pub(crate) topology: Topology,
+    pub(crate) limits: Limits,
+    pub(crate) rules: Rules,
+    /// Mean time between two things that a person does, in milliseconds.
+    pub(crate) pause_ms: u64,
+    /// Mean time between two things that break, in milliseconds.
+    pub(crate) peace_ms: u64,
+    pub(crate) has_poison: bool,
+}
+
+impl Plan {
+    pub(crate) fn new(rng: &mut Rng) -> Self {
+        let overflows = rng.one_in(3);
+        let retires = rng.one_in(4);
+        let mut limits = Limits::default();
+        if overflows {
+            limits.inbox_rows_max = rng.between(5, 14);
+        }
+        if retires {
+            limits.retention_ms = rng.between(15_000, 30_000);
+        }
+        Self {
+            accounts: 2 + rng.index(HANDLES.len() - 1),
+            pairs: rng.index(3),
+            topology: Topology {
+                shards: [1, 2, 3, 4][rng.index(4)],
+                seed: rng.next(),
+            },
+            limits,
+            rules: Rules { overflows, retires },
+            pause_ms: rng.between(2_500, 7_000),
+            peace_ms: rng.between(2_000, 9_000),
+            has_poison: rng.one_in(4),
+        }
+    }
+}

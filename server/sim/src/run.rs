@@ -1,0 +1,68 @@
+//! A run and its report.
+
+use std::fmt;
+
+use crate::counters::Counters;
+use crate::mutant::Mutant;
+use crate::world::World;
+
+/// How many lines of the trace a report of a broken promise shows.
+const LINES: usize = 60;
+
+/// What became of one seed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The seed.
+    pub seed: u64,
+    /// A hash of everything that happened.
+    pub trace_hash: u64,
+    /// How much happened.
+    pub trace_lines: u64,
+    /// How often what happened.
+    pub counters: Counters,
+    /// Promises that were broken: none, or the seed has found a fault.
+    pub violations: Vec<String>,
+    /// What happened just before.
+    pub newest: Vec<String>,
+}
+
+/// Plays a seed.
+pub fn run(seed: u64) -> Report {
+    play(seed, None)
+}
+
+/// Plays a seed against a server that is wrong on purpose.
+pub fn run_mutant(seed: u64, mutant: Mutant) -> Report {
+    play(seed, Some(mutant))
+}
+
+fn play(seed: u64, mutant: Option<Mutant>) -> Report {
+    let (trace, counters, ledger) = World::new(seed, mutant, LINES).run();
+    let violations = ledger.violations().to_vec();
+    let newest = trace.newest().map(str::to_owned);
+    let newest = if violations.is_empty() {
+        Vec::new()
+    } else {
+        newest.collect()
+    };
+    Report {
+        seed,
+        trace_hash: trace.hash(),
+        trace_lines: trace.lines(),
+        counters,
+        violations,
+        newest,
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for line in &self.newest {
+            writeln!(f, "  {line}")?;
+        }
+        for violation in &self.violations {
+            writeln!(f, "seed {}: {violation}", self.seed)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,401 @@
+//! The simulated server: the real shards between a simulated disk and simulated sockets.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use martlet_protocol::frame::{Found, Frame, Pong, Sent};
+use martlet_protocol::wire::Writer;
+use martlet_protocol::{Address, CloseCode, Kind, Position, codec};
+use martlet_shard::{Command, Effect, Limits, Reply, SessionId, Shard, Topology};
+use martlet_store::keys::inbox;
+use martlet_store::{Batch, Memory, ShardId, View};
+
+use crate::disk::Disk;
+use crate::env::Env;
+use crate::gate::{Ask, Gate, IDLE_MS, Phase};
+use crate::mutant::Mutant;
+use crate::net::{self, ConnId, Side};
+use crate::sabotage::Sabotage;
+use crate::schedule::{Event, PageRead};
+
+/// Something that waits for a sync.
+#[derive(Debug)]
+pub(crate) enum Out {
+    Shard(Effect),
+    Pong { session: SessionId, token: u64 },
+}
+
+/// The server, up or down.
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) topology: Topology,
+    limits: Limits,
+    /// Empty while the server is down.
+    shards: Vec<Shard>,
+    disk: Disk<Out>,
+    gates: BTreeMap<ConnId, Gate>,
+    commands: Vec<Command>,
+    pongs: Vec<Out>,
+    /// Events of an earlier life mean nothing to this one.
+    life: u32,
+    turn_planned: bool,
+    sabotage: Sabotage,
+}
+
+impl Server {
+    pub(crate) fn new(topology: Topology, limits: Limits, mutant: Option<Mutant>) -> Self {
+        Self {
+            topology,
+            limits,
+            shards: Vec::new(),
+            disk: Disk::new(),
+            gates: BTreeMap::new(),
+            commands: Vec::new(),
+            pongs: Vec::new(),
+            life: 0,
+            turn_planned: false,
+            sabotage: Sabotage::new(mutant),
+        }
+    }
+
+    pub(crate) const fn is_up(&self) -> bool {
+        !self.shards.is_empty()
+    }
+
+    pub(crate) const fn life(&self) -> u32 {
+        self.life
+    }
+
+    pub(crate) const fn durable(&self) -> &Memory {
+        self.disk.durable()
+    }
+
+    /// Whether nothing is under way inside the server.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.is_up() && self.commands.is_empty() && self.disk.unsynced() == 0
+    }
+
+    /// The process starts on what the disk has.
+    pub(crate) fn start(&mut self, env: &mut Env) {
+        let mut effects = Vec::new();
+        self.shards = (0..self.topology.shards)
+            .map(|shard| {
+                Shard::recover(
+                    ShardId(shard),
+                    self.topology,
+                    self.limits,
+                    env.now.millis(),
+                    self.disk.durable(),
+                    &mut effects,
+                )
+            })
+            .collect();
+        env.note(format_args!("server up, life {}", self.life));
+        env.schedule.plan(env.now, Event::Clock { life: self.life });
+        // What is recovered is durable: it waits for nothing, and comes before all else.
+        self.release(env, effects.into_iter().map(Out::Shard).collect());
+    }
+
+    /// The power goes.
+    pub(crate) fn crash(&mut self, env: &mut Env) {
+        let unsynced = self.disk.unsynced();
+        let survivors = env.rng.index(unsynced + 1);
+        env.note(format_args!(
+            "server down, {survivors} of {unsynced} turns survive"
+        ));
+        env.counters.server_crashes += 1;
+        env.counters.crashes_with_unsynced_turns += u64::from(survivors < unsynced);
+        env.counters.crashes_with_untold_turns += u64::from(survivors > 0);
+        self.disk.crash(survivors);
+        self.sabotage.on_crash(&mut self.disk);
+        for conn in std::mem::take(&mut self.gates).into_keys() {
+            let is_told = !env.rng.one_in(5);
+            net::abandon(env, conn, Side::Server, is_told);
+        }
+        self.shards.clear();
+        self.commands.clear();
+        self.pongs.clear();
+        self.turn_planned = false;
+        self.life += 1;
+    }
+
+    /// A connection was made.
+    pub(crate) fn accept(&mut self, env: &Env, conn: ConnId, device: usize) {
+        self.gates.insert(conn, Gate::new(conn, device, env.now));
+    }
+
+    pub(crate) fn on_bytes(&mut self, env: &mut Env, conn: ConnId, bytes: &[u8]) {
+        let Some(gate) = self.gates.get_mut(&conn) else {
+            return;
+        };
+        let session = gate.session();
+        let asks = gate.on_bytes(env, &self.topology, bytes);
+        let mut is_over = false;
+        for ask in asks {
+            match ask {
+                Ask::Command(command) => self.commands.push(command),
+                Ask::Pong(token) => self.pongs.push(Out::Pong { session, token }),
+                Ask::End => is_over = true,
+            }
+        }
+        self.flush(env);
+        if is_over {
+            self.on_end(env, conn);
+        }
+        self.plan_turn(env);
+    }
+
+    /// A connection is over.
+    pub(crate) fn on_end(&mut self, env: &mut Env, conn: ConnId) {
+        net::close(env, conn, Side::Server);
+        net::ended(env, conn, Side::Server);
+        let Some(gate) = self.gates.remove(&conn) else {
+            return;
+        };
+        if let Some(address) = gate.address() {
+            let session = gate.session();
+            self.tell(env, Command::Detach { session, address });
+        }
+    }
+
+    /// Something else than a connection has a command.
+    pub(crate) fn tell(&mut self, env: &mut Env, command: Command) {
+        self.commands.push(command);
+        self.plan_turn(env);
+    }
+
+    /// Time passes.
+    pub(crate) fn on_clock(&mut self, env: &mut Env) {
+        let silent: Vec<ConnId> = self
+            .gates
+            .values()
+            .filter(|gate| gate.heard.plus_ms(IDLE_MS) < env.now)
+            .map(|gate| gate.conn)
+            .collect();
+        for conn in silent {
+            env.counters.idle_closes += 1;
+            self.close(env, conn, CloseCode::IDLE_TIMEOUT);
+        }
+        let now = env.now.millis();
+        if self.shards.iter().any(|shard| shard.due() <= now) {
+            self.plan_turn(env);
+        }
+        env.plan_in_us(100_000, Event::Clock { life: self.life });
+    }
+
+    /// One turn: everything that has come in, in one batch.
+    pub(crate) fn on_turn(&mut self, env: &mut Env) {
+        self.turn_planned = false;
+        let now = env.now.millis();
+        let (mut batch, mut effects) = (Batch::new(), Vec::new());
+        let mut commands = std::mem::take(&mut self.commands);
+        self.sabotage.on_commands(&mut commands);
+        for (shard, id) in self.shards.iter().zip(0..) {
+            if shard.due() <= now {
+                commands.push(Command::Tick { shard: ShardId(id) });
+            }
+        }
+        for command in commands {
+            let home = usize::from(command.home(&self.topology).0);
+            let view = self.disk.sealed();
+            self.shards[home].apply(now, command, view, &mut batch, &mut effects);
+        }
+        for (shard, id) in self.shards.iter_mut().zip(0..) {
+            if shard.is_dirty() {
+                let seal = Command::Seal { shard: ShardId(id) };
+                shard.apply(now, seal, self.disk.sealed(), &mut batch, &mut effects);
+            }
+        }
+        let mut outs: Vec<Out> = effects.into_iter().map(Out::Shard).collect();
+        outs.append(&mut self.pongs);
+        if self.sabotage.is(Mutant::EffectsBeforeSync) {
+            self.disk.submit(batch, Vec::new());
+            self.release(env, outs);
+        } else if batch.is_empty() && self.disk.unsynced() == 0 {
+            self.release(env, outs);
+        } else {
+            self.disk.submit(batch, outs);
+        }
+        self.start_write(env);
+    }
+
+    /// The write under way is synced.
+    pub(crate) fn on_synced(&mut self, env: &mut Env) {
+        self.sabotage.before_sync(&self.disk);
+        let released = self.disk.synced();
+        self.release(env, released);
+        self.start_write(env);
+    }
+
+    pub(crate) fn on_page(&mut self, env: &mut Env, page: PageRead) {
+        let rows = page.rows.unwrap_or_else(|| self.read(&page.request));
+        env.counters.pages += 1;
+        let Effect::LoadPage {
+            session, address, ..
+        } = page.request
+        else {
+            return;
+        };
+        self.tell(
+            env,
+            Command::Page {
+                session,
+                address,
+                rows,
+            },
+        );
+    }
+
+    fn start_write(&mut self, env: &mut Env) {
+        if self.disk.start() {
+            let slow = env.is_stormy && env.rng.one_in(60);
+            let us = if slow { 1_500_000 } else { 8_000 };
+            let us = env.rng.between(100, us);
+            env.plan_in_us(us, Event::Synced { life: self.life });
+        }
+    }
+
+    fn plan_turn(&mut self, env: &mut Env) {
+        if !self.turn_planned && self.is_up() {
+            self.turn_planned = true;
+            let us = env.rng.between(1, 400);
+            env.plan_in_us(us, Event::Turn { life: self.life });
+        }
+    }
+
+    fn release(&mut self, env: &mut Env, outs: Vec<Out>) {
+        for out in outs {
+            match out {
+                Out::Pong { session, token } => {
+                    if let Some(gate) = self.gates.get_mut(&ConnId(session.0)) {
+                        gate.write(&Frame::Pong(Pong { token }));
+                    }
+                }
+                Out::Shard(effect) => {
+                    for effect in self.sabotage.on_effect(effect) {
+                        self.carry_out(env, effect);
+                    }
+                }
+            }
+        }
+        self.flush(env);
+    }
+
+    fn carry_out(&mut self, env: &mut Env, effect: Effect) {
+        match effect {
+            Effect::Forward(command) => self.tell(env, command),
+            Effect::LoadPage { .. } => self.load(env, effect),
+            Effect::Close { session, code } => {
+                env.counters.replaced += u64::from(code == CloseCode::REPLACED);
+                self.close(env, ConnId(session.0), code);
+            }
+            Effect::Frame { session, reply } => {
+                if let Some(gate) = self.gates.get_mut(&ConnId(session.0)) {
+                    reply_to(gate, env, reply);
+                }
+            }
+            Effect::Event {
+                session,
+                position,
+                kind,
+                body_crc,
+                body,
+            } => {
+                if let Some(gate) = self.gates.get_mut(&ConnId(session.0)) {
+                    let mut head = bytes::BytesMut::new();
+                    Writer::new(&mut head).position(position);
+                    codec::encode_parts(kind, &head, &body, body_crc, &mut gate.out);
+                }
+            }
+        }
+    }
+
+    /// A reader takes its time: the rows are those of the beginning of it, or of the end.
+    fn load(&self, env: &mut Env, request: Effect) {
+        let rows = env.rng.one_in(2).then(|| self.read(&request));
+        let us = env.rng.between(50, 30_000);
+        let page = PageRead { request, rows };
+        let life = self.life;
+        env.plan_in_us(us, Event::Page { life, page });
+    }
+
+    fn read(&self, request: &Effect) -> Vec<(Position, Bytes)> {
+        let Effect::LoadPage {
+            address,
+            from,
+            rows_max,
+            bytes_max,
+            ..
+        } = request
+        else {
+            return Vec::new();
+        };
+        let shard = self.topology.shard_of_user(address.user);
+        let from = inbox::key(shard, *address, *from);
+        let to = inbox::key(shard, *address, Position(u64::MAX));
+        let rows = self.disk.durable().scan(&from, &to, *rows_max, *bytes_max);
+        rows.into_iter()
+            .filter_map(|(key, value)| Some((inbox::position_of(&key)?, value)))
+            .collect()
+    }
+
+    fn close(&mut self, env: &mut Env, conn: ConnId, code: CloseCode) {
+        if let Some(gate) = self.gates.get_mut(&conn) {
+            gate.say_goodbye(code);
+            let out = gate.out.split();
+            net::write(env, conn, Side::Server, &out);
+        }
+        self.on_end(env, conn);
+    }
+
+    fn flush(&mut self, env: &mut Env) {
+        for gate in self.gates.values_mut() {
+            let out = gate.out.split();
+            net::write(env, gate.conn, Side::Server, &out);
+        }
+    }
+
+    /// The connection a device has, if it is ready.
+    pub(crate) fn is_ready(&self, address: Address) -> bool {
+        let mut gates = self.gates.values();
+        gates.any(|gate| gate.phase == Phase::Ready(address))
+    }
+}
+
+fn reply_to(gate: &mut Gate, env: &Env, reply: Reply) {
+    match reply {
+        Reply::Registered(address) => {
+            gate.phase = Phase::Auth;
+            gate.write(&Frame::Registered(martlet_protocol::frame::Registered {
+                address,
+            }));
+        }
+        Reply::Ready {
+            epoch,
+            cursor,
+            tail,
+        } => gate.greet(env.now, (epoch, cursor, tail)),
+        Reply::Found(found) => gate.write(&Frame::Found(Found {
+            request: found.request,
+            user: found.user,
+            handle: &found.handle,
+        })),
+        Reply::Sent(sent) => {
+            gate.write(&Frame::Sent(Sent {
+                message_id: sent.message_id,
+                timestamp: sent.timestamp,
+                devices: sent.devices,
+            }));
+            gate.answered();
+        }
+        Reply::Nack(nack) => {
+            gate.write(&Frame::Nack(nack));
+            if nack.of == Kind::SEND {
+                gate.answered();
+            }
+        }
+        Reply::State(state) => gate.write(&Frame::State(state)),
+        Reply::Gap(gap) => gate.write(&Frame::Gap(gap)),
+        Reply::CaughtUp(mark) => gate.write(&Frame::CaughtUp(mark)),
+    }
+}
