@@ -229,6 +229,40 @@ fn a_gap_may_hide_receipts_of_a_message_whose_answer_was_lost_too() {
 }
 
 #[test]
+fn after_a_gap_no_watermark_is_believed_about_what_was_open_then() {
+    with_two_sent(
+        1,
+        "
+        srv GAP 1 1
+          net ACK 1
+          net STATUS m1
+          net STATUS m2
+          ev gap 1 1 expired
+        srv RECEIPT 2 delivered 7 100010
+          net ACK 2
+        crash
+          net dial home:1
+        login 5 2
+          net STATUS m1
+          net STATUS m2
+          ev online home:1
+        srv STATE 1 m1 expired 100000
+          answer status m1
+          ev expired m1 bob
+        srv STATE 2 m2 delivered 100010
+          answer status m2
+          ev delivered m2 bob
+        srv RECEIPT 3 read 7 100010
+          net ACK 3
+          net STATUS m2
+        srv STATE 3 m2 read 100010
+          answer status m2
+          ev read m2 bob
+        ",
+    );
+}
+
+#[test]
 fn a_receipt_of_a_newer_version_is_acknowledged_and_changes_nothing() {
     with_two_sent(
         1,

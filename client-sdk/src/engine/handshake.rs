@@ -133,8 +133,10 @@ impl Core {
         };
         if known.epoch != place.epoch || known.cursor < place.cursor {
             identity.place = place;
-            self.note_missing(tx, known, place)?;
+            self.note_missing(tx, now, known, place)?;
         }
+        // What was asked on an earlier connection, or by an earlier process, may have no answer.
+        self.ask_in_doubt(tx)?;
         self.decoder.set_frame_bytes_max(FRAME_BYTES_MAX);
         self.link = Link::Ready(Live::new(now, ready));
         self.dial.ready(now);
@@ -147,6 +149,7 @@ impl Core {
     fn note_missing(
         &mut self,
         tx: &Tx<'_>,
+        now: Millis,
         known: StreamPlace,
         place: StreamPlace,
     ) -> Result<(), StoreError> {
@@ -164,7 +167,7 @@ impl Core {
             reason: GapReason::Restored,
         };
         self.notices.store(tx, &gap)?;
-        self.ask_about_undelivered(tx)
+        self.doubt(tx, now)
     }
 
     /// REGISTER or AUTH was refused.

@@ -88,7 +88,12 @@ impl Core {
         }
     }
 
-    pub(super) fn on_gap(&mut self, tx: &Tx<'_>, gap: &frame::Gap) -> Result<(), Fault> {
+    pub(super) fn on_gap(
+        &mut self,
+        tx: &Tx<'_>,
+        now: Millis,
+        gap: &frame::Gap,
+    ) -> Result<(), Fault> {
         if !self.step(gap.from, gap.to)? {
             return Ok(());
         }
@@ -98,14 +103,19 @@ impl Core {
             reason: gap.reason.into(),
         };
         self.notices.store(tx, &notice)?;
-        self.ask_about_undelivered(tx)?;
+        self.doubt(tx, now)?;
         Ok(())
     }
 
     /// What is missing may have been receipts: the states are asked for one by one.
-    pub(super) fn ask_about_undelivered(&mut self, tx: &Tx<'_>) -> Result<(), StoreError> {
-        let rows_max = u32::try_from(statuses::OPEN_MAX).unwrap_or(u32::MAX);
-        for id in tx.own_undelivered(rows_max)? {
+    pub(super) fn doubt(&mut self, tx: &Tx<'_>, now: Millis) -> Result<(), StoreError> {
+        tx.doubt_undelivered(self.server_time(now))?;
+        self.ask_in_doubt(tx)
+    }
+
+    /// Asks the server about messages of which no watermark is believed.
+    pub(super) fn ask_in_doubt(&mut self, tx: &Tx<'_>) -> Result<(), StoreError> {
+        for id in tx.in_doubt(statuses::OPEN_MAX)? {
             self.statuses.want(id);
         }
         Ok(())

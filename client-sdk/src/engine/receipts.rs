@@ -5,6 +5,7 @@ use martlet_protocol::{Millis, State, Timestamp};
 
 use super::notices::Answer;
 use super::state::{Core, Fault};
+use super::statuses::OPEN_MAX;
 use crate::error::StoreError;
 use crate::event::MessageState;
 use crate::local::{MessageRow, Notice, Tx};
@@ -86,6 +87,10 @@ impl Core {
         }
         for mut row in tx.own_below(contact, device, target, up_to)? {
             self.advance(tx, &mut row, target, at)?;
+        }
+        // Where a FACT may have been missed a watermark is only a reason to ask.
+        for id in tx.in_doubt_below(contact, target, up_to, OPEN_MAX)? {
+            self.statuses.want(id);
         }
         Ok(())
     }

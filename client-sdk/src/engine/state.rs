@@ -199,7 +199,7 @@ impl Core {
             Frame::Event(event) => self.on_event(tx, now, &event)?,
             Frame::Receipt(receipt) => self.on_receipt(tx, &receipt)?,
             Frame::Fact(fact) => self.on_fact(tx, &fact)?,
-            Frame::Gap(gap) => self.on_gap(tx, &gap)?,
+            Frame::Gap(gap) => self.on_gap(tx, now, &gap)?,
             Frame::CaughtUp(caught_up) => {
                 if let Some(live) = self.live() {
                     live.caught_up = true;

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, btree_map::Entry};
 use martlet_protocol::{MessageId, Millis};
 
 /// Most questions that wait. A gap in a long outbox asks about the newest messages only.
-pub(super) const OPEN_MAX: usize = 256;
+pub(super) const OPEN_MAX: u32 = 256;
 /// Most questions under way.
 const ASKED_MAX: usize = 16;
 
@@ -25,7 +25,7 @@ pub(super) struct Statuses {
 impl Statuses {
     /// Asks, unless it is asked already or too much is asked.
     pub(super) fn want(&mut self, id: MessageId) {
-        let full = self.open.len() >= OPEN_MAX;
+        let full = self.open.len() >= OPEN_MAX as usize;
         if let Entry::Vacant(vacant) = self.open.entry(id)
             && !full
         {

@@ -159,7 +159,8 @@ impl Tx<'_> {
     }
 
     /// Own messages of a conversation in state sent, and also delivered ones when `target` is
-    /// read, up to a timestamp, for which no FACT of `device` was seen; oldest first.
+    /// read, up to a timestamp, for which no FACT of `device` was seen and none may have been
+    /// missed; oldest first.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -175,7 +176,8 @@ impl Tx<'_> {
              WHERE contact = ?1 AND direction = 0 AND state < 3
              AND state BETWEEN 1 AND ?2 AND timestamp <= ?3
              AND NOT EXISTS
-                 (SELECT 1 FROM facts WHERE facts.seq = messages.seq AND facts.device = ?4)
+                 (SELECT 1 FROM facts
+                  WHERE facts.seq = messages.seq AND facts.device IN (?4, 0))
              ORDER BY timestamp",
             (
                 contact.0,
@@ -255,20 +257,6 @@ impl Tx<'_> {
              WHERE id = ?1 AND direction = 1 AND contact = ?2",
             (id.0.as_slice(), contact.0),
             |row| Ok((DeviceId(row.get(0)?), Timestamp(from_sql(row.get(1)?)))),
-        )
-    }
-
-    /// Own messages not delivered, newest first: what a gap may have left without news. One without
-    /// an answer is among them: the server may have it, and its receipts may have come and gone.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn own_undelivered(&self, rows_max: u32) -> Result<Vec<MessageId>, StoreError> {
-        self.all(
-            "SELECT id FROM messages WHERE direction = 0 AND state < 3 AND state <= 1
-             ORDER BY seq DESC LIMIT ?1",
-            [rows_max],
-            |row| read_id(row, 0),
         )
     }
 }

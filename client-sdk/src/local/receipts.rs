@@ -1,10 +1,10 @@
 //! What the recipient's devices have said: facts about one message, watermarks about all up to one.
 
-use martlet_protocol::{DeviceId, Millis, Timestamp};
+use martlet_protocol::{DeviceId, MessageId, Millis, Timestamp};
 
 use super::contacts::ContactId;
 use super::db::{Tx, from_sql, to_sql};
-use super::messages::{Seq, read_state, state_code};
+use super::messages::{Seq, read_id, read_state, state_code};
 use crate::error::StoreError;
 use crate::event::MessageState;
 
@@ -68,7 +68,8 @@ impl Tx<'_> {
         self.all(
             "SELECT state, at FROM watermarks
              WHERE contact = ?1 AND up_to >= ?2 AND NOT EXISTS
-                 (SELECT 1 FROM facts WHERE facts.seq = ?3 AND facts.device = watermarks.device)
+                 (SELECT 1 FROM facts
+                  WHERE facts.seq = ?3 AND facts.device IN (watermarks.device, 0))
              ORDER BY state, at",
             (contact.0, to_sql(timestamp.0), seq.0),
             |row| {
@@ -97,6 +98,56 @@ impl Tx<'_> {
             (seq.0, device.0, ended.map_or(0, state_code), to_sql(at.0)),
         )?;
         Ok(())
+    }
+
+    /// Something is missing from the stream, and it may have been FACTs: from now on no watermark
+    /// is believed about any message that is not delivered, one without an answer included. Only
+    /// the server's word about each of them is. Noted as a fact of device 0, which no device is.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn doubt_undelivered(&self, at: Millis) -> Result<(), StoreError> {
+        self.execute(
+            "INSERT OR IGNORE INTO facts (seq, device, ended, at)
+             SELECT seq, 0, 0, ?1 FROM messages WHERE direction = 0 AND state < 3 AND state <= 1",
+            [to_sql(at.0)],
+        )?;
+        Ok(())
+    }
+
+    /// Messages in doubt that are not delivered, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn in_doubt(&self, rows_max: u32) -> Result<Vec<MessageId>, StoreError> {
+        self.all(
+            "SELECT id FROM messages WHERE direction = 0 AND state < 3 AND state <= 1
+             AND EXISTS (SELECT 1 FROM facts WHERE facts.seq = messages.seq AND facts.device = 0)
+             ORDER BY seq DESC LIMIT ?1",
+            [rows_max],
+            |row| read_id(row, 0),
+        )
+    }
+
+    /// Messages in doubt that a watermark would move to `target`, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn in_doubt_below(
+        &self,
+        contact: ContactId,
+        target: MessageState,
+        up_to: Timestamp,
+        rows_max: u32,
+    ) -> Result<Vec<MessageId>, StoreError> {
+        self.all(
+            "SELECT id FROM messages
+             WHERE contact = ?1 AND direction = 0 AND state < 3 AND state < ?2 AND timestamp <= ?3
+             AND EXISTS (SELECT 1 FROM facts WHERE facts.seq = messages.seq AND facts.device = 0)
+             ORDER BY seq DESC LIMIT ?4",
+            (contact.0, state_code(target), to_sql(up_to.0), rows_max),
+            |row| read_id(row, 0),
+        )
     }
 
     /// On how many of the devices that had the message in their inbox it ended without being

@@ -62,7 +62,8 @@ CREATE TABLE outbox (
 ) STRICT;
 CREATE INDEX outbox_contact ON outbox (contact);
 
-CREATE TABLE facts (                     -- own messages that a FACT of this device has named
+CREATE TABLE facts (                     -- own messages that a FACT of this device has named;
+                                         -- device 0: a gap may have hidden one
     seq INTEGER NOT NULL REFERENCES messages,
     device INTEGER NOT NULL,
     ended INTEGER NOT NULL,              -- the state in which it ended undelivered, or 0
