@@ -285,10 +285,10 @@ impl Engine {
     }
 
     /// Whether the server has everything that this home has to tell it: each own message has its
-    /// answer, and each mark of what was read has arrived.
+    /// answer, and each mark of what was read is recorded.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.core.outbox.len() == 0 && self.core.reads.have_arrived()
+        self.core.outbox.len() == 0 && self.core.reads.is_empty()
     }
 
     /// Whether the server has accepted this device's connection, or may without a person's help.

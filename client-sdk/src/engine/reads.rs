@@ -1,7 +1,5 @@
-//! READs until the server has them for good. A READ has no answer, so PINGs take its place: the
-//! server answers in the order of what it reads, so the first PONG says that the READ has arrived
-//! and was not refused. It may answer before it has recorded it, so a READ is forgotten only when
-//! the same server still answers a while later. Until then a new connection repeats it: that
+//! READs until the server has them for good. A READ has no answer, so a PING follows it: its PONG
+//! comes when what stood before it is durable. Until then a new connection repeats the READ, which
 //! changes nothing.
 
 use std::collections::BTreeMap;
@@ -9,10 +7,6 @@ use std::collections::BTreeMap;
 use martlet_protocol::{MessageId, Millis};
 
 use crate::local::{ContactId, PendingRead};
-
-/// How much longer than it takes to record a READ the same server must have been there, in
-/// milliseconds.
-const RECORDED_MS: u64 = 2_000;
 
 #[derive(Clone, Copy, Debug)]
 struct Open {
@@ -26,10 +20,6 @@ enum Stage {
     Waiting(Millis),
     /// Sent, with a PING of this token behind it.
     Sent(u64),
-    /// Arrived: the PONG came at this time.
-    Arrived(Millis),
-    /// A PING of this token asks whether the same server is still there.
-    Confirming(u64),
 }
 
 #[derive(Debug, Default)]
@@ -64,29 +54,10 @@ impl Reads {
         departures
     }
 
-    /// Whether a PING with this token is to confirm READs that arrived a while ago.
-    pub(super) fn confirm(&mut self, now: Millis, token: u64) -> bool {
-        let mut asks = false;
-        for open in self.open.values_mut() {
-            if matches!(open.stage, Stage::Arrived(at) if at.plus(RECORDED_MS) <= now) {
-                open.stage = Stage::Confirming(token);
-                asks = true;
-            }
-        }
-        asks
-    }
-
     /// A PONG has come: returns the READs that the server has for good.
-    pub(super) fn answered(&mut self, now: Millis, token: u64) -> Vec<PendingRead> {
-        for open in self
-            .open
-            .values_mut()
-            .filter(|open| open.stage == Stage::Sent(token))
-        {
-            open.stage = Stage::Arrived(now);
-        }
-        let confirmed = |open: &Open| open.stage == Stage::Confirming(token);
-        let finished = self.open.extract_if(.., |_, open| confirmed(open));
+    pub(super) fn answered(&mut self, token: u64) -> Vec<PendingRead> {
+        let recorded = |open: &Open| open.stage == Stage::Sent(token);
+        let finished = self.open.extract_if(.., |_, open| recorded(open));
         finished.map(|(_, open)| open.read).collect()
     }
 
@@ -104,10 +75,9 @@ impl Reads {
         }
     }
 
-    /// Whether all have arrived.
-    pub(super) fn have_arrived(&self) -> bool {
-        let under_way = |stage| matches!(stage, Stage::Waiting(_) | Stage::Sent(_));
-        !self.open.values().any(|open| under_way(open.stage))
+    /// Whether the server has all of them.
+    pub(super) fn is_empty(&self) -> bool {
+        self.open.is_empty()
     }
 
     pub(super) fn disconnected(&mut self) {
@@ -116,12 +86,11 @@ impl Reads {
         }
     }
 
-    /// When a refused READ may be repeated, or one that has arrived is to be confirmed.
+    /// When a refused READ may be repeated.
     pub(super) fn due(&self, now: Millis) -> Option<Millis> {
         let due = self.open.values().filter_map(|open| match open.stage {
             Stage::Waiting(not_before) => Some(not_before),
-            Stage::Arrived(at) => Some(at.plus(RECORDED_MS)),
-            Stage::Sent(_) | Stage::Confirming(_) => None,
+            Stage::Sent(_) => None,
         });
         due.filter(|at| *at > now).min()
     }
@@ -141,22 +110,19 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_is_repeated_until_the_server_is_still_there_after_recording_it() {
+    fn a_mark_is_repeated_until_the_pong_behind_it_comes() {
         let mut reads = Reads::default();
         reads.push(read(1, 1));
         assert_eq!(reads.depart(Millis(0), 7), [read(1, 1)]);
-        assert!(!reads.have_arrived());
-        assert_eq!(reads.answered(Millis(10), 7), []);
-        assert!(reads.have_arrived());
+        assert_eq!(reads.answered(6), []);
         reads.disconnected();
         assert_eq!(reads.depart(Millis(20), 8), [read(1, 1)]);
-        assert_eq!(reads.answered(Millis(30), 8), []);
-        assert!(!reads.confirm(Millis(29 + RECORDED_MS), 9));
-        assert_eq!(reads.due(Millis(30)), Some(Millis(30 + RECORDED_MS)));
-        assert!(reads.confirm(Millis(30 + RECORDED_MS), 9));
-        assert_eq!(reads.answered(Millis(3_000), 9), [read(1, 1)]);
+        assert_eq!(reads.answered(7), [], "a PONG of the connection before");
+        assert!(!reads.is_empty());
+        assert_eq!(reads.answered(8), [read(1, 1)]);
+        assert!(reads.is_empty());
         reads.disconnected();
-        assert_eq!(reads.depart(Millis(3_000), 10), []);
+        assert_eq!(reads.depart(Millis(30), 9), []);
     }
 
     #[test]
@@ -165,19 +131,17 @@ mod tests {
         reads.push(read(1, 1));
         reads.depart(Millis(0), 7);
         reads.push(read(1, 2));
-        reads.answered(Millis(0), 7);
-        assert!(!reads.have_arrived());
+        assert_eq!(reads.answered(7), []);
         assert_eq!(reads.depart(Millis(0), 8), [read(1, 2)]);
     }
 
     #[test]
-    fn a_mark_that_was_refused_for_now_is_sent_again_and_not_taken_for_arrived() {
+    fn a_mark_that_was_refused_for_now_is_sent_again_and_not_taken_for_recorded() {
         let mut reads = Reads::default();
         reads.push(read(1, 1));
         reads.depart(Millis(0), 7);
         reads.refused(read(1, 1).id, Millis(50));
-        reads.answered(Millis(0), 7);
-        assert!(!reads.have_arrived());
+        assert_eq!(reads.answered(7), []);
         assert_eq!(reads.due(Millis(0)), Some(Millis(50)));
         assert_eq!(reads.depart(Millis(50), 8), [read(1, 1)]);
     }

@@ -124,7 +124,7 @@ impl Core {
     fn pump_reads(&mut self, tx: &Tx<'_>, now: Millis) -> Result<(), StoreError> {
         let token = self.requests + 1;
         let reads = self.reads.depart(now, token);
-        let asks = self.reads.confirm(now, token) || !reads.is_empty();
+        let asks = !reads.is_empty();
         for read in reads {
             let Some(user) = tx.contact(read.contact)?.user else {
                 continue;
@@ -260,13 +260,8 @@ impl Core {
         Ok(())
     }
 
-    pub(super) fn on_pong(
-        &mut self,
-        tx: &Tx<'_>,
-        now: Millis,
-        token: u64,
-    ) -> Result<(), StoreError> {
-        for read in self.reads.answered(now, token) {
+    pub(super) fn on_pong(&mut self, tx: &Tx<'_>, token: u64) -> Result<(), StoreError> {
+        for read in self.reads.answered(token) {
             tx.finish_read(&read)?;
         }
         Ok(())

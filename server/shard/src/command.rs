@@ -90,6 +90,10 @@ pub enum Command {
         session: SessionId,
         /// The sender.
         from: Address,
+        /// Whether the sender's account has other devices
+        /// ([`Shard::has_siblings`](crate::Shard::has_siblings)): then its own shard places their
+        /// copies before SENT is told; else nothing is left to do but to tell it.
+        has_siblings: bool,
         /// The message.
         request: SendRequest,
     },
@@ -157,6 +161,15 @@ pub enum Command {
         address: Address,
         /// How much more.
         credit: Credit,
+    },
+    /// A device asks for a sign that all it has said before is durable.
+    Ping {
+        /// Its connection.
+        session: SessionId,
+        /// The device.
+        address: Address,
+        /// Comes back in the answer.
+        token: u64,
     },
     /// A sender asks where its message to an account of this shard stands.
     Status {
@@ -265,6 +278,7 @@ impl Command {
             | Self::Read { address, .. }
             | Self::Refuse { address, .. }
             | Self::Credit { address, .. }
+            | Self::Ping { address, .. }
             | Self::Page { address, .. } => topology.shard_of_user(address.user),
             Self::Send { request, .. } => topology.shard_of_user(request.to),
             Self::Accepted { from, .. } => topology.shard_of_user(from.user),

@@ -72,6 +72,11 @@ pub enum Reply {
         /// The newest position.
         tail: Position,
     },
+    /// A PING's answer: what its sender said before is durable.
+    Pong {
+        /// The PING's token.
+        token: u64,
+    },
     /// A LOOKUP's answer.
     Found(LookupAnswer),
     /// The message is durable wherever it has to be.

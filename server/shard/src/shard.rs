@@ -4,7 +4,7 @@ use martlet_protocol::{Address, Millis};
 use martlet_store::{Batch, ShardId, View};
 
 use crate::command::Command;
-use crate::effect::Effect;
+use crate::effect::{Effect, Reply};
 use crate::handle;
 use crate::limits::Limits;
 use crate::state::State;
@@ -46,7 +46,10 @@ impl Shard {
     }
 
     /// Decides about one command. See [`Effect`] for when the effects may be carried out.
-    #[expect(clippy::too_many_lines, reason = "one arm for each command, and nothing else")]
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one arm for each command, and nothing else"
+    )]
     pub fn apply(
         &mut self,
         now: Millis,
@@ -107,9 +110,10 @@ impl Shard {
             Command::Send {
                 session,
                 from,
+                has_siblings,
                 request,
             } => {
-                handle::send::send(state, turn, session, from, request);
+                handle::send::send(state, turn, (session, from), has_siblings, request);
             }
             Command::Decline {
                 session,
@@ -158,6 +162,9 @@ impl Shard {
                 credit,
             } => {
                 handle::attach::credit(state, turn, session, address, credit);
+            }
+            Command::Ping { session, token, .. } => {
+                turn.reply(session, Reply::Pong { token });
             }
             Command::Status {
                 session,
@@ -208,6 +215,12 @@ impl Shard {
         sweep
             .min(pause.unwrap_or(sweep))
             .min(self.state.expiry_due.unwrap_or(sweep))
+    }
+
+    /// Whether the account of a device has others: what [`Command::Send`] must say of its sender.
+    pub fn has_siblings(&mut self, view: &dyn View, address: Address) -> bool {
+        let account = self.state.account(view, address.user);
+        account.is_some_and(|account| account.devices.len() > 1)
     }
 
     /// The public key of a device, for the driver to verify a signature with.

@@ -14,6 +14,7 @@ use martlet_protocol::version::{Features, VERSION_MAX};
 use martlet_protocol::{Address, CloseCode, Kind, Position};
 use martlet_shard::{Command, SendRequest, SessionId, Topology};
 
+use crate::brief::Brief;
 use crate::env::Env;
 use crate::net::ConnId;
 use crate::schedule::Time;
@@ -57,8 +58,6 @@ pub(crate) enum Phase {
 #[derive(Debug)]
 pub(crate) enum Ask {
     Command(Command),
-    /// A PONG waits for what came before it, or it would prove nothing.
-    Pong(u64),
     /// The client says goodbye.
     End,
 }
@@ -131,6 +130,7 @@ impl Gate {
         frame: &Frame<'_>,
         frame_bytes: u64,
     ) -> Option<Ask> {
+        env.note(format_args!("{} says {}", self.device, Brief(frame)));
         match (self.phase, frame) {
             (_, Frame::Close(_)) => Some(Ask::End),
             (Phase::Hello, Frame::Hello(_)) => {
@@ -184,7 +184,11 @@ impl Gate {
     ) -> Option<Ask> {
         let session = self.session();
         let command = match frame {
-            Frame::Ping(ping) => return Some(Ask::Pong(ping.token)),
+            Frame::Ping(ping) => Command::Ping {
+                session,
+                address,
+                token: ping.token,
+            },
             Frame::Send(send) => self.on_send(env, address, send, frame_bytes),
             Frame::Ack(ack) => Command::Ack {
                 session,
@@ -260,6 +264,8 @@ impl Gate {
         Command::Send {
             session: self.session(),
             from,
+            // The server knows, and says when it hands this on.
+            has_siblings: false,
             request: SendRequest {
                 message_id: send.message_id,
                 to: send.to,

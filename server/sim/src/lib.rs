@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod brief;
 mod counters;
 mod device;
 mod disk;
@@ -33,4 +34,4 @@ mod world;
 
 pub use counters::Counters;
 pub use mutant::Mutant;
-pub use run::{Report, run, run_mutant};
+pub use run::{LINES, Report, run, run_keeping, run_mutant};

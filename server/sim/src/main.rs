@@ -1,18 +1,27 @@
-//! `sim --seed N`, or `sim --seeds N [--from S]`: plays seeds and says which promise broke.
+//! `sim --seed N`, or `sim --seeds N [--from S]`: plays seeds and says which promise broke. With
+//! `--lines N` it shows so many lines of what led to that.
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use martlet_sim::{Counters, run};
+use martlet_sim::{Counters, LINES, run_keeping};
+
+/// What is to be played.
+#[derive(Clone, Copy, Debug)]
+struct Order {
+    from: u64,
+    seeds: u64,
+    lines: usize,
+}
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let Some((from, seeds)) = parse(&arguments) else {
-        let usage = "usage: sim --seed N | sim --seeds COUNT [--from SEED]";
+    let Some(order) = parse(&arguments) else {
+        let usage = "usage: sim (--seed SEED | --seeds COUNT [--from SEED]) [--lines COUNT]";
         let _ = writeln!(io::stderr(), "{usage}");
         return ExitCode::from(2);
     };
-    match play(from, seeds) {
+    match play(order) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         // Nobody reads any more: what is left to say has no listener.
@@ -20,27 +29,29 @@ fn main() -> ExitCode {
     }
 }
 
-/// The first seed and how many.
-fn parse(arguments: &[String]) -> Option<(u64, u64)> {
-    let (mut seed, mut seeds, mut from) = (None, None, 0);
+fn parse(arguments: &[String]) -> Option<Order> {
+    let (mut seed, mut seeds, mut from, mut lines) = (None, None, 0, LINES);
     let mut rest = arguments.iter();
     while let Some(name) = rest.next() {
-        let value = rest.next()?.parse().ok()?;
+        let value: u64 = rest.next()?.parse().ok()?;
         match name.as_str() {
             "--seed" => seed = Some(value),
             "--seeds" => seeds = Some(value),
             "--from" => from = value,
+            "--lines" => lines = usize::try_from(value).ok()?,
             _ => return None,
         }
     }
-    match (seed, seeds) {
-        (Some(seed), None) => Some((seed, 1)),
-        (None, Some(seeds)) => Some((from, seeds)),
-        _ => None,
-    }
+    let (from, seeds) = match (seed, seeds) {
+        (Some(seed), None) => (seed, 1),
+        (None, Some(seeds)) => (from, seeds),
+        _ => return None,
+    };
+    Some(Order { from, seeds, lines })
 }
 
-fn play(from: u64, seeds: u64) -> io::Result<bool> {
+fn play(order: Order) -> io::Result<bool> {
+    let Order { from, seeds, lines } = order;
     let mut out = io::stdout();
     let mut total = Counters::default();
     let mut failed = 0;
@@ -48,7 +59,7 @@ fn play(from: u64, seeds: u64) -> io::Result<bool> {
         // Before the run: a run that panics has said which it is.
         write!(out, "seed {seed} ")?;
         out.flush()?;
-        let report = run(seed);
+        let report = run_keeping(seed, lines);
         total.add(&report.counters);
         writeln!(
             out,

@@ -7,7 +7,7 @@ use crate::mutant::Mutant;
 use crate::world::World;
 
 /// How many lines of the trace a report of a broken promise shows.
-const LINES: usize = 60;
+pub const LINES: usize = 60;
 
 /// What became of one seed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,16 +28,21 @@ pub struct Report {
 
 /// Plays a seed.
 pub fn run(seed: u64) -> Report {
-    play(seed, None)
+    play(seed, None, LINES)
+}
+
+/// Plays a seed, and keeps so many lines of its trace if it breaks a promise.
+pub fn run_keeping(seed: u64, lines: usize) -> Report {
+    play(seed, None, lines)
 }
 
 /// Plays a seed against a server that is wrong on purpose.
 pub fn run_mutant(seed: u64, mutant: Mutant) -> Report {
-    play(seed, Some(mutant))
+    play(seed, Some(mutant), LINES)
 }
 
-fn play(seed: u64, mutant: Option<Mutant>) -> Report {
-    let (trace, counters, ledger) = World::new(seed, mutant, LINES).run();
+fn play(seed: u64, mutant: Option<Mutant>, lines: usize) -> Report {
+    let (trace, counters, ledger) = World::new(seed, mutant, lines).run();
     let violations = ledger.violations().to_vec();
     let newest = trace.newest().map(str::to_owned);
     let newest = if violations.is_empty() {

@@ -85,11 +85,13 @@ impl Sabotage {
             (None, effect) => vec![effect],
             (Some(mutant), Effect::Forward(command)) => vec![self.on_forward(mutant, command)],
             (Some(mutant), item @ Effect::Event { .. }) => self.on_item(mutant, item),
-            (Some(Mutant::GapSwallowed), Effect::Frame { reply, .. })
-                if matches!(reply, Reply::Gap(_)) =>
-            {
-                Vec::new()
-            }
+            (
+                Some(Mutant::GapSwallowed),
+                Effect::Frame {
+                    reply: Reply::Gap(_),
+                    ..
+                },
+            ) => Vec::new(),
             (Some(_), effect) => vec![effect],
         }
     }

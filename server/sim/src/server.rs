@@ -6,7 +6,7 @@ use bytes::Bytes;
 use martlet_protocol::frame::{Found, Frame, Pong, Sent};
 use martlet_protocol::wire::Writer;
 use martlet_protocol::{Address, CloseCode, Kind, Position, codec};
-use martlet_shard::{Command, Effect, Limits, Reply, SessionId, Shard, Topology};
+use martlet_shard::{Command, Effect, Limits, Reply, Shard, Topology};
 use martlet_store::keys::inbox;
 use martlet_store::{Batch, Memory, ShardId, View};
 
@@ -18,13 +18,6 @@ use crate::net::{self, ConnId, Side};
 use crate::sabotage::Sabotage;
 use crate::schedule::{Event, PageRead};
 
-/// Something that waits for a sync.
-#[derive(Debug)]
-pub(crate) enum Out {
-    Shard(Effect),
-    Pong { session: SessionId, token: u64 },
-}
-
 /// The server, up or down.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -32,10 +25,9 @@ pub(crate) struct Server {
     limits: Limits,
     /// Empty while the server is down.
     shards: Vec<Shard>,
-    disk: Disk<Out>,
+    disk: Disk<Effect>,
     gates: BTreeMap<ConnId, Gate>,
     commands: Vec<Command>,
-    pongs: Vec<Out>,
     /// Events of an earlier life mean nothing to this one.
     life: u32,
     turn_planned: bool,
@@ -51,7 +43,6 @@ impl Server {
             disk: Disk::new(),
             gates: BTreeMap::new(),
             commands: Vec::new(),
-            pongs: Vec::new(),
             life: 0,
             turn_planned: false,
             sabotage: Sabotage::new(mutant),
@@ -68,6 +59,11 @@ impl Server {
 
     pub(crate) const fn durable(&self) -> &Memory {
         self.disk.durable()
+    }
+
+    /// How many turns a crash could take back now.
+    pub(crate) fn unsynced(&self) -> usize {
+        self.disk.unsynced()
     }
 
     /// Whether nothing is under way inside the server.
@@ -93,7 +89,7 @@ impl Server {
         env.note(format_args!("server up, life {}", self.life));
         env.schedule.plan(env.now, Event::Clock { life: self.life });
         // What is recovered is durable: it waits for nothing, and comes before all else.
-        self.release(env, effects.into_iter().map(Out::Shard).collect());
+        self.release(env, effects);
     }
 
     /// The power goes.
@@ -114,7 +110,6 @@ impl Server {
         }
         self.shards.clear();
         self.commands.clear();
-        self.pongs.clear();
         self.turn_planned = false;
         self.life += 1;
     }
@@ -128,13 +123,11 @@ impl Server {
         let Some(gate) = self.gates.get_mut(&conn) else {
             return;
         };
-        let session = gate.session();
         let asks = gate.on_bytes(env, &self.topology, bytes);
         let mut is_over = false;
         for ask in asks {
             match ask {
                 Ask::Command(command) => self.commands.push(command),
-                Ask::Pong(token) => self.pongs.push(Out::Pong { session, token }),
                 Ask::End => is_over = true,
             }
         }
@@ -195,9 +188,16 @@ impl Server {
                 commands.push(Command::Tick { shard: ShardId(id) });
             }
         }
-        for command in commands {
-            let home = usize::from(command.home(&self.topology).0);
+        for mut command in commands {
             let view = self.disk.sealed();
+            if let Command::Send {
+                from, has_siblings, ..
+            } = &mut command
+            {
+                let home = usize::from(self.topology.shard_of_user(from.user).0);
+                *has_siblings = self.shards[home].has_siblings(view, *from);
+            }
+            let home = usize::from(command.home(&self.topology).0);
             self.shards[home].apply(now, command, view, &mut batch, &mut effects);
         }
         for (shard, id) in self.shards.iter_mut().zip(0..) {
@@ -206,15 +206,13 @@ impl Server {
                 shard.apply(now, seal, self.disk.sealed(), &mut batch, &mut effects);
             }
         }
-        let mut outs: Vec<Out> = effects.into_iter().map(Out::Shard).collect();
-        outs.append(&mut self.pongs);
         if self.sabotage.is(Mutant::EffectsBeforeSync) {
             self.disk.submit(batch, Vec::new());
-            self.release(env, outs);
+            self.release(env, effects);
         } else if batch.is_empty() && self.disk.unsynced() == 0 {
-            self.release(env, outs);
+            self.release(env, effects);
         } else {
-            self.disk.submit(batch, outs);
+            self.disk.submit(batch, effects);
         }
         self.start_write(env);
     }
@@ -263,19 +261,10 @@ impl Server {
         }
     }
 
-    fn release(&mut self, env: &mut Env, outs: Vec<Out>) {
-        for out in outs {
-            match out {
-                Out::Pong { session, token } => {
-                    if let Some(gate) = self.gates.get_mut(&ConnId(session.0)) {
-                        gate.write(&Frame::Pong(Pong { token }));
-                    }
-                }
-                Out::Shard(effect) => {
-                    for effect in self.sabotage.on_effect(effect) {
-                        self.carry_out(env, effect);
-                    }
-                }
+    fn release(&mut self, env: &mut Env, effects: Vec<Effect>) {
+        for effect in effects {
+            for effect in self.sabotage.on_effect(effect) {
+                self.carry_out(env, effect);
             }
         }
         self.flush(env);
@@ -375,6 +364,7 @@ fn reply_to(gate: &mut Gate, env: &Env, reply: Reply) {
             cursor,
             tail,
         } => gate.greet(env.now, (epoch, cursor, tail)),
+        Reply::Pong { token } => gate.write(&Frame::Pong(Pong { token })),
         Reply::Found(found) => gate.write(&Frame::Found(Found {
             request: found.request,
             user: found.user,

@@ -7,6 +7,7 @@ use martlet_protocol::{Address, DeviceId, MessageId, Timestamp, UserId};
 use martlet_shard::verify::Verifier;
 use martlet_shard::{Command, SendRequest, SessionId};
 
+use crate::brief::Brief;
 use crate::counters::Counters;
 use crate::device::Device;
 use crate::env::Env;
@@ -149,13 +150,19 @@ impl World {
             }
         }
         let deadline = self.env.now.plus_ms(CALM_MS_MAX);
-        while !self.is_calm() {
+        let mut calm_ms = 0;
+        // Calm for a while: answers to questions may still be on their way.
+        while calm_ms < 5_000 {
+            if !self.env.ledger.violations().is_empty() {
+                return;
+            }
             if self.env.now >= deadline {
                 let late = (0..self.devices.len()).find(|index| !self.is_done(*index));
                 let name = late.map_or("the server", |index| self.env.ledger.name(index));
                 let what = format!("{name} does not come to rest");
                 return self.env.ledger.violate(what);
             }
+            calm_ms = if self.is_calm() { calm_ms + 1_000 } else { 0 };
             self.run_for(1_000);
         }
         self.check_rows();
@@ -207,18 +214,15 @@ impl World {
         self.env.now = end;
     }
 
-    /// The power may go before any step of the server: before a turn, between a turn and its sync,
-    /// between a sync and what waited for it.
+    /// The power may go before any step of the server that has something to lose: while turns wait
+    /// for their sync, or when they are synced and nobody has been told.
     fn burn(&mut self, event: &Event) {
         let is_step = matches!(
             event,
             Event::Turn { .. } | Event::Synced { .. } | Event::Page { .. }
         );
-        let Some(fuse) = self
-            .fuse
-            .as_mut()
-            .filter(|_| is_step && self.server.is_up())
-        else {
+        let is_exposed = is_step && self.server.unsynced() > 0;
+        let Some(fuse) = self.fuse.as_mut().filter(|_| is_exposed) else {
             return;
         };
         if *fuse > 0 {
@@ -295,13 +299,18 @@ impl World {
     /// The ledger reads along what a client gets.
     fn tap(&mut self, conn: ConnId, device: usize, bytes: &[u8]) {
         let Env {
-            ledger, counters, ..
+            ledger,
+            counters,
+            trace,
+            now,
+            ..
         } = &mut self.env;
         let kept = self.taps.entry(conn).or_default();
         kept.extend_from_slice(bytes);
         let mut rest = &kept[..];
         let mut decoder = Decoder::new(FRAME_BYTES_MAX);
         while let Ok(Some(frame)) = decoder.next(&mut rest) {
+            trace.note(*now, format_args!("{device} gets {}", Brief(&frame)));
             ledger.on_frame(counters, device, &frame);
         }
         *kept = rest.to_vec();
@@ -424,6 +433,7 @@ impl World {
             Command::Send {
                 session,
                 from,
+                has_siblings: false,
                 request,
             },
         );

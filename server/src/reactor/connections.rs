@@ -140,7 +140,7 @@ impl Reactor {
             now: clock::wall(),
             now_us: shared.clock.micros(),
             shared,
-            device_key: &mut |address| driver.device_key(address),
+            directory: driver,
             commands: &mut self.commands,
         };
         state.receive(input, now, &mut office, |auth| {
@@ -213,7 +213,7 @@ impl Reactor {
             now: clock::wall(),
             now_us: shared.clock.micros(),
             shared,
-            device_key: &mut |address| driver.device_key(address),
+            directory: driver,
             commands: &mut self.commands,
         };
         let received = state.resume(traveller.auth, now, &mut office);
@@ -273,8 +273,8 @@ impl Reactor {
 
     /// The session ends; its shard forgets it.
     fn leave(&mut self, session: SessionId, state: &mut State) {
-        let address = state.session.take().and_then(|session| session.address());
-        if let Some(address) = address {
+        state.session = None;
+        if let Some(address) = state.device.take() {
             self.commands.push(Command::Detach { session, address });
             self.want_turn();
         }
@@ -332,7 +332,7 @@ impl Reactor {
     }
 
     fn log_end(&self, conn: &Conn, state: &State, ending: Ending) {
-        let address = state.session.as_ref().and_then(|session| session.address());
+        let address = state.device;
         let user = address.map(|address| address.user.0);
         let device = address.map(|address| address.device.0);
         let conn_id = conn.session.0;

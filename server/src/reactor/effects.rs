@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use martlet_protocol::frame::{Found, Frame, Ready, Registered, Sent};
+use martlet_protocol::frame::{Found, Frame, Pong, Ready, Registered, Sent};
 use martlet_protocol::wire::Writer;
 use martlet_protocol::{Address, Kind, Position, codec};
 use martlet_shard::{Command, Effect, Reply, SessionId};
@@ -100,7 +100,11 @@ impl Reactor {
                 false
             }
             Reply::Sent(_) => true,
-            Reply::Found(_) | Reply::State(_) | Reply::Gap(_) | Reply::CaughtUp(_) => false,
+            Reply::Found(_)
+            | Reply::State(_)
+            | Reply::Gap(_)
+            | Reply::CaughtUp(_)
+            | Reply::Pong { .. } => false,
         };
         if is_answer && let Some(grant) = session.ready_mut().and_then(|ready| ready.answered()) {
             codec.encode(&Frame::Credit(grant), &mut state.out)?;
@@ -127,6 +131,7 @@ impl Reactor {
                     server_time: clock::wall(),
                 })
             }
+            Reply::Pong { token } => Frame::Pong(Pong { token: *token }),
             Reply::Found(answer) => Frame::Found(Found {
                 request: answer.request,
                 user: answer.user,

@@ -24,8 +24,8 @@ use crate::turn::Turn;
 pub(crate) fn send(
     state: &mut State,
     turn: &mut Turn<'_>,
-    session: SessionId,
-    from: Address,
+    (session, from): (SessionId, Address),
+    has_siblings: bool,
     request: SendRequest,
 ) {
     let origin = Origin {
@@ -55,7 +55,7 @@ pub(crate) fn send(
         state.refused.remove(&pair);
     }
     match accepted {
-        Ok(row) => forward(turn, session, from, request, &row),
+        Ok(row) => answer(turn, (session, from), has_siblings, request, &row),
         Err((code, retry_after_ms)) => {
             let of = reference(request.message_id);
             turn.refuse_for(session, Kind::SEND, code, of, retry_after_ms);
@@ -247,10 +247,11 @@ fn tell_overflow(state: &mut State, turn: &mut Turn<'_>, origin: Origin, row: &M
     expire::note_partial(state, turn, origin, row.to, row);
 }
 
-fn forward(
+/// Tells SENT, or lets the sender's shard do so behind the copies for its other devices.
+fn answer(
     turn: &mut Turn<'_>,
-    session: SessionId,
-    from: Address,
+    (session, from): (SessionId, Address),
+    has_siblings: bool,
     request: SendRequest,
     row: &MessageRow,
 ) {
@@ -259,6 +260,9 @@ fn forward(
         timestamp: row.timestamp,
         devices: row.devices(),
     };
+    if !has_siblings {
+        return turn.reply(session, Reply::Sent(sent));
+    }
     let copy = Copy {
         to: request.to,
         envelope: request.envelope,
@@ -281,10 +285,8 @@ pub(crate) fn accepted(
     sent: SentAnswer,
     copy: &Copy,
 ) {
-    let has_siblings = state
-        .account(turn.view, from.user)
-        .is_some_and(|account| account.devices.len() > 1);
-    if has_siblings {
+    // The sender's last other device may have been removed meanwhile.
+    if state.account(turn.view, from.user).is_some() {
         place_copies(state, turn, from, sent, copy);
     }
     turn.reply(session, Reply::Sent(sent));
@@ -308,7 +310,10 @@ fn place_copies(
     let kind = EventKind::OWN_COPY;
     let timestamp = sent.timestamp;
     let item = inbox::message_item(kind, peer, sent.message_id, timestamp, &copy.envelope);
-    let account = state.accounts.get_mut(&from.user).expect("it has siblings");
+    let account = state
+        .accounts
+        .get_mut(&from.user)
+        .expect("it was loaded above");
     let siblings = account
         .devices
         .iter_mut()

@@ -68,9 +68,15 @@ fn of_session(world: &mut World, device: &str, words: &Words<'_>) -> Command {
             world.links.remove(&session);
             Command::Detach { session, address }
         }
+        "ping" => Command::Ping {
+            session,
+            address,
+            token: words.number(1),
+        },
         "send" => Command::Send {
             session,
             from: address,
+            has_siblings: world.has_siblings(address),
             request: send(world, words),
         },
         "decline" => Command::Decline {

@@ -55,6 +55,7 @@ fn frame(world: &mut World, session: SessionId, reply: Reply) -> String {
             format!("ready {cursor}/{tail}")
         }
         Reply::Found(found) => format!("found {}", found.handle),
+        Reply::Pong { token } => format!("pong {token}"),
         Reply::Sent(sent) => {
             let (name, message) = world.message_of(sent.message_id);
             let known = *message.timestamp.get_or_insert(sent.timestamp);

@@ -51,6 +51,26 @@ fn reading_goes_forward_and_is_told_once() {
 }
 
 #[test]
+fn a_pong_comes_when_what_was_said_before_is_durable() {
+    World::each(THREE, |world| {
+        two_messages(world);
+        // Nothing that is seen comes before the commit of its turn: the harness sees to that.
+        world.check(
+            "bob: ack 2 + bob: ping 7 | bob: read m2 of ann | bob: ping 8",
+            &[
+                "ann: 1 bob delivered up to m2",
+                "ann: 2 bob read up to m2",
+                "bob: pong 7",
+                "bob: pong 8",
+            ],
+        );
+        world.crash();
+        world.quietly("bob: connect at=2");
+        world.check("bob: read m2 of ann", &[]);
+    });
+}
+
+#[test]
 fn a_device_reads_what_it_has_itself() {
     World::each(THREE, |world| {
         world.quietly("bob2: add; ann: connect; bob: connect; bob2: connect; ann: send m1 bob");

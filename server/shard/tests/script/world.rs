@@ -90,6 +90,12 @@ impl World {
         });
     }
 
+    /// Whether the account of a device has others, as its driver asks.
+    pub(crate) fn has_siblings(&mut self, address: Address) -> bool {
+        let home = usize::from(self.topology.shard_of_user(address.user).0);
+        self.shards[home].has_siblings(&self.sealed, address)
+    }
+
     /// Takes a step and compares what each device saw of it, in the order it saw it. `;` waits
     /// until nothing moves any more, `|` separates turns that wait for nothing, `+` commands of
     /// one turn.

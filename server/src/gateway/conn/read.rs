@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use bytes::BytesMut;
 use martlet_protocol::CloseCode;
 use martlet_protocol::frame::Auth;
-use martlet_protocol::id::{Address, Millis};
+use martlet_protocol::id::Millis;
 use martlet_shard::{Command, SessionId};
 use tokio_util::codec::Decoder;
 use tokio_util::io::poll_read_buf;
@@ -16,7 +16,7 @@ use tokio_util::io::poll_read_buf;
 use crate::clock::Seconds;
 use crate::gateway::codec::{FrameCodec, Inbound};
 use crate::gateway::conn::{Conn, Partial, State};
-use crate::gateway::session::{Desk, Ending};
+use crate::gateway::session::{Desk, Directory, Ending};
 use crate::shared::Shared;
 
 /// What became of the bytes of one read.
@@ -51,8 +51,8 @@ pub struct Office<'a> {
     pub now_us: u64,
     /// What all reactors share.
     pub shared: &'a Shared,
-    /// The public key of a device of a shard of this reactor.
-    pub device_key: &'a mut dyn FnMut(Address) -> Option<[u8; 32]>,
+    /// What is known of the devices whose shards are on this reactor.
+    pub directory: &'a mut dyn Directory,
     /// Work for the shards.
     pub commands: &'a mut Vec<Command>,
 }
@@ -165,14 +165,15 @@ impl State {
                 now: office.now,
                 now_us: office.now_us,
                 shared: office.shared,
-                device_key: office.device_key,
+                directory: office.directory,
                 tls: self.tls.as_deref(),
                 out: &mut self.out,
                 commands: office.commands,
             },
         )?;
-        if was_stranger && session.address().is_some() {
+        if was_stranger && let Some(address) = session.address() {
             self.place.authenticated();
+            self.device = Some(address);
         }
         self.session = Some(session);
         Ok(())

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::net::SocketAddr;
 
 use bytes::BytesMut;
+use martlet_protocol::Address;
 use martlet_protocol::frame::Auth;
 use martlet_shard::SessionId;
 use rustls::ServerConnection;
@@ -31,6 +32,9 @@ pub struct Conn {
 pub struct State {
     /// The conversation; none once it is over.
     pub session: Option<Session>,
+    /// The device, from its authentication until its shard hears that the connection is over. A
+    /// frame that ends the conversation uses the session up, so it is not asked there.
+    pub device: Option<Address>,
     /// How far the end has come.
     pub phase: Phase,
     /// The frame that is half received.
@@ -101,6 +105,7 @@ impl State {
     pub fn new(now: Seconds, place: Place, tls: Option<Box<ServerConnection>>) -> Self {
         Self {
             session: Some(Session::new()),
+            device: None,
             phase: Phase::Open,
             partial: None,
             out: BytesMut::new(),

@@ -15,6 +15,15 @@ use crate::gateway::codec::FrameCodec;
 use crate::gateway::session::Ending;
 use crate::shared::Shared;
 
+/// What a session may ask about a device of a shard of its reactor.
+pub trait Directory {
+    /// The device's public key, if there is such a device.
+    fn device_key(&mut self, address: Address) -> Option<[u8; 32]>;
+
+    /// Whether the device's account has others.
+    fn has_siblings(&mut self, address: Address) -> bool;
+}
+
 /// What a session works with while it handles a frame.
 pub struct Desk<'a> {
     /// The connection.
@@ -27,8 +36,8 @@ pub struct Desk<'a> {
     pub now_us: u64,
     /// What all reactors share.
     pub shared: &'a Shared,
-    /// The public key of a device of a shard of this reactor.
-    pub device_key: &'a mut dyn FnMut(Address) -> Option<[u8; 32]>,
+    /// What is known of the devices whose shards are on this reactor.
+    pub directory: &'a mut dyn Directory,
     /// The TLS session, if there is one.
     pub tls: Option<&'a ServerConnection>,
     /// Bytes for the client.

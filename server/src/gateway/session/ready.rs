@@ -1,6 +1,6 @@
 //! The device is known: its requests go to the shards.
 
-use martlet_protocol::frame::{Credit, Frame, Nack, Pong, Reference};
+use martlet_protocol::frame::{Credit, Nack, Reference};
 use martlet_protocol::id::Address;
 use martlet_protocol::{CloseCode, Kind, NackCode};
 use martlet_shard::{Command, SendRequest};
@@ -103,6 +103,7 @@ impl Ready {
             None => Command::Send {
                 session,
                 from,
+                has_siblings: desk.directory.has_siblings(from),
                 request: SendRequest {
                     message_id: send.message_id,
                     to: send.to,
@@ -123,9 +124,11 @@ impl Ready {
         let session = desk.session;
         let address = self.address;
         let command = match frame {
-            Inbound::Ping(ping) => {
-                return desk.send(&Frame::Pong(Pong { token: ping.token }));
-            }
+            Inbound::Ping(ping) => Command::Ping {
+                session,
+                address,
+                token: ping.token,
+            },
             Inbound::Pong => return Ok(()),
             Inbound::Ack(ack) => Command::Ack {
                 session,
