@@ -106,3 +106,25 @@ fn a_sender_that_was_offline_gets_the_receipts_when_it_returns() {
         assert_eq!((receipt.state, receipt.peer), (state, bob.address()));
     }
 }
+
+#[test]
+fn a_device_that_said_goodbye_does_not_hold_up_what_expires() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let mut site = Site::new(home.path().join("data"), home.path().join("log"));
+    let server = site.start(martletd());
+    let mut alice = Client::register(server.address(), "alice");
+    let mut bob = Client::register(server.address(), "bob");
+    alice.go_online(server.address());
+    bob.go_online(server.address());
+    bob.say_goodbye();
+
+    let mut outgoing = alice.compose(bob.address().user, b"soon over");
+    outgoing.ttl_ms = 1_000;
+    alice.send(&outgoing, Timestamp(0));
+    // Were it thought to be on its way to bob, it would be given half a minute more.
+    let fact = alice.expect("a fact", |got| match got {
+        Got::Fact(fact) => Some(*fact),
+        _ => None,
+    });
+    assert_eq!((fact.message_id, fact.state), (outgoing.id, State::EXPIRED));
+}

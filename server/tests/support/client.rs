@@ -6,8 +6,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use martlet_protocol::auth::{BINDING_NONE, auth_message, register_message};
 use martlet_protocol::frame::{
-    Ack, Auth, Challenge, Credit, Frame, Hello, Lookup, LookupQuery, Pong, Read, Ready, Register,
-    Send, Status,
+    Ack, Auth, Challenge, Close, Credit, Frame, Hello, Lookup, LookupQuery, Pong, Read, Ready,
+    Register, Send, Status,
 };
 use martlet_protocol::limits::{CREDIT_BYTES_MAX, CREDIT_MESSAGES_MAX};
 use martlet_protocol::version::{Features, VERSION_MAX, VERSION_MIN};
@@ -153,6 +153,20 @@ impl Client {
 
     /// Drops the connection without a word, as when the network is gone.
     pub fn disconnect(&mut self) {
+        self.link = None;
+    }
+
+    /// Says goodbye and waits until the server has heard it.
+    pub fn say_goodbye(&mut self) {
+        let (code, detail) = (CloseCode::NORMAL, "");
+        let link = self.link();
+        link.wire.push(&Frame::Close(Close { code, detail }));
+        link.wire.flush().expect("the server is there");
+        while link
+            .wire
+            .next(Duration::from_secs(5))
+            .is_ok_and(|got| got.is_some())
+        {}
         self.link = None;
     }
 
