@@ -102,12 +102,17 @@ impl Verdict {
     /// # Panics
     /// When there is a violation.
     pub fn assert_clean(&self) {
-        let count = self.violations.len();
-        let first = &self.violations[..count.min(20)];
+        let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
+        for violation in &self.violations {
+            let text = format!("{violation:?}");
+            let name = text.split([' ', '(']).next().unwrap_or_default();
+            *kinds.entry(name.to_owned()).or_default() += 1;
+        }
+        let first = &self.violations[..self.violations.len().min(20)];
+        let counts = self.counts;
         assert!(
-            count == 0,
-            "{count} violations, {:?}: {first:#?}",
-            self.counts
+            first.is_empty(),
+            "{kinds:?} in {counts:?}, first {first:#?}"
         );
     }
 

@@ -8,7 +8,7 @@ use martlet_protocol::frame::{Nack, Receipt, Sent};
 use martlet_protocol::{Address, Class, CloseCode, Kind, MessageId, State, Timestamp};
 
 use super::PATIENCE;
-use super::client::{Client, Outgoing};
+use super::client::{Client, Outgoing, now};
 use super::crowd::Shared;
 use super::history::{Deed, Place, digest};
 use super::random::Random;
@@ -18,6 +18,9 @@ use super::wire::{Got, Lost, Message};
 const WINDOW: usize = 4;
 /// How long a person listens before it looks around.
 const TICK: Duration = Duration::from_millis(10);
+
+/// Timestamps may be ahead of the clock a little after a crash.
+const AHEAD_MS_MAX: u64 = 10_000;
 
 /// A person with its device and what it remembers across connections.
 pub struct Person {
@@ -257,6 +260,12 @@ impl Person {
 
     fn sent(&mut self, sent: Sent) {
         let (id, timestamp) = (sent.message_id, sent.timestamp);
+        // Server and test read the same clock; no number of crashes may part the two.
+        let ahead_ms = timestamp.millis().since(now());
+        assert!(
+            ahead_ms < AHEAD_MS_MAX,
+            "a timestamp lies {ahead_ms} ms in the future"
+        );
         self.note(Deed::Sent { id, timestamp });
         for peer in &mut self.peers {
             if let Some(at) = peer

@@ -50,3 +50,16 @@ fn a_timestamp_is_not_earlier_than_its_message() {
         assert!(timestamp < world.now.plus(2_000).timestamp());
     });
 }
+
+#[test]
+fn crashes_in_a_row_do_not_lead_the_timestamps_away_from_the_clock() {
+    World::each(&["ann", "bob"], |world| {
+        for number in 0..200 {
+            world.crash();
+            world.wait(100);
+            world.quietly(&format!("ann: connect; ann: send m{number} bob"));
+        }
+        let timestamp = world.messages["m199"].timestamp.unwrap();
+        assert!(timestamp < world.now.plus(1_000).timestamp());
+    });
+}
