@@ -17,17 +17,16 @@ JSON (--json) is one object a line. `at` is in milliseconds since the Unix epoch
 Exit status: 0 done, 1 failed (one line on standard error says why), 2 wrong usage,
 128 + the signal's number when a signal ended it early.";
 
-const LISTEN_JSON: &str = "\
-Lines of --json; `at` is in milliseconds since the Unix epoch:
-  {\"event\":\"message\",\"id\",\"from\",\"text\",\"at\"}     with \"to\" when another device of yours sent it
-  {\"event\":\"receipt\",\"id\",\"state\",\"by\",\"at\"}      state: sent, delivered, read, expired, overflow,
-                                               held or device_gone
-  {\"event\":\"failed\",\"id\",\"to\",\"code\"}             the server will never take this message
-  {\"event\":\"gap\",\"from\",\"to\",\"reason\"}            these stream positions are missing for good
-  {\"event\":\"caught_up\",\"position\",\"trimmed\"}      all that waited at the server has been printed
+const LISTEN_JSON: &str = r#"Lines of --json; `at` is in milliseconds since the Unix epoch:
+  {"event":"message","id","from","text","at"}   with "to" when another device of yours sent it
+  {"event":"receipt","id","state","by","at"}    state: sent, delivered, read, expired, overflow,
+                                                held or device_gone
+  {"event":"failed","id","to","code"}           the server will never take this message
+  {"event":"gap","from","to","reason"}          these stream positions are missing for good
+  {"event":"caught_up","position","trimmed"}    all that waited at the server has been printed
 
 Each line is printed once. If the process is killed at the wrong moment a message may not be
-printed; `history` has it. SIGINT, SIGTERM and SIGHUP end it cleanly, with status 0.";
+printed; `history` has it. SIGINT, SIGTERM and SIGHUP end it cleanly, with status 0."#;
 
 const CHAT_KEYS: &str = "\
 Enter sends. Ticks behind your lines: … waits here, ✓ the server has it, ✓✓ delivered,
@@ -95,7 +94,8 @@ pub(crate) struct Send {
     #[arg(long, value_name = "STATE", value_enum, default_value_t = Wait::Sent)]
     pub(crate) wait: Wait,
     /// How long to wait for it
-    #[arg(long, value_name = "DUR", default_value = "30s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DUR", default_value = "30s")]
+    #[arg(value_parser = humantime::parse_duration)]
     pub(crate) timeout: Duration,
     /// How long the server keeps it for an absent recipient, 1s to 30days [default: the server's]
     #[arg(long, value_name = "DUR", value_parser = humantime::parse_duration)]

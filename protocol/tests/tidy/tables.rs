@@ -66,6 +66,10 @@ pub(crate) const MODULES: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "client-sdk/cli",
+        &["commands", "chat", "output", "home", "args", "stop", "text"],
+    ),
+    (
         "server",
         &[
             "serve",

@@ -1,0 +1,176 @@
+//! The writer of lines: each is one write, in the format of whoever reads them.
+
+use std::io::{self, Stdout, Write};
+
+use martlet_client::{Event, Identity, Message, MessageId, MessageState, Millis};
+
+use super::plain::Zone;
+use super::{json, plain};
+
+/// Whom the lines are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// Programs.
+    Json,
+    /// People.
+    Plain,
+}
+
+impl Format {
+    pub(crate) const fn new(json: bool) -> Self {
+        if json { Self::Json } else { Self::Plain }
+    }
+}
+
+/// Lines to one writer. Each is written whole and flushed, so that a reader never sees half of one
+/// and never waits for one.
+#[derive(Debug)]
+pub(crate) struct Output<W> {
+    out: W,
+    format: Format,
+    zone: Zone,
+    me: String,
+}
+
+impl Output<Stdout> {
+    /// To standard output, on behalf of this account.
+    pub(crate) fn stdout(format: Format, identity: &Identity) -> Self {
+        Self {
+            out: io::stdout(),
+            format,
+            zone: Zone::system(),
+            me: identity.handle.clone(),
+        }
+    }
+}
+
+impl<W: Write> Output<W> {
+    /// Prints what happened; events that concern only the connection print nothing.
+    pub(crate) fn event(&mut self, event: &Event) -> io::Result<()> {
+        let line = match self.format {
+            Format::Json => json::event(event, &self.me),
+            Format::Plain => plain::event(event, &self.me, &self.zone),
+        };
+        line.map_or(Ok(()), |line| self.line(line))
+    }
+
+    /// Prints one state that an own message reached.
+    pub(crate) fn state(
+        &mut self,
+        id: MessageId,
+        state: MessageState,
+        at: Millis,
+    ) -> io::Result<()> {
+        self.line(match self.format {
+            Format::Json => json::state(id, state, at),
+            Format::Plain => format!("{id} {state}"),
+        })
+    }
+
+    /// Prints one message of a conversation.
+    pub(crate) fn history(&mut self, message: &Message) -> io::Result<()> {
+        self.line(match self.format {
+            Format::Json => json::history(message, &self.me),
+            Format::Plain => plain::history(message, &self.me, &self.zone),
+        })
+    }
+
+    /// Prints where one message stands.
+    pub(crate) fn status(&mut self, message: &Message) -> io::Result<()> {
+        self.line(match self.format {
+            Format::Json => json::state(message.id, message.state, message.changed_at),
+            Format::Plain => plain::status(message, &self.me, &self.zone),
+        })
+    }
+
+    /// Prints a state that an own message reached, naming it by its text: for people only.
+    pub(crate) fn step(
+        &mut self,
+        text: &str,
+        state: MessageState,
+        refusal: Option<&str>,
+    ) -> io::Result<()> {
+        self.line(plain::step(text, state, refusal))
+    }
+
+    fn line(&mut self, mut line: String) -> io::Result<()> {
+        line.push('\n');
+        self.out.write_all(line.as_bytes())?;
+        self.out.flush()
+    }
+}
+
+/// Tells a person that this home has an account now.
+pub(crate) fn registered(identity: &Identity) -> io::Result<()> {
+    let Identity {
+        server,
+        handle,
+        user,
+        device,
+    } = identity;
+    let line = format!("registered {handle} at {server} (user {user}, device {device})\n");
+    io::stdout().write_all(line.as_bytes())?;
+    io::stdout().flush()
+}
+
+/// Whether the command failed only because nobody reads its output any more.
+pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+    kind == Some(io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use martlet_client::{GapReason, Position};
+
+    /// Remembers each write, and whether it was flushed.
+    #[derive(Default)]
+    struct Recorder {
+        writes: Vec<String>,
+        flushed: usize,
+    }
+
+    impl Write for Recorder {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.writes.push(String::from_utf8(bytes.to_vec()).unwrap());
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            self.flushed = self.writes.len();
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_line_is_written_at_once_and_whole() {
+        let (out, zone) = (Recorder::default(), Zone::utc());
+        let mut output = Output {
+            out,
+            format: Format::Json,
+            zone,
+            me: "alice".to_owned(),
+        };
+        let event = Event::Gap {
+            from: Position(3),
+            to: Position(5),
+            reason: GapReason::Expired,
+        };
+        output.event(&event).unwrap();
+        output
+            .state(MessageId([1; 16]), MessageState::Sent, Millis(7))
+            .unwrap();
+        assert_eq!(output.out.writes.len(), 2);
+        assert_eq!(output.out.flushed, 2);
+        assert!(output.out.writes.iter().all(|line| line.ends_with("}\n")));
+    }
+
+    #[test]
+    fn a_closed_pipe_is_told_from_a_full_disk() {
+        let closed = io::Error::from(io::ErrorKind::BrokenPipe);
+        assert!(is_closed_pipe(&closed.into()));
+        let full = io::Error::from(io::ErrorKind::StorageFull);
+        assert!(!is_closed_pipe(&full.into()));
+    }
+}
