@@ -7,7 +7,6 @@ use martlet_shard::{Command, Effect, Shard};
 use martlet_store::rocks::{Committer, Engine};
 use martlet_store::{Batch, ShardId};
 
-use crate::gateway::session::Directory;
 use crate::overlay::Overlay;
 use crate::pipeline::{Pipeline, Ticket};
 use crate::shared::Shared;
@@ -75,6 +74,20 @@ impl Driver {
             effects,
             touched: Vec::new(),
         }
+    }
+
+    /// The public key of a device of one of these shards.
+    pub fn device_key(&mut self, address: Address) -> Option<[u8; 32]> {
+        let place = self.place_of(self.shared.topology.shard_of_user(address.user));
+        let view = self.overlay.over(&*self.engine);
+        self.shards[place].shard.device_key(&view, address)
+    }
+
+    /// Whether the account of a device of one of these shards has others.
+    pub fn has_siblings(&mut self, address: Address) -> bool {
+        let place = self.place_of(self.shared.topology.shard_of_user(address.user));
+        let view = self.overlay.over(&*self.engine);
+        self.shards[place].shard.has_siblings(&view, address)
     }
 
     /// Every batch up to `ticket` is durable.
@@ -147,19 +160,5 @@ impl Driver {
             "a command for a shard of another reactor"
         );
         shard / reactors
-    }
-}
-
-impl Directory for Driver {
-    fn device_key(&mut self, address: Address) -> Option<[u8; 32]> {
-        let place = self.place_of(self.shared.topology.shard_of_user(address.user));
-        let view = self.overlay.over(&*self.engine);
-        self.shards[place].shard.device_key(&view, address)
-    }
-
-    fn has_siblings(&mut self, address: Address) -> bool {
-        let place = self.place_of(self.shared.topology.shard_of_user(address.user));
-        let view = self.overlay.over(&*self.engine);
-        self.shards[place].shard.has_siblings(&view, address)
     }
 }

@@ -43,7 +43,7 @@ impl Newest {
     /// Notes that a message is stored.
     pub(crate) fn note(&mut self, origin: Origin) {
         if self.by_sender.len() >= SENDERS_MAX {
-            // Forgetting a sender would make its old ids look new: all of them sink below the floor.
+            // Forgetting a sender would make its old ids look new: the floor rises above them.
             let newest = self.by_sender.values().copied().max();
             self.floor = newest.map_or(self.floor, |newest| newest.max(self.floor));
             self.by_sender.clear();

@@ -133,14 +133,13 @@ impl Reactor {
     ) -> Received {
         let shared = &*self.shared;
         let index = self.index;
-        let driver = &mut self.driver;
         let mut office = Office {
             session: conn.session,
             peer: conn.peer.ip(),
             now: clock::wall(),
             now_us: shared.clock.micros(),
             shared,
-            directory: driver,
+            driver: &mut self.driver,
             commands: &mut self.commands,
         };
         state.receive(input, now, &mut office, |auth| {
@@ -206,14 +205,13 @@ impl Reactor {
         let now = self.shared.clock.seconds();
         let mut state = conn.state.borrow_mut();
         let shared = &*self.shared;
-        let driver = &mut self.driver;
         let mut office = Office {
             session: conn.session,
             peer: conn.peer.ip(),
             now: clock::wall(),
             now_us: shared.clock.micros(),
             shared,
-            directory: driver,
+            driver: &mut self.driver,
             commands: &mut self.commands,
         };
         let received = state.resume(traveller.auth, now, &mut office);

@@ -52,8 +52,8 @@ impl Volume {
         assert_eq!(
             up.trim(),
             "up",
-            "a full disk needs a tmpfs in a user namespace, which this machine does not allow. Allow \
-             it (sysctl kernel.unprivileged_userns_clone=1, and on Ubuntu also \
+            "a full disk needs a tmpfs in a user namespace, which this machine does not allow. \
+             Allow it (sysctl kernel.unprivileged_userns_clone=1, and on Ubuntu also \
              kernel.apparmor_restrict_unprivileged_userns=0; in a container --privileged), or set \
              MARTLET_TEST_NO_MOUNT=1 to leave this out"
         );

@@ -14,9 +14,10 @@ use tokio_util::codec::Decoder;
 use tokio_util::io::poll_read_buf;
 
 use crate::clock::Seconds;
+use crate::driver::Driver;
 use crate::gateway::codec::{FrameCodec, Inbound};
 use crate::gateway::conn::{Conn, Partial, State};
-use crate::gateway::session::{Desk, Directory, Ending};
+use crate::gateway::session::{Desk, Ending};
 use crate::shared::Shared;
 
 /// What became of the bytes of one read.
@@ -51,8 +52,8 @@ pub struct Office<'a> {
     pub now_us: u64,
     /// What all reactors share.
     pub shared: &'a Shared,
-    /// What is known of the devices whose shards are on this reactor.
-    pub directory: &'a mut dyn Directory,
+    /// The shards of this reactor.
+    pub driver: &'a mut Driver,
     /// Work for the shards.
     pub commands: &'a mut Vec<Command>,
 }
@@ -165,7 +166,7 @@ impl State {
                 now: office.now,
                 now_us: office.now_us,
                 shared: office.shared,
-                directory: office.directory,
+                driver: &mut *office.driver,
                 tls: self.tls.as_deref(),
                 out: &mut self.out,
                 commands: office.commands,

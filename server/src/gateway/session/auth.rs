@@ -111,7 +111,7 @@ impl ExpectAuth {
         }
         let message = auth_message(&self.nonce, &self.binding, auth.address);
         // An unknown device costs the same check as a known one, and gets the same answer.
-        let key = desk.directory.device_key(auth.address);
+        let key = desk.driver.device_key(auth.address);
         let is_genuine = UnparsedPublicKey::new(&ED25519, &key.unwrap_or(NOBODYS_KEY))
             .verify(&message, &auth.signature)
             .is_ok();

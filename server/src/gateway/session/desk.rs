@@ -4,25 +4,17 @@ use std::net::IpAddr;
 
 use bytes::BytesMut;
 use martlet_protocol::frame::{Frame, Nack, Reference};
-use martlet_protocol::id::{Address, Millis};
+use martlet_protocol::id::Millis;
 use martlet_protocol::limits::FRAME_BYTES_MAX;
 use martlet_protocol::{Kind, NackCode};
 use martlet_shard::{Command, SessionId};
 use rustls::ServerConnection;
 use tokio_util::codec::Encoder;
 
+use crate::driver::Driver;
 use crate::gateway::codec::FrameCodec;
 use crate::gateway::session::Ending;
 use crate::shared::Shared;
-
-/// What a session may ask about a device of a shard of its reactor.
-pub trait Directory {
-    /// The device's public key, if there is such a device.
-    fn device_key(&mut self, address: Address) -> Option<[u8; 32]>;
-
-    /// Whether the device's account has others.
-    fn has_siblings(&mut self, address: Address) -> bool;
-}
 
 /// What a session works with while it handles a frame.
 pub struct Desk<'a> {
@@ -36,8 +28,8 @@ pub struct Desk<'a> {
     pub now_us: u64,
     /// What all reactors share.
     pub shared: &'a Shared,
-    /// What is known of the devices whose shards are on this reactor.
-    pub directory: &'a mut dyn Directory,
+    /// The shards of this reactor: what is known of the devices whose inboxes are here.
+    pub driver: &'a mut Driver,
     /// The TLS session, if there is one.
     pub tls: Option<&'a ServerConnection>,
     /// Bytes for the client.

@@ -19,7 +19,7 @@ mod machine;
 mod ready;
 
 pub use auth::{ExpectAuth, log_registration_refused};
-pub use desk::{Desk, Directory};
+pub use desk::Desk;
 pub use drain::Draining;
 pub use hello::ExpectHello;
 pub use machine::{Ending, Session};

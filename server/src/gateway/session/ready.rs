@@ -103,7 +103,7 @@ impl Ready {
             None => Command::Send {
                 session,
                 from,
-                has_siblings: desk.directory.has_siblings(from),
+                has_siblings: desk.driver.has_siblings(from),
                 request: SendRequest {
                     message_id: send.message_id,
                     to: send.to,
