@@ -12,9 +12,10 @@ use std::time::Duration;
 
 use shim::Cut;
 use support::crowd::Crowd;
-use support::ledger::{Verdict, judge};
+use support::ledger::judge;
 use support::random::{self, Random};
 use support::site::{Server, Site, martletd};
+use support::verdict::Verdict;
 
 const PEOPLE: usize = 20;
 /// How often the server is killed in one run, unless `MARTLET_TEST_KILLS` asks for more.

@@ -7,7 +7,8 @@ use martlet_protocol::{
     Timestamp, UserId,
 };
 use support::history::{Deed, Entry, Place};
-use support::ledger::{Violation, judge};
+use support::ledger::judge;
+use support::verdict::Violation;
 
 const ALICE: Address = Address {
     user: UserId(1),

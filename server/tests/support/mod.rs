@@ -19,6 +19,7 @@ pub mod ledger;
 pub mod person;
 pub mod random;
 pub mod site;
+pub mod verdict;
 pub mod volume;
 pub mod wire;
 
