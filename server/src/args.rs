@@ -46,7 +46,8 @@ pub struct ServeArgs {
     /// Reactor threads [default: one per core].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub reactors: Option<u16>,
-    /// Accept plain TCP beyond loopback, for use behind something that ends TLS.
+    /// Accept plain TCP beyond loopback, where something else protects the way (a VPN). Not behind
+    /// a TLS proxy: devices sign the TLS session they see, and the server must see the same.
     #[arg(long)]
     pub insecure_plaintext: bool,
     /// Certificate chain (PEM) for TLS 1.3.

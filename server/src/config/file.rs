@@ -159,7 +159,7 @@ impl fmt::Display for ConfigError {
                 f,
                 "plain TCP on {listen} would show everything to the network: set \
                  certificate_file and key_file in [tls], or insecure_plaintext = true in [server] \
-                 when something in front ends TLS"
+                 when something else protects the way"
             ),
             Self::RetentionOutOfRange(Span(retention)) => write!(
                 f,

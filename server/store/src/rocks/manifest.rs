@@ -10,6 +10,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
 use twox_hash::xxhash3_128::Hasher;
 
 use super::StoreError;
@@ -47,8 +48,11 @@ impl Watch {
     /// RocksDB syncs its manifest itself, but a look may come between its write and its sync.
     pub(super) fn look(&mut self) -> io::Result<Seen> {
         match self.follow() {
-            // RocksDB has just replaced the manifest; the next look finds the new one.
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(self.seen),
+            // RocksDB has just replaced the manifest, or the process has no descriptor to spare:
+            // the next look finds the new one.
+            Err(error) if error.kind() == ErrorKind::NotFound || is_out_of_files(&error) => {
+                Ok(self.seen)
+            }
             followed => followed.map(|()| self.seen),
         }
     }
@@ -77,6 +81,11 @@ impl Watch {
         }
         Ok(())
     }
+}
+
+fn is_out_of_files(error: &io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    matches!(errno, Some(Errno::MFILE | Errno::NFILE))
 }
 
 /// Checks that what was synced of the manifest is still there.
@@ -192,5 +201,12 @@ mod tests {
             check(rows.path(), new),
             Err(StoreError::ManifestDamaged { .. })
         ));
+    }
+
+    #[test]
+    fn a_look_without_a_descriptor_to_spare_is_no_failure_of_the_disk() {
+        assert!(is_out_of_files(&Errno::MFILE.into()));
+        assert!(is_out_of_files(&Errno::NFILE.into()));
+        assert!(!is_out_of_files(&Errno::IO.into()));
     }
 }
