@@ -7,15 +7,18 @@ export CARGO_TARGET_DIR
 # `--workspace` everywhere: with one feature set librocksdb-sys is compiled exactly once.
 CARGO_FLAGS := --release --workspace --locked
 DATA ?= data
+TOOLS ?= $(HOME)/.cache/martlet/tools
+CARGO_DENY := 0.20.2
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test demo check build deps
+.PHONY: help serve test demo check tools build deps
 
 help:
 	@echo 'make serve   build, then run the server for development: 127.0.0.1:7400, data in ./$(DATA)'
 	@echo 'make demo    a server and two people in one terminal: each state change is printed'
 	@echo 'make test    every test'
-	@echo 'make check   formatting, lints with warnings denied, documentation'
+	@echo 'make check   formatting, lints with warnings denied, documentation, licences'
+	@echo 'make tools   install what checks licences (cargo-deny), some minutes'
 	@echo ''
 	@echo 'Each installs what is missing with apt-get (as root or with sudo), or says what to install.'
 	@echo 'The first build compiles RocksDB: about 20 minutes on two cores.'
@@ -28,6 +31,7 @@ build: deps
 	cargo build $(CARGO_FLAGS)
 
 serve: build
+	@echo 'In another terminal:  export PATH="$(CARGO_TARGET_DIR)/release:$$PATH"  and then: martlet --help'
 	exec "$(CARGO_TARGET_DIR)/release/martletd" serve --dev -d "$(DATA)"
 
 demo: build
@@ -40,8 +44,14 @@ check: deps
 	cargo fmt --all --check
 	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc $(CARGO_FLAGS) --no-deps
-	@if command -v cargo-deny >/dev/null; then \
-		cargo deny --all-features check bans licenses sources; \
+	@if [ -x "$(TOOLS)/bin/cargo-deny" ]; then \
+		"$(TOOLS)/bin/cargo-deny" --all-features check bans licenses sources; \
 	else \
-		echo 'cargo-deny is not installed: licences and crate arrows were not checked'; \
+		echo "cargo-deny is not installed: licences and crate arrows were not checked ('make tools')"; \
 	fi
+
+# A tool of its own, in a place and a target directory of its own.
+tools: deps
+	@[ -x "$(TOOLS)/bin/cargo-deny" ] || CARGO_TARGET_DIR="$(TOOLS)/target" \
+		cargo install --locked --root "$(TOOLS)" --version $(CARGO_DENY) cargo-deny
+	@rm -rf "$(TOOLS)/target"
