@@ -67,6 +67,8 @@ pub(crate) struct Session {
     /// READs of what lies between the cursor and `stored`: the newest of each author. Each names
     /// an item of that stretch, so there are no more than it has.
     pub(crate) reads: BTreeMap<Address, (Position, MessageId)>,
+    /// PINGs that came behind such READs: their PONGs prove that the READs are recorded.
+    pub(crate) pings: Vec<u64>,
     pub(crate) page: Page,
     /// The first position of a RESTORED gap, which ends at the server's cursor and is to be pushed
     /// before anything else.
@@ -299,6 +301,7 @@ impl Session {
             credit_bytes: 0,
             in_flight: VecDeque::new(),
             reads: BTreeMap::new(),
+            pings: Vec::new(),
             page: Page::None,
             missed_from: None,
             paused_until: None,

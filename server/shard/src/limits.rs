@@ -60,6 +60,10 @@ pub(crate) const EXPIRIES_PER_TICK: usize = 64;
 /// milliseconds: the acknowledgement may be on its way back.
 pub(crate) const EXPIRY_GRACE_MS: u64 = 30_000;
 
+/// Most PINGs that wait behind READs which wait for a page: a client needs one, and a flood of them
+/// would be memory.
+pub(crate) const PINGS_MAX: usize = 64;
+
 /// How often the shard looks for old rows, in milliseconds, and how many accounts it looks at.
 pub(crate) const SWEEP_MS: u64 = 60_000;
 pub(crate) const SWEEP_ACCOUNTS: usize = 64;

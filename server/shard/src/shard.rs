@@ -4,7 +4,7 @@ use martlet_protocol::{Address, Millis};
 use martlet_store::{Batch, ShardId, View};
 
 use crate::command::Command;
-use crate::effect::{Effect, Reply};
+use crate::effect::Effect;
 use crate::handle;
 use crate::limits::Limits;
 use crate::state::State;
@@ -163,8 +163,12 @@ impl Shard {
             } => {
                 handle::attach::credit(state, turn, session, address, credit);
             }
-            Command::Ping { session, token, .. } => {
-                turn.reply(session, Reply::Pong { token });
+            Command::Ping {
+                session,
+                address,
+                token,
+            } => {
+                handle::read::ping(state, turn, session, address, token);
             }
             Command::Status {
                 session,

@@ -8,6 +8,7 @@ use martlet_store::keys::message;
 use martlet_store::keys::relay::RelayItem;
 
 use crate::command::SessionId;
+use crate::effect::Reply;
 use crate::handle::attach::{device_mut, trim};
 use crate::handle::read;
 use crate::limits::TRIM_ROWS;
@@ -60,11 +61,11 @@ pub(crate) fn page(
         return;
     };
     let stored = live.stored.min(live.pushed);
-    let reads = if stored == live.stored {
-        std::mem::take(&mut live.reads)
-    } else {
-        BTreeMap::new()
-    };
+    let (mut reads, mut pings) = (BTreeMap::new(), Vec::new());
+    if stored == live.stored {
+        std::mem::swap(&mut reads, &mut live.reads);
+        std::mem::swap(&mut pings, &mut live.pings);
+    }
     if stored > cursor {
         acknowledge(state, turn, address, stored);
     } else {
@@ -72,6 +73,9 @@ pub(crate) fn page(
     }
     for (author, (_, message_id)) in reads {
         read::read(state, turn, session, address, author, message_id);
+    }
+    for token in pings {
+        turn.reply(session, Reply::Pong { token });
     }
 }
 

@@ -1,12 +1,17 @@
 //! A person has read a conversation up to a message.
 
-use martlet_protocol::{Address, Kind, MessageId, NackCode, State as MessageState, Timestamp};
+use martlet_protocol::{
+    Address, CloseCode, Kind, MessageId, NackCode, State as MessageState, Timestamp,
+};
 use martlet_store::keys::cursor;
 use martlet_store::keys::message::Origin;
 use martlet_store::keys::relay::RelayItem;
 
 use crate::command::SessionId;
+use crate::effect::Reply;
+use crate::handle::attach::device_mut;
 use crate::handle::expire::{message_row, reference};
+use crate::limits::PINGS_MAX;
 use crate::state::State;
 use crate::turn::Turn;
 
@@ -64,6 +69,23 @@ pub(crate) fn read(
             up_to: row.timestamp,
             at: turn.now,
         });
+    }
+}
+
+/// Answers a PING behind everything that came before it, READs that wait for a page included.
+pub(crate) fn ping(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    session: SessionId,
+    address: Address,
+    token: u64,
+) {
+    let device = device_mut(state, turn, address);
+    let live = device.and_then(|device| device.session_mut(session));
+    match live.filter(|live| !live.reads.is_empty()) {
+        None => turn.reply(session, Reply::Pong { token }),
+        Some(live) if live.pings.len() < PINGS_MAX => live.pings.push(token),
+        Some(_) => turn.close(session, CloseCode::RATE_LIMITED),
     }
 }
 

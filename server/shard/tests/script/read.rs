@@ -111,3 +111,24 @@ fn what_a_resume_acknowledges_can_be_acknowledged_again_and_read_at_once() {
         );
     });
 }
+
+#[test]
+fn a_pong_proves_a_read_that_waits_for_what_the_resume_acknowledges() {
+    let mut proofs = 0;
+    for commits in 0..8 {
+        let mut world = World::new(2, THREE);
+        two_messages(&mut world);
+        world.quietly("bob: leave");
+        let step = "bob: connect at=2 | bob: read m2 of ann + bob: ping 7";
+        world.crash_after(commits, step);
+        let is_proven = world.had_heard("bob", "pong 7");
+        proofs += u32::from(is_proven);
+        world.quietly("ann: connect");
+        let expected = if is_proven { "read" } else { "sent" };
+        if is_proven || commits == 0 {
+            let line = format!("ann: m2 is {expected}");
+            world.check("ann: status m2 of bob", &[&line]);
+        }
+    }
+    assert!(proofs > 0, "no PONG ever came");
+}

@@ -35,6 +35,8 @@ pub(crate) struct World {
     sessions: u64,
     pub(crate) messages: BTreeMap<String, Message>,
     seen: Vec<(String, String)>,
+    /// What had been seen of a step when the server died.
+    heard: Vec<(String, String)>,
 }
 
 /// A message as the transcript knows it.
@@ -65,6 +67,7 @@ impl World {
             sessions: 0,
             messages: BTreeMap::new(),
             seen: Vec::new(),
+            heard: Vec::new(),
         };
         world.recover();
         for handle in handles {
@@ -144,9 +147,15 @@ impl World {
         }
         self.take_turns();
         let is_cut = !self.pending.is_empty();
-        self.seen.clear();
+        self.heard = std::mem::take(&mut self.seen);
         self.crash();
         is_cut
+    }
+
+    /// Whether a device had this frame when the server died.
+    pub(crate) fn had_heard(&self, device: &str, frame: &str) -> bool {
+        let mut heard = self.heard.iter();
+        heard.any(|(of, line)| of == device && line == frame)
     }
 
     /// Throws the shards away and makes them anew from the durable rows.

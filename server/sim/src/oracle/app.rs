@@ -53,6 +53,7 @@ impl Ledger {
             return;
         };
         let author = self.devices[message.author].account;
+        self.marked.insert((device, id));
         let mark = self.reads.entry((reader, author)).or_default();
         *mark = message.timestamp.unwrap_or_default().max(*mark);
     }

@@ -23,6 +23,9 @@ impl Ledger {
         for id in self.messages.keys() {
             self.check_message(witness, *id, &mut problems);
         }
+        for (device, id) in &self.marked {
+            self.check_marked(witness, *device, *id, &mut problems);
+        }
         // What no client can open ends at every device, and blocks no queue.
         for ((id, _), placed) in &witness.messages {
             let is_open = placed.at.iter().any(|(_, _, fact)| fact.is_none());
@@ -126,6 +129,30 @@ impl Ledger {
             if is_sibling && !device.has_gap && !message.shown.contains(&index) {
                 problems.push(format!("{what} was not copied to {}", device.name));
             }
+        }
+    }
+
+    /// The server knows what was marked read, unless it had ended at the reader's device.
+    fn check_marked(
+        &self,
+        witness: &Witness,
+        device: usize,
+        id: MessageId,
+        problems: &mut Vec<String>,
+    ) {
+        let (message, reader) = (&self.messages[&id], &self.devices[device]);
+        let author = &self.devices[message.author];
+        let Some(placed) = witness.messages.get(&(id, author.address)) else {
+            return;
+        };
+        let mut places = placed.at.iter();
+        let is_taken = places.any(|(at, _, fact)| *at == reader.address.device && fact.is_none());
+        let pair = (reader.address.user, author.address.user);
+        let mark = witness.reads.get(&pair).copied().unwrap_or_default();
+        let is_refused = self.unmarked.contains(&(device, author.account));
+        if is_taken && !is_refused && mark < placed.timestamp {
+            let name = &reader.name;
+            problems.push(format!("{id} was read at {name}, but the server forgot"));
         }
     }
 

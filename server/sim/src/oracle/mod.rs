@@ -11,6 +11,7 @@
 //! | what one device writes to another stays in order | at once |
 //! | a message comes after what its writer had seen | at once |
 //! | states move forward, are true, and are told once | at once, and at the end |
+//! | what was read is told, whoever crashes | at the end |
 //! | neither side breaks the protocol | at once |
 //! | queues stay within their bounds | at the end, and at every fault |
 
@@ -48,6 +49,11 @@ pub(crate) struct Ledger {
     sends: BTreeSet<MessageId>,
     /// How far an account has read what another one wrote.
     reads: BTreeMap<(usize, usize), Timestamp>,
+    /// What was marked read, and on which device.
+    marked: BTreeSet<(usize, MessageId)>,
+    /// Devices whose mark in the conversation with an account was refused: the newest message had
+    /// ended, and the mark is not told of those before it.
+    unmarked: BTreeSet<(usize, usize)>,
     violations: Vec<String>,
 }
 
@@ -119,6 +125,8 @@ impl Ledger {
             poison: BTreeSet::new(),
             sends: BTreeSet::new(),
             reads: BTreeMap::new(),
+            marked: BTreeSet::new(),
+            unmarked: BTreeSet::new(),
             violations: Vec::new(),
         }
     }

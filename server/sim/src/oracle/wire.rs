@@ -17,6 +17,9 @@ impl Ledger {
             Frame::Gap(gap) => self.on_gap(counters, device, gap),
             Frame::CaughtUp(_) => counters.caught_up += 1,
             Frame::State(_) => counters.states += 1,
+            Frame::Nack(nack) if nack.of == Kind::READ => {
+                self.on_read_refused(device, nack.reference.as_message());
+            }
             Frame::Nack(nack) if nack.of == Kind::SEND => match nack.code {
                 NackCode::INBOX_FULL => counters.inbox_full += 1,
                 NackCode::OUT_OF_ORDER => counters.out_of_order += 1,
@@ -58,6 +61,16 @@ impl Ledger {
                 "{} is SENT to {} devices",
                 sent.message_id, sent.devices
             ));
+        }
+    }
+
+    fn on_read_refused(&mut self, device: usize, id: MessageId) {
+        match self.messages.get(&id) {
+            Some(message) => {
+                let author = self.devices[message.author].account;
+                self.unmarked.insert((device, author));
+            }
+            None => self.violate(format!("READ of {id}, which nobody wrote, is refused")),
         }
     }
 
