@@ -124,6 +124,19 @@ impl Reactor {
         self.settle(conn, &mut state, received)
     }
 
+    /// What a connection works with while it handles what it has read.
+    fn office(&mut self, conn: &Conn) -> Office<'_> {
+        Office {
+            session: conn.session,
+            peer: conn.peer.ip(),
+            now: clock::wall(),
+            now_us: self.shared.clock.micros(),
+            shared: &self.shared,
+            driver: &mut self.driver,
+            commands: &mut self.commands,
+        }
+    }
+
     fn handle(
         &mut self,
         conn: &Conn,
@@ -131,17 +144,9 @@ impl Reactor {
         input: &mut BytesMut,
         now: Seconds,
     ) -> Received {
-        let shared = &*self.shared;
         let index = self.index;
-        let mut office = Office {
-            session: conn.session,
-            peer: conn.peer.ip(),
-            now: clock::wall(),
-            now_us: shared.clock.micros(),
-            shared,
-            driver: &mut self.driver,
-            commands: &mut self.commands,
-        };
+        let mut office = self.office(conn);
+        let shared = office.shared;
         state.receive(input, now, &mut office, |auth| {
             shared.reactor_of_user(auth.address.user) != index
         })
@@ -204,16 +209,7 @@ impl Reactor {
         };
         let now = self.shared.clock.seconds();
         let mut state = conn.state.borrow_mut();
-        let shared = &*self.shared;
-        let mut office = Office {
-            session: conn.session,
-            peer: conn.peer.ip(),
-            now: clock::wall(),
-            now_us: shared.clock.micros(),
-            shared,
-            driver: &mut self.driver,
-            commands: &mut self.commands,
-        };
+        let mut office = self.office(&conn);
         let received = state.resume(traveller.auth, now, &mut office);
         self.settle(&conn, &mut state, received);
         self.greet_late_comer(&conn, &mut state);
