@@ -29,6 +29,7 @@ mod run;
 mod sabotage;
 mod schedule;
 mod server;
+mod storm;
 mod trace;
 mod world;
 

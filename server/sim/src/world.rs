@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use martlet_protocol::codec::Decoder;
 use martlet_protocol::limits::FRAME_BYTES_MAX;
-use martlet_protocol::{Address, DeviceId, MessageId, Timestamp, UserId};
+use martlet_protocol::{Address, DeviceId, UserId};
 use martlet_shard::verify::Verifier;
-use martlet_shard::{Command, SendRequest, SessionId};
+use martlet_shard::{Command, SessionId};
 
 use crate::brief::Brief;
 use crate::counters::Counters;
@@ -23,17 +23,17 @@ use crate::trace::Trace;
 /// A run under way.
 #[derive(Debug)]
 pub(crate) struct World {
-    plan: Plan,
-    env: Env,
-    server: Server,
-    devices: Vec<Device>,
+    pub(crate) plan: Plan,
+    pub(crate) env: Env,
+    pub(crate) server: Server,
+    pub(crate) devices: Vec<Device>,
     /// Who is which account.
-    users: Vec<UserId>,
-    poisoner: UserId,
+    pub(crate) users: Vec<UserId>,
+    pub(crate) poisoner: UserId,
     /// After how many more events of the server its power goes.
-    fuse: Option<u64>,
+    pub(crate) fuse: Option<u64>,
     /// Bytes towards each client that are no whole frame yet, for the ledger to read along.
-    taps: std::collections::BTreeMap<ConnId, Vec<u8>>,
+    pub(crate) taps: std::collections::BTreeMap<ConnId, Vec<u8>>,
 }
 
 impl World {
@@ -214,28 +214,6 @@ impl World {
         self.env.now = end;
     }
 
-    /// The power may go before any step of the server that has something to lose: while turns wait
-    /// for their sync, or when they are synced and nobody has been told.
-    fn burn(&mut self, event: &Event) {
-        let is_step = matches!(
-            event,
-            Event::Turn { .. } | Event::Synced { .. } | Event::Page { .. }
-        );
-        let is_exposed = is_step && self.server.unsynced() > 0;
-        let Some(fuse) = self.fuse.as_mut().filter(|_| is_exposed) else {
-            return;
-        };
-        if *fuse > 0 {
-            *fuse -= 1;
-            return;
-        }
-        self.fuse = None;
-        let env = &mut self.env;
-        self.server.crash(env);
-        let ms = env.rng.between(1, 3_000);
-        env.plan_in_us(ms * 1_000, Event::ServerUp);
-    }
-
     fn happen(&mut self, event: Event) {
         let env = &mut self.env;
         match event {
@@ -327,124 +305,5 @@ impl World {
             (Side::Client, Some(device)) => self.devices[device].on_end(env, conn),
             (Side::Client, None) => {}
         }
-    }
-
-    fn plan_user(&mut self, device: usize) {
-        let us = self.env.rng.between(1, 2 * self.plan.pause_ms) * 1_000;
-        self.env.plan_in_us(us, Event::User { device });
-    }
-
-    fn user(&mut self, device: usize) {
-        if !self.env.is_stormy {
-            return;
-        }
-        self.plan_user(device);
-        let env = &mut self.env;
-        let client = &mut self.devices[device];
-        match env.rng.below(20) {
-            0..=10 => {
-                let own = device_account(device, self.plan.accounts);
-                let others = (0..self.plan.accounts).filter(|account| *account != own);
-                let others: Vec<usize> = others.collect();
-                let to = others[env.rng.index(others.len())];
-                for _ in 0..1 + env.rng.below(4) {
-                    client.write(env, (HANDLES[to], Some(to)));
-                }
-            }
-            11..=16 => client.read(env),
-            17 => client.ask(env),
-            18 => client.write(env, ("nobody", None)),
-            _ => {
-                client.read(env);
-                client.read(env);
-            }
-        }
-    }
-
-    fn plan_fault(&mut self) {
-        let us = self.env.rng.between(1, 2 * self.plan.peace_ms) * 1_000;
-        self.env.plan_in_us(us, Event::Fault);
-    }
-
-    fn fault(&mut self) {
-        if !self.env.is_stormy {
-            return;
-        }
-        self.plan_fault();
-        let witness = Witness::of(self.server.durable());
-        let env = &mut self.env;
-        env.ledger
-            .check_bounds(&witness, self.plan.limits.inbox_rows_max);
-        let device = env.rng.index(self.devices.len());
-        let conns = env.net.living();
-        match env.rng.below(12) {
-            0..=2 => self.fuse = Some(env.rng.below(12)),
-            3..=6 => {
-                let calls = env.rng.below(60);
-                self.devices[device].light(calls);
-            }
-            7 | 8 if !conns.is_empty() => {
-                env.counters.cuts += 1;
-                let conn = conns[env.rng.index(conns.len())];
-                net::cut(env, conn);
-            }
-            9 if !conns.is_empty() => {
-                env.counters.half_opens += 1;
-                let conn = conns[env.rng.index(conns.len())];
-                net::sever(env, conn);
-            }
-            10 | 11 => {
-                env.counters.absences += 1;
-                let ms = env.rng.between(500, 20_000);
-                self.devices[device].leave(env, ms);
-            }
-            _ => {}
-        }
-    }
-
-    /// Somebody who has written another client sends what no engine can open.
-    fn poison(&mut self) {
-        if !self.env.is_stormy {
-            return;
-        }
-        let ms = self.env.rng.between(10_000, 40_000);
-        self.env.plan_in_us(ms * 1_000, Event::Poison);
-        if !self.server.is_up() {
-            return;
-        }
-        let env = &mut self.env;
-        let id = MessageId::new(env.now.millis(), env.rng.bytes());
-        env.ledger.on_poison(id);
-        let to = self.users[env.rng.index(self.users.len())];
-        let from = Address {
-            user: self.poisoner,
-            device: DeviceId(1),
-        };
-        let request = SendRequest {
-            message_id: id,
-            to,
-            after: Timestamp(0),
-            ttl_ms: 0,
-            envelope: Bytes::from_static(b"\xffno envelope"),
-        };
-        let session = SessionId(0);
-        self.server.tell(
-            env,
-            Command::Send {
-                session,
-                from,
-                has_siblings: false,
-                request,
-            },
-        );
-    }
-}
-
-/// The first devices are those of the accounts in order, the second ones follow in order.
-const fn device_account(device: usize, accounts: usize) -> usize {
-    if device < accounts {
-        device
-    } else {
-        device - accounts
     }
 }

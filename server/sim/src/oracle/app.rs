@@ -3,7 +3,7 @@
 use martlet_client::{Direction, Event, Message, MessageState, NackCode, OfflineCause, Receipt};
 use martlet_protocol::{CloseCode, MessageId, State, Timestamp};
 
-use super::{Ledger, Written};
+use super::ledger::{Ledger, Written};
 use crate::counters::Counters;
 
 impl Ledger {

@@ -6,8 +6,8 @@ use martlet_client::MessageState;
 use martlet_protocol::{Address, MessageId, Position, State, Timestamp, UserId};
 
 use super::app::wire_state;
-use super::witness::Placed;
-use super::{Item, Ledger, Told, Witness};
+use super::ledger::{Item, Ledger, Told};
+use super::witness::{Placed, Witness};
 
 /// Rows of one shard's outbox that may be left when everything is confirmed: they are removed in
 /// ranges of this many, and the newest stays.

@@ -3,7 +3,7 @@
 use martlet_protocol::frame::{Event, EventKind, Fact, Frame, Gap, GapReason, Receipt, Sent};
 use martlet_protocol::{Address, CloseCode, Kind, MessageId, NackCode, Position};
 
-use super::{Item, Ledger, Told};
+use super::ledger::{Item, Ledger, Told};
 use crate::counters::Counters;
 
 impl Ledger {
