@@ -55,6 +55,8 @@ pub(crate) struct Device {
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) id: SessionId,
+    /// When it got its CHALLENGE: of two connections the younger one lives.
+    pub(crate) challenged_us: u64,
     /// The last position pushed.
     pub(crate) pushed: Position,
     /// The device has stored up to here, though its acknowledgement never came: these items are
@@ -304,6 +306,7 @@ impl Session {
             pings: Vec::new(),
             page: Page::None,
             missed_from: None,
+            challenged_us: 0,
             paused_until: None,
             caught_up: false,
             trimmed: false,

@@ -70,6 +70,9 @@ pub enum Command {
         session: SessionId,
         /// The device.
         address: Address,
+        /// When the connection got its CHALLENGE, in microseconds of a clock that never steps back
+        /// while the server runs: of two connections of a device the younger one lives.
+        challenged_us: u64,
         /// The epoch the device knows, or 0.
         epoch: u64,
         /// The last position the device has stored.

@@ -98,11 +98,13 @@ impl Shard {
             Command::Attach {
                 session,
                 address,
+                challenged_us,
                 epoch,
                 cursor,
                 credit,
             } => {
-                handle::attach::attach(state, turn, (session, address), (epoch, cursor), credit);
+                let connection = (session, address, challenged_us);
+                handle::attach::attach(state, turn, connection, (epoch, cursor), credit);
             }
             Command::Detach { session, address } => {
                 handle::attach::detach(state, turn, session, address);

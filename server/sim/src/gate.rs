@@ -35,6 +35,7 @@ pub(crate) struct Gate {
     pub(crate) device: usize,
     pub(crate) phase: Phase,
     pub(crate) heard: Time,
+    challenged: Time,
     pub(crate) out: BytesMut,
     input: BytesMut,
     left: Credit,
@@ -69,6 +70,7 @@ impl Gate {
             device,
             phase: Phase::Hello,
             heard: now,
+            challenged: now,
             out: BytesMut::new(),
             input: BytesMut::new(),
             left: WINDOW,
@@ -135,6 +137,7 @@ impl Gate {
             (_, Frame::Close(_)) => Some(Ask::End),
             (Phase::Hello, Frame::Hello(_)) => {
                 self.phase = Phase::Auth;
+                self.challenged = env.now;
                 let challenge = Challenge {
                     version: VERSION_MAX,
                     features: Features::SUPPORTED,
@@ -160,6 +163,7 @@ impl Gate {
                 Some(Ask::Command(Command::Attach {
                     session: self.session(),
                     address: auth.address,
+                    challenged_us: self.challenged.0,
                     epoch: auth.epoch,
                     cursor: auth.cursor,
                     credit: auth.credit,

@@ -24,15 +24,20 @@ use crate::turn::Turn;
 pub(crate) fn attach(
     state: &mut State,
     turn: &mut Turn<'_>,
-    (session, address): (SessionId, Address),
+    (session, address, challenged_us): (SessionId, Address, u64),
     (epoch, cursor): (u64, Position),
     credit: Credit,
 ) {
     let Some(device) = device_mut(state, turn, address) else {
         return turn.close(session, CloseCode::DEVICE_GONE);
     };
-    if let Some(old) = device.session.take() {
-        turn.close(old.id, CloseCode::REPLACED);
+    if let Some(other) = device.session.as_deref() {
+        if other.challenged_us > challenged_us {
+            // The AUTH of a connection that its device has given up long ago was late. Were it to
+            // replace the one that lives, the device would take itself for replaced, and stop.
+            return turn.close(session, CloseCode::REPLACED);
+        }
+        turn.close(other.id, CloseCode::REPLACED);
     }
     let ours = device.cursor;
     let is_known = (epoch == 0 || epoch == device.epoch) && cursor <= device.tail;
@@ -45,6 +50,7 @@ pub(crate) fn attach(
     turn.reply(session, ready);
 
     let mut live = Session::new(session, ours, resumed.max(ours), credit);
+    live.challenged_us = challenged_us;
     live.missed_from = (resumed < ours).then(|| resumed.next());
     device.session = Some(Box::new(live));
     stream::advance(address, device, turn);

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! ann: register [key=N]            bob2: add · bob2: remove
-//! ann: connect [at=N] [epoch=N] [credit=MESSAGES/BYTES]          ann: leave
+//! ann: connect [at=N] [epoch=N] [credit=MESSAGES/BYTES] [challenged=US]          ann: leave
 //! ann: send m1 bob [ttl=MS] [after=m0|@MS] [size=BYTES] [text=WORD]
 //! ann: decline m1 bob (the driver has no room for the message)
 //! ann: ack N · refuse N · credit MESSAGES/BYTES
@@ -178,6 +178,7 @@ fn connect(world: &mut World, device: &str, words: &Words<'_>) -> Command {
     Command::Attach {
         session,
         address,
+        challenged_us: words.value("challenged").unwrap_or(session.0 * 1_000),
         epoch: words.value("epoch").unwrap_or(EPOCH),
         cursor: Position(words.value("at").unwrap_or(0)),
         credit,

@@ -247,6 +247,16 @@ fn a_second_connection_replaces_the_first() {
 }
 
 #[test]
+fn a_connection_that_was_given_up_does_not_replace_the_one_after_it() {
+    World::each(PAIR, |world| {
+        waiting(world, 1);
+        world.quietly("bob: connect challenged=5000000");
+        world.check("bob: connect challenged=4999999", &["bob: closed REPLACED"]);
+        world.check("bob: ack 1", &["ann: 1 bob delivered up to m1"]);
+    });
+}
+
+#[test]
 fn what_arrives_while_a_page_is_read_follows_it() {
     World::each(PAIR, |world| {
         waiting(world, 2);

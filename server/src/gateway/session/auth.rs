@@ -18,15 +18,22 @@ use crate::random;
 pub struct ExpectAuth {
     nonce: [u8; KEY_BYTES],
     binding: [u8; KEY_BYTES],
+    /// When it got the nonce, monotonic.
+    challenged_us: u64,
     /// A REGISTER is on its way through a shard; the peer waits for its answer.
     is_registering: bool,
 }
 
 impl ExpectAuth {
-    pub(super) fn new(nonce: [u8; KEY_BYTES], binding: [u8; KEY_BYTES]) -> Self {
+    pub(super) fn new(
+        nonce: [u8; KEY_BYTES],
+        binding: [u8; KEY_BYTES],
+        challenged_us: u64,
+    ) -> Self {
         Self {
             nonce,
             binding,
+            challenged_us,
             is_registering: false,
         }
     }
@@ -122,6 +129,7 @@ impl ExpectAuth {
         desk.commands.push(Command::Attach {
             session: desk.session,
             address: auth.address,
+            challenged_us: self.challenged_us,
             epoch: auth.epoch,
             cursor: auth.cursor,
             credit: auth.credit,

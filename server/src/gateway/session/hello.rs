@@ -40,7 +40,9 @@ impl ExpectHello {
         }))?;
         let binding = tls::binding(desk.tls).ok_or(Ending::Refused(CloseCode::INTERNAL))?;
         Ok(Session::ExpectAuth(Box::new(ExpectAuth::new(
-            nonce, binding,
+            nonce,
+            binding,
+            desk.now_us,
         ))))
     }
 }
