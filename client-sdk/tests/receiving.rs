@@ -254,16 +254,6 @@ fn reading_is_told_until_the_server_has_it_for_good() {
         crash
           net dial home:1
         login 5 1
-          net READ 7 x1
-          net PING 1
-          ev online home:1
-        srv PONG 1
-        time 2000
-          net PING 2
-        srv PONG 2
-        crash
-          net dial home:1
-        login 5 1
           ev online home:1
         app read bob x1
         app read bob x9
