@@ -146,6 +146,11 @@ impl Driver {
         self.pipeline.release(released);
     }
 
+    /// Whether so much waits for the committer that clients must not be read any further.
+    pub fn is_congested(&self) -> bool {
+        self.pipeline.held() > EFFECTS_HELD_MAX
+    }
+
     /// Whether nothing waits for the committer.
     pub fn is_idle(&self) -> bool {
         self.pipeline.is_idle()
@@ -162,3 +167,7 @@ impl Driver {
         shard / reactors
     }
 }
+
+/// Most effects that may wait for the disk. Each request that a client makes during a stall adds
+/// one of some 150 bytes, so this is about 10 MiB for a reactor; the rest stays in the sockets.
+const EFFECTS_HELD_MAX: usize = 65_536;

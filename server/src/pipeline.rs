@@ -22,6 +22,8 @@ pub struct Pipeline<E> {
     submitted: Ticket,
     durable: Ticket,
     waiting: VecDeque<(Ticket, Vec<E>)>,
+    /// How many effects `waiting` holds.
+    held: usize,
     /// Emptied lists, so that a turn allocates none.
     spare: Vec<Vec<E>>,
 }
@@ -32,6 +34,7 @@ impl<E> Default for Pipeline<E> {
             submitted: Ticket::default(),
             durable: Ticket::default(),
             waiting: VecDeque::new(),
+            held: 0,
             spare: Vec::new(),
         }
     }
@@ -57,6 +60,7 @@ impl<E> Pipeline<E> {
         }
         let empty = self.spare.pop().unwrap_or_default();
         let effects = std::mem::replace(effects, empty);
+        self.held += effects.len();
         self.waiting.push_back((self.submitted, effects));
     }
 
@@ -76,11 +80,18 @@ impl<E> Pipeline<E> {
             let Some((_, mut effects)) = self.waiting.pop_front() else {
                 break;
             };
+            self.held -= effects.len();
             released.append(&mut effects);
             if self.spare.len() < SPARE_MAX {
                 self.spare.push(effects);
             }
         }
+    }
+
+    /// How many effects wait. They are what clients can make a reactor hold while the disk stands
+    /// still.
+    pub fn held(&self) -> usize {
+        self.held
     }
 
     /// Whether everything is durable and released.
@@ -132,7 +143,9 @@ mod tests {
             pipeline.hold(&mut vec![effect]);
         }
         pipeline.durable(Ticket(2));
+        assert_eq!(pipeline.held(), 3);
         assert_eq!(release(&mut pipeline), ["a", "b"]);
+        assert_eq!(pipeline.held(), 1);
         assert!(!pipeline.is_idle());
         pipeline.durable(Ticket(3));
         assert_eq!(release(&mut pipeline), ["c"]);

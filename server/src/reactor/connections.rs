@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::mem;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::task::Poll;
 
 use bytes::BytesMut;
 use martlet_protocol::CloseCode;
@@ -39,6 +40,10 @@ async fn serve(reactor: Shelf, conn: Rc<Conn>) {
         }
         let next = poll_fn(|context| {
             let mut this = reactor.borrow_mut();
+            if this.driver.is_congested() {
+                this.parked.push(context.waker().clone());
+                return Poll::Pending;
+            }
             let mut scratch = mem::take(&mut this.scratch.read);
             let read = conn.poll_read(context, &mut scratch);
             let next = read.map(|read| match read {

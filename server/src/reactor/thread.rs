@@ -5,6 +5,7 @@ use std::io;
 use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Waker;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -49,6 +50,8 @@ pub(super) struct Reactor {
     pub(super) handshakes_left: u32,
     /// Pages that the readers' queue had no room for.
     pub(super) postponed: Vec<Effect>,
+    /// Readers that wait until less waits for the disk.
+    pub(super) parked: Vec<Waker>,
     /// Connections that were turned away since the last line about them.
     pub(super) turned_away: u64,
     /// When the once-a-second work was done last.
@@ -136,6 +139,7 @@ impl Reactor {
             dirty: Vec::new(),
             handshakes_left: HANDSHAKES_PER_TURN,
             postponed: Vec::new(),
+            parked: Vec::new(),
             turned_away: 0,
             swept: Seconds::default(),
             scratch: Scratch::default(),

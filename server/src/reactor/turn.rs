@@ -1,6 +1,7 @@
 //! One turn: mail, commands, one batch, released effects, one write per socket.
 
 use std::mem;
+use std::task::Waker;
 
 use crate::clock;
 use crate::reactor::mail::Mail;
@@ -23,6 +24,9 @@ impl Reactor {
             if self.commands.is_empty() {
                 break;
             }
+        }
+        if !self.driver.is_congested() {
+            self.parked.drain(..).for_each(Waker::wake);
         }
         self.post_outgoing();
         self.flush_dirty(shelf);

@@ -175,18 +175,6 @@ impl Server {
         }
     }
 
-    /// User memory of the process, in KiB.
-    pub(crate) fn resident_kib(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        line.unwrap()
-            .split_whitespace()
-            .next()
-            .unwrap()
-            .parse()
-            .unwrap()
-    }
-
     /// Open descriptors of the process.
     pub(crate) fn descriptors(&self) -> usize {
         let list = format!("/proc/{}/fd", self.child.id());
