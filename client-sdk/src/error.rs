@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use martlet_protocol::NackCode;
 
+use crate::event::OfflineCause;
+
 /// The local database could not be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -144,6 +146,13 @@ pub enum RegisterError {
     /// The token is longer than the protocol allows.
     #[error("the token is too long: it may have 3072 bytes")]
     TokenTooLong,
+    /// What listens there has accepted the connection and ended it instead of greeting: a server
+    /// of something else, one that wants TLS, or one that takes nobody now.
+    #[error("not registered: {cause}")]
+    Ungreeted {
+        /// How the connection ended.
+        cause: OfflineCause,
+    },
     /// The server cannot be reached.
     #[error("cannot reach the server: {reason}")]
     Unreachable {
@@ -163,8 +172,10 @@ fn refusal(code: NackCode) -> &'static str {
         NackCode::HANDLE_TAKEN => "the name is taken: choose another one",
         NackCode::HANDLE_INVALID => "the name is not allowed: choose another one",
         NackCode::REGISTRATION_CLOSED => "it takes no registrations: ask its operator",
-        NackCode::TOKEN_INVALID => "the token is not for this name: get one from the operator",
-        NackCode::TOKEN_EXPIRED => "the token has expired: get a new one from the operator",
+        NackCode::TOKEN_INVALID => {
+            "there is no valid token for this name: get one from its operator"
+        }
+        NackCode::TOKEN_EXPIRED => "the token has expired: get a new one from its operator",
         NackCode::RATE_LIMITED | NackCode::OVERLOADED | NackCode::DISK_FULL => {
             "it is busy: try again later"
         }

@@ -74,6 +74,43 @@ fn a_refused_registration_says_why_and_leaves_the_home_free() {
 }
 
 #[test]
+fn a_registration_hears_at_once_of_what_hangs_up_instead_of_greeting() {
+    check_new(
+        "
+        app register home:1 alice
+          net dial home:1
+        net failed
+          answer not now: cannot reach the server: refused
+          ev offline: cannot reach the server: refused
+        time 1000
+          net dial home:1
+        net connected
+          net HELLO 1-1
+        net lost
+          answer not now: the connection was lost
+          ev offline: the connection was lost
+        time 2000
+          net dial home:1
+        net connected
+          net HELLO 1-1
+        srv garbage
+          net CLOSE TOO_LARGE
+          net closed
+          answer not now: the server broke the protocol: TOO_LARGE
+          ev offline: the server broke the protocol: TOO_LARGE
+        time 4000
+          net dial home:1
+        net connected
+          net HELLO 1-1
+        srv CHALLENGE
+          net REGISTER alice
+        net lost
+          ev offline: the connection was lost
+        ",
+    );
+}
+
+#[test]
 fn a_device_that_the_server_does_not_know_stops_and_says_so() {
     check(
         "

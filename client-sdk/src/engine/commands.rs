@@ -103,6 +103,7 @@ impl Engine {
         }
         self.turn(now, |core, _| {
             core.registration = None;
+            core.unanswered = false;
             core.hang_up();
             Ok(())
         })

@@ -49,6 +49,7 @@ impl Core {
         if !(VERSION_MIN..=VERSION_MAX).contains(&challenge.version) {
             return Err(Fault::Violation(CloseCode::VERSION_UNSUPPORTED));
         }
+        self.unanswered = false;
         self.set_clock(tx, now, challenge.server_time)?;
         let challenged = Challenged {
             greeting,

@@ -6,7 +6,7 @@ use martlet_protocol::{DeviceId, MessageId, NackCode, UserId};
 
 use super::lookups::Lookups;
 use crate::error::StoreError;
-use crate::event::{Event, Receipt};
+use crate::event::{Event, OfflineCause, Receipt};
 use crate::local::{Notice, NoticeId, Tx};
 
 /// The answer to a command. The caller that gave the command takes it; it is no event.
@@ -26,6 +26,12 @@ pub enum Answer {
         user: UserId,
         /// Its first device.
         device: DeviceId,
+    },
+    /// To a registration: the server could not be reached, or it has hung up before it greeted.
+    /// The engine tries again until the registration is cancelled.
+    RegistrationDelayed {
+        /// Why.
+        cause: OfflineCause,
     },
     /// To a registration: it will not be.
     RegistrationRefused {

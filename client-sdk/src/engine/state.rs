@@ -39,6 +39,8 @@ pub(super) struct Core {
     pub(super) key: Option<DeviceKey>,
     /// The token of a registration that was asked for in this run.
     pub(super) registration: Option<Vec<u8>>,
+    /// The connection is for a registration, and the server has not answered to it yet.
+    pub(super) unanswered: bool,
     pub(super) link: Link,
     pub(super) dial: Dial,
     /// Why and how the connection is about to end, when this side decided it.
@@ -101,6 +103,7 @@ impl Core {
                 .unwrap_or_default(),
             identity,
             registration: None,
+            unanswered: false,
             link: Link::Down,
             dial: Dial::new(now),
             ending: None,
@@ -309,6 +312,11 @@ impl Core {
         self.lookups.disconnected();
         self.reads.disconnected();
         self.statuses.disconnected();
+        if core::mem::take(&mut self.unanswered) {
+            let cause = cause.clone();
+            self.answers
+                .push_back(Answer::RegistrationDelayed { cause });
+        }
         if self.wants_connection() {
             self.notices.pass(Event::Offline {
                 cause,

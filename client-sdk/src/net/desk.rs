@@ -7,7 +7,7 @@ use crate::address::ServerAddress;
 use crate::config::Config;
 use crate::engine::{Answer, Engine, Outgoing, Registration};
 use crate::error::{ClientError, RegisterError, SendError, StoreError};
-use crate::event::{Direction, Identity, Message, MessageState};
+use crate::event::{Direction, Identity, Message, MessageState, OfflineCause};
 use crate::keys::KeySeed;
 
 /// How long a question to the server may take before the local answer counts, in milliseconds.
@@ -170,25 +170,10 @@ impl Desk {
         }
     }
 
-    /// No connection could be made: a person who registers wants to know at once.
-    pub(super) fn unreachable(
-        &mut self,
-        engine: &mut Engine,
-        now: Millis,
-        reason: &str,
-    ) -> Result<(), StoreError> {
-        if let Some(asked) = self.registering.take() {
-            engine.cancel_registration(now)?;
-            let reason = reason.to_owned();
-            answer(asked.reply, Err(RegisterError::Unreachable { reason }));
-        }
-        Ok(())
-    }
-
     /// Hands out the answers that have come, and ends the waiting whose time is over.
     pub(super) fn settle(&mut self, engine: &mut Engine, now: Millis) -> Result<(), StoreError> {
         while let Some(answer) = engine.poll_answer() {
-            self.on_answer(engine, answer)?;
+            self.on_answer(engine, now, answer)?;
         }
         if self
             .registering
@@ -229,12 +214,24 @@ impl Desk {
         Ok(())
     }
 
-    fn on_answer(&mut self, engine: &mut Engine, given: Answer) -> Result<(), StoreError> {
+    fn on_answer(
+        &mut self,
+        engine: &mut Engine,
+        now: Millis,
+        given: Answer,
+    ) -> Result<(), StoreError> {
         match given {
             Answer::Registered { .. } => {
                 if let (Some(asked), Some(identity)) = (self.registering.take(), engine.identity())
                 {
                     answer(asked.reply, Ok(identity));
+                }
+            }
+            // A person who registers wants to know at once.
+            Answer::RegistrationDelayed { cause } => {
+                if let Some(asked) = self.registering.take() {
+                    engine.cancel_registration(now)?;
+                    answer(asked.reply, Err(undone(cause)));
                 }
             }
             Answer::RegistrationRefused { code } => {
@@ -278,6 +275,13 @@ fn send(engine: &mut Engine, now: Millis, outgoing: &Outgoing<'_>) -> Result<Mes
 fn entropy_missing(error: &getrandom::Error) -> ClientError {
     ClientError::EntropyMissing {
         reason: error.to_string(),
+    }
+}
+
+fn undone(cause: OfflineCause) -> RegisterError {
+    match cause {
+        OfflineCause::Unreachable { reason } => RegisterError::Unreachable { reason },
+        cause => RegisterError::Ungreeted { cause },
     }
 }
 

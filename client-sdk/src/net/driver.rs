@@ -123,7 +123,6 @@ impl Driver {
                 }
                 Wake::Dialed(Err(reason)) => {
                     self.line = Line::Down;
-                    self.desk.unreachable(&mut self.engine, now, &reason)?;
                     self.engine.handle_connect_failed(now, reason)?;
                 }
                 Wake::Line(progress) => self.on_progress(now, progress)?,

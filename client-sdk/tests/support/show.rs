@@ -60,6 +60,7 @@ pub(crate) fn answer(answer: &Answer, names: &Names) -> String {
             format!("answer {handle} is {user}")
         }
         Answer::Registered { user, device } => format!("answer registered {} {device}", user.0),
+        Answer::RegistrationDelayed { cause } => format!("answer not now: {cause}"),
         Answer::RegistrationRefused { code } => format!("answer refused {}", code.name()),
         Answer::Status { id } => format!("answer status {}", name(*id, names)),
         other => format!("{other:?}"),

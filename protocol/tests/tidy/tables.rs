@@ -61,8 +61,8 @@ pub(crate) const MODULES: &[(&str, &[&str])] = &[
     (
         "client-sdk",
         &[
-            "client", "net", "engine", "local", "keys", "seal", "address", "config", "event",
-            "error",
+            "client", "net", "engine", "local", "keys", "seal", "address", "config", "error",
+            "event",
         ],
     ),
     (

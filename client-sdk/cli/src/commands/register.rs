@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, anyhow, bail};
-use martlet_client::{Client, Config, RegisterError};
+use martlet_client::address::ServerAddress;
+use martlet_client::{Client, Config, NackCode, OfflineCause, RegisterError};
 
 use crate::args::Register;
 use crate::{home, output};
@@ -33,16 +34,33 @@ pub(super) async fn run(client: Client, args: Register) -> anyhow::Result<()> {
 
 /// Which option may help where the error alone does not say it.
 fn advice(error: &RegisterError, args: &Register) -> Option<String> {
+    let bare = args.server.rsplit("://").next().unwrap_or(&args.server);
+    let is_tls = ServerAddress::parse(&args.server).is_some_and(|address| address.tls);
     match error {
-        RegisterError::Unreachable { reason }
-            if reason.contains("certificate") && args.ca.is_none() =>
-        {
-            Some("if the server has made its certificate itself, say --ca FILE with it".to_owned())
+        RegisterError::Unreachable { reason } if reason.contains("certificate") => {
+            Some(match args.ca {
+                None => "if the server has made its certificate itself, say --ca FILE with it",
+                Some(_) => "the file of --ca has neither this certificate nor who issued it",
+            })
+            .map(str::to_owned)
         }
-        RegisterError::TimedOut if !args.server.contains("://") => Some(format!(
-            "if the server wants TLS, say --server tls://{}",
-            args.server
-        )),
+        // What a record layer says that gets something else than records.
+        RegisterError::Unreachable { reason } if reason.contains("corrupt message") => Some(
+            format!("if the server speaks plain TCP, say --server tcp://{bare}"),
+        ),
+        RegisterError::Ungreeted {
+            cause: OfflineCause::Lost | OfflineCause::ServerMisbehaved { .. },
+        }
+        | RegisterError::TimedOut
+            if !is_tls =>
+        {
+            Some(format!(
+                "if the server wants TLS, say --server tls://{bare}"
+            ))
+        }
+        RegisterError::Refused(NackCode::TOKEN_INVALID) if args.token.is_none() => {
+            Some("then say --token FILE with it".to_owned())
+        }
         _ => None,
     }
 }
@@ -64,21 +82,50 @@ fn read_token(path: &Path) -> anyhow::Result<String> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_certificate_that_nobody_vouches_for_leads_to_the_option_that_does() {
-        let mut args = Register {
-            server: "localhost:1".to_owned(),
+    fn args(server: &str) -> Register {
+        Register {
+            server: server.to_owned(),
             name: "alice".to_owned(),
             token: None,
             ca: None,
             insecure_plaintext: false,
-        };
+        }
+    }
+
+    #[test]
+    fn a_certificate_that_nobody_vouches_for_leads_to_the_option_that_does() {
+        let mut args = args("tls://localhost:1");
         let reason = "invalid peer certificate: UnknownIssuer".to_owned();
         let error = RegisterError::Unreachable { reason };
-        assert!(advice(&error, &args).unwrap().contains("--ca"));
-        let advised = advice(&RegisterError::TimedOut, &args).unwrap();
-        assert!(advised.ends_with("tls://localhost:1"));
+        assert!(advice(&error, &args).unwrap().contains("say --ca FILE"));
         args.ca = Some("/ca.pem".into());
+        assert!(advice(&error, &args).unwrap().contains("--ca has neither"));
+    }
+
+    #[test]
+    fn the_wrong_scheme_leads_to_the_right_one() {
+        let lost = RegisterError::Ungreeted {
+            cause: OfflineCause::Lost,
+        };
+        for server in ["localhost:1", "tcp://localhost:1"] {
+            for error in [&lost, &RegisterError::TimedOut] {
+                let advised = advice(error, &args(server)).unwrap();
+                assert!(advised.ends_with("tls://localhost:1"), "{advised}");
+            }
+        }
+        let args = args("tls://localhost:1");
+        assert_eq!(advice(&lost, &args), None);
+        let reason = "received corrupt message of type InvalidContentType".to_owned();
+        let advised = advice(&RegisterError::Unreachable { reason }, &args).unwrap();
+        assert!(advised.ends_with("tcp://localhost:1"), "{advised}");
+    }
+
+    #[test]
+    fn a_missing_token_leads_to_the_option_that_gives_one() {
+        let mut args = args("localhost:1");
+        let error = RegisterError::Refused(NackCode::TOKEN_INVALID);
+        assert!(advice(&error, &args).unwrap().contains("--token FILE"));
+        args.token = Some("/token".into());
         assert_eq!(advice(&error, &args), None);
     }
 
