@@ -38,11 +38,11 @@ fn advice(error: &RegisterError, args: &Register) -> Option<String> {
     let is_tls = ServerAddress::parse(&args.server).is_some_and(|address| address.tls);
     match error {
         RegisterError::Unreachable { reason } if reason.contains("certificate") => {
-            Some(match args.ca {
+            let hint = match args.ca {
                 None => "if the server has made its certificate itself, say --ca FILE with it",
                 Some(_) => "the file of --ca has neither this certificate nor who issued it",
-            })
-            .map(str::to_owned)
+            };
+            Some(hint.to_owned())
         }
         // What a record layer says that gets something else than records.
         RegisterError::Unreachable { reason } if reason.contains("corrupt message") => Some(
