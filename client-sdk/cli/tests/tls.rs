@@ -1,0 +1,116 @@
+//! TLS with a certificate that the server has made itself: trusted by file, and only then.
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use support::server::Server;
+use support::{Person, complaint, field, succeeded};
+
+/// A certificate and its key, as files.
+struct Certificate {
+    certificate: PathBuf,
+    key: PathBuf,
+}
+
+impl Certificate {
+    fn make(dir: &Path, host: &str) -> Self {
+        let made = rcgen::generate_simple_self_signed([host.to_owned()]).unwrap();
+        Self::write(dir, &made.cert, &made.signing_key)
+    }
+
+    fn write(dir: &Path, certificate: &rcgen::Certificate, key: &KeyPair) -> Self {
+        let number = fs::read_dir(dir).unwrap().count();
+        let files = Self {
+            certificate: dir.join(format!("{number}.pem")),
+            key: dir.join(format!("{number}.key")),
+        };
+        fs::write(&files.certificate, certificate.pem()).unwrap();
+        fs::write(&files.key, key.serialize_pem()).unwrap();
+        files
+    }
+}
+
+/// Anybody may register at it, so that only TLS stands in the way.
+fn server(dir: &Path, certificate: &Certificate) -> Server {
+    Server::dev_tls(dir, &certificate.certificate, &certificate.key)
+}
+
+fn register(dir: &Path, server: &Server, name: &str, trusted: Option<&Certificate>) -> Output {
+    let address = format!("tls://localhost:{}", server.port());
+    let file = trusted.map(|trusted| trusted.certificate.display().to_string());
+    let mut arguments = vec!["register", "--server", &address, "--name", name];
+    if let Some(file) = &file {
+        arguments.extend(["--ca", file]);
+    }
+    Person::new(dir.join(name)).run(&arguments)
+}
+
+#[test]
+fn who_has_the_servers_certificate_registers_and_sends_and_the_home_remembers_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let certificate = Certificate::make(dir.path(), "localhost");
+    let server = server(dir.path(), &certificate);
+    for name in ["alice", "bob"] {
+        succeeded(&register(dir.path(), &server, name, Some(&certificate)));
+    }
+    let alice = Person::new(dir.path().join("alice"));
+    let bob = Person::new(dir.path().join("bob"));
+    succeeded(&alice.run(&["send", "bob", "sealed"]));
+    succeeded(&bob.run(&["listen", "--count", "1"]));
+    assert_eq!(field(&bob.history("alice"), "text"), ["sealed"]);
+}
+
+#[test]
+fn a_certificate_that_nobody_vouches_for_is_refused_with_the_option_that_helps() {
+    let dir = tempfile::tempdir().unwrap();
+    let certificate = Certificate::make(dir.path(), "localhost");
+    let server = server(dir.path(), &certificate);
+    let line = complaint(&register(dir.path(), &server, "alice", None));
+    assert!(
+        line.contains("certificate") && line.contains("--ca FILE"),
+        "{line}"
+    );
+    // The same home takes the advice.
+    succeeded(&register(dir.path(), &server, "alice", Some(&certificate)));
+}
+
+#[test]
+fn another_certificate_than_the_trusted_one_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let certificate = Certificate::make(dir.path(), "localhost");
+    let other = Certificate::make(dir.path(), "localhost");
+    let server = server(dir.path(), &certificate);
+    let line = complaint(&register(dir.path(), &server, "alice", Some(&other)));
+    assert!(line.contains("the file of --ca has neither"), "{line}");
+}
+
+#[test]
+fn the_servers_own_certificate_is_trusted_whatever_host_it_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let certificate = Certificate::make(dir.path(), "chat.example.org");
+    let server = server(dir.path(), &certificate);
+    succeeded(&register(dir.path(), &server, "alice", Some(&certificate)));
+}
+
+#[test]
+fn a_trusted_authority_vouches_only_for_the_host_that_it_names() {
+    let mut authority = CertificateParams::default();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+    let register_at = |host: &str| {
+        let dir = tempfile::tempdir().unwrap();
+        let key = KeyPair::generate().unwrap();
+        let issued = CertificateParams::new([host.to_owned()]).unwrap();
+        let issued = issued.signed_by(&key, &authority).unwrap();
+        let server = server(dir.path(), &Certificate::write(dir.path(), &issued, &key));
+        let trusted = Certificate::write(dir.path(), authority.as_ref(), authority.key());
+        register(dir.path(), &server, "alice", Some(&trusted))
+    };
+    succeeded(&register_at("localhost"));
+    let line = complaint(&register_at("chat.example.org"));
+    assert!(line.contains("certificate"), "{line}");
+}
