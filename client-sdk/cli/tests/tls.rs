@@ -1,4 +1,8 @@
 //! TLS with a certificate that the server has made itself: trusted by file, and only then.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test binary has no callers to give errors to"
+)]
 
 mod support;
 

@@ -1,4 +1,8 @@
 //! Registration with the operator's tokens: the right one opens, every other is refused with why.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test binary has no callers to give errors to"
+)]
 
 mod support;
 
