@@ -93,7 +93,7 @@ fn a_sender_and_a_server_that_are_killed_lose_nothing_that_was_sent() {
             // Only then is it sure to have connected.
             chat.line();
         }
-        thread::sleep(random.pause(60));
+        thread::sleep(random.pause(15));
         chat.kill();
     }
     let mut chat = alice.start(&["chat", "bob"]);
