@@ -65,6 +65,12 @@ pub(crate) const ALICE_2: Device = Device {
     ],
 };
 
+/// Bob's key asks for alice's handle, on a first connection.
+pub(crate) const BOB_AS_ALICE: &str = concat!(
+    "c037ddf79c474e92a6a2175583a60e1341143302d1febe87ac4758afa140ec11",
+    "6f5269f9c9d4d5cdfdc3f9dac63ff2d934fa83524b36929e4534f31642e8d709",
+);
+
 pub(crate) const BOB: Device = Device {
     name: "bob.1",
     address: address(0x0b0b_0000_0000_0002, 1),

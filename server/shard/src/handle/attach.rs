@@ -19,7 +19,7 @@ use crate::turn::Turn;
 ///  another epoch than ours              our cursor: READY's epoch tells it to forget its own
 ///  our epoch (or none), cursor below    our cursor, after a RESTORED gap: those rows are gone
 ///  our epoch, cursor at or above        its cursor: an acknowledgement was lost on the way
-///  our epoch, cursor beyond the tail    our cursor: what it claims was never in this history
+///  our epoch, cursor beyond the tail    nothing: BAD_ACK, it claims what never was in this history
 /// ```
 pub(crate) fn attach(
     state: &mut State,
@@ -31,6 +31,10 @@ pub(crate) fn attach(
     let Some(device) = device_mut(state, turn, address) else {
         return turn.close(session, CloseCode::DEVICE_GONE);
     };
+    let is_known = epoch == 0 || epoch == device.epoch;
+    if is_known && cursor > device.tail {
+        return turn.close(session, CloseCode::BAD_ACK);
+    }
     if let Some(other) = device.session.as_deref() {
         if other.challenged_us > challenged_us {
             // The AUTH of a connection that its device has given up long ago was late. Were it to
@@ -40,7 +44,6 @@ pub(crate) fn attach(
         turn.close(other.id, CloseCode::REPLACED);
     }
     let ours = device.cursor;
-    let is_known = (epoch == 0 || epoch == device.epoch) && cursor <= device.tail;
     let resumed = if is_known { cursor } else { ours };
     let ready = Reply::Ready {
         epoch: device.epoch,

@@ -205,12 +205,13 @@ fn a_device_with_another_epoch_starts_behind_the_servers_cursor() {
 }
 
 #[test]
-fn a_cursor_beyond_the_tail_has_no_meaning() {
+fn a_cursor_beyond_the_tail_is_refused_and_replaces_nobody() {
     World::each(PAIR, |world| {
         waiting(world, 3);
         world.quietly("bob: connect; bob: ack 1; bob: leave");
+        world.check("bob: connect at=4", &["bob: closed BAD_ACK"]);
         world.check(
-            "bob: connect at=4",
+            "bob: connect at=1",
             &[
                 "bob: ready 1/3",
                 "bob: 2 m2 from ann",

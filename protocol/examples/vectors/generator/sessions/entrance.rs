@@ -6,7 +6,7 @@ use martlet_protocol::version::Features;
 use martlet_protocol::{CloseCode, Kind};
 
 use super::super::builders::nack;
-use super::super::people::{ALICE, BOB, message_id};
+use super::super::people::{ALICE, BOB, BOB_AS_ALICE, message_id};
 use super::*;
 
 pub(super) fn sessions() -> Vec<Session> {
@@ -93,7 +93,7 @@ fn handle_taken() -> Session {
             Frame::Register(Register {
                 handle: "alice",
                 key: unhex(BOB.key),
-                signature: unhex(BOB.register),
+                signature: unhex(BOB_AS_ALICE),
                 token: b"",
             }),
             "",

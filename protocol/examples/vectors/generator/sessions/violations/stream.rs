@@ -83,8 +83,8 @@ pub(super) const STREAM: &[Script] = &[
         s.ready(
             BOB,
             Resume {
-                epoch: 0,
-                cursor: 0,
+                epoch: EPOCH,
+                cursor: 5,
                 at: 5,
                 tail: 4,
             },
