@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand};
 
 use crate::config::Flags;
 use crate::config::log::LogFormat;
@@ -26,13 +26,16 @@ pub enum Command {
     CheckConfig(CheckConfigArgs),
     /// Check every invariant of a data directory that no server uses (0 good, 74 damaged).
     Verify(VerifyArgs),
+    /// Say that a data directory was restored from a copy, before the server uses it again.
+    Restored(RestoredArgs),
 }
 
 /// Flags of `martletd serve`. A flag wins over the file, the file over the default.
 #[derive(Args, Clone, Debug, Default)]
+#[command(group = ArgGroup::new("source").required(true).args(["dev", "config"]))]
 pub struct ServeArgs {
     /// Development: plain TCP on loopback, anyone may register, loopback is not rate limited.
-    #[arg(long, conflicts_with = "config", required_unless_present = "config")]
+    #[arg(long)]
     pub dev: bool,
     /// The configuration file (TOML).
     #[arg(short, long, value_name = "FILE")]
@@ -92,6 +95,14 @@ pub struct CheckConfigArgs {
 /// Flags of `martletd verify`.
 #[derive(Args, Clone, Debug)]
 pub struct VerifyArgs {
+    /// Directory of the durable state.
+    #[arg(short, long, value_name = "DIR")]
+    pub data_dir: PathBuf,
+}
+
+/// Flags of `martletd restored`.
+#[derive(Args, Clone, Debug)]
+pub struct RestoredArgs {
     /// Directory of the durable state.
     #[arg(short, long, value_name = "DIR")]
     pub data_dir: PathBuf,

@@ -28,6 +28,7 @@ pub mod pipeline;
 pub mod random;
 pub mod rate;
 pub mod reactor;
+pub mod restored;
 pub mod serve;
 pub mod shared;
 pub mod token;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use martlet_server::args::{Cli, Command};
 use martlet_server::error::StartError;
-use martlet_server::{serve, verify};
+use martlet_server::{restored, serve, verify};
 use mimalloc::MiMalloc;
 
 /// Replies and rows are many small allocations on few threads: what mimalloc is made for.
@@ -18,6 +18,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve::serve(&args),
         Command::CheckConfig(args) => serve::check_config(&args),
         Command::Verify(args) => verify::verify(&args),
+        Command::Restored(args) => restored::restored(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

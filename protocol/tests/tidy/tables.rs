@@ -74,6 +74,7 @@ pub(crate) const MODULES: &[(&str, &[&str])] = &[
         &[
             "serve",
             "verify",
+            "restored",
             "args",
             "reactor",
             "gateway",

@@ -155,6 +155,13 @@ pub enum StoreError {
         /// The value in use.
         found: Option<String>,
     },
+    /// Nothing in the directory was written by this program.
+    #[error("{} is not a data directory: there is no FORMAT in it. Check the path",
+        directory.display())]
+    NotADataDirectory {
+        /// The directory.
+        directory: PathBuf,
+    },
     /// An earlier commit has an unknown outcome, so nothing may follow it.
     #[error("an earlier commit has an unknown outcome; restart to find out")]
     OutcomeUnknown,

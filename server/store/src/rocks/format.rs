@@ -116,6 +116,19 @@ fn create_durably(directory: &Path) -> io::Result<()> {
 }
 
 impl Format {
+    /// Reads FORMAT of a directory that was used before.
+    pub(super) fn existing(paths: &Paths) -> Result<Self, StoreError> {
+        match Self::read(paths)? {
+            Some(format) => Ok(format),
+            None if paths.mark().exists() || paths.has_rows() => Err(StoreError::FormatMissing {
+                path: paths.format(),
+            }),
+            None => Err(StoreError::NotADataDirectory {
+                directory: paths.directory.clone(),
+            }),
+        }
+    }
+
     /// Reads FORMAT; `None` when there is none.
     pub(super) fn read(paths: &Paths) -> Result<Option<Self>, StoreError> {
         let path = paths.format();

@@ -39,11 +39,7 @@ pub struct Creation {
 
 /// Reads how a data directory was created, without opening it.
 pub fn creation(directory: &Path) -> Result<Creation, StoreError> {
-    let paths = Paths::new(directory);
-    let Format { shards, seed } =
-        Format::read(&paths)?.ok_or_else(|| StoreError::FormatMissing {
-            path: paths.format(),
-        })?;
+    let Format { shards, seed } = Format::existing(&Paths::new(directory))?;
     Ok(Creation { shards, seed })
 }
 
@@ -54,9 +50,7 @@ pub fn creation(directory: &Path) -> Result<Creation, StoreError> {
 pub fn verify(directory: &Path, check: &mut dyn FnMut(&[u8], &[u8])) -> Result<Report, StoreError> {
     let paths = Paths::new(directory);
     let _lock = paths.lock()?;
-    let format = Format::read(&paths)?.ok_or_else(|| StoreError::FormatMissing {
-        path: paths.format(),
-    })?;
+    let format = Format::existing(&paths)?;
     let options = Options::new(format.shards, format.seed);
     let genesis = Link::genesis(format.shards, format.seed);
     let witness = recover::read_mark(&paths, genesis)?;

@@ -1,0 +1,77 @@
+//! `martletd restored`: gives every stream of a data directory that was put back a new identity.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use bytes::BytesMut;
+use martlet_store::keys::account::AccountRow;
+use martlet_store::keys::{KeyTag, key_prefix, key_prefix_end};
+use martlet_store::rocks::{self, Engine, Options};
+use martlet_store::{Batch, Row, ShardId, View};
+
+use crate::args::RestoredArgs;
+use crate::error::StartError;
+use crate::random;
+
+/// Gives each device's stream a new epoch. A copy does not know what happened after it was made:
+/// without this, positions of its streams would be used a second time, and devices that have
+/// stored the first use would take the second for old [M-10.8].
+///
+/// May be run any number of times; each time, devices resume from what the directory knows.
+///
+/// # Errors
+/// When the directory is in use, damaged, or cannot be written.
+pub fn restored(args: &RestoredArgs) -> Result<(), StartError> {
+    let devices = renew_epochs(&args.data_dir)?;
+    // When standard output is closed, the exit code still tells.
+    let _ = writeln!(
+        io::stdout(),
+        "{}: {devices} devices will resume from what this copy knows",
+        args.data_dir.display()
+    );
+    Ok(())
+}
+
+/// Returns how many devices there are.
+fn renew_epochs(directory: &Path) -> Result<usize, StartError> {
+    let creation = rocks::verify::creation(directory)?;
+    let engine = Engine::open(directory, &Options::new(creation.shards, creation.seed))?;
+    let mut devices = 0;
+    for shard in (0..creation.shards).map(ShardId) {
+        let mut from = key_prefix(shard, KeyTag::Account).to_vec();
+        let end = key_prefix_end(shard, KeyTag::Account);
+        loop {
+            let rows = engine.scan(&from, &end, ROWS_MAX, BYTES_MAX);
+            let Some((last, _)) = rows.last() else {
+                break;
+            };
+            from = [last, &[0][..]].concat();
+            devices += renew_accounts(&engine, &rows)?;
+        }
+    }
+    Ok(devices)
+}
+
+fn renew_accounts(engine: &Engine, rows: &[Row]) -> Result<usize, StartError> {
+    let mut batch = Batch::new();
+    let mut devices = 0;
+    for (key, value) in rows {
+        let mut account =
+            AccountRow::decode(value).map_err(|_| StartError::InvariantsBroken { count: 1 })?;
+        for device in &mut account.devices {
+            device.epoch = random::number();
+            devices += 1;
+        }
+        let mut renewed = BytesMut::new();
+        account.encode(&mut renewed);
+        batch.put(key, &renewed);
+    }
+    engine.commit(&batch)?;
+    Ok(devices)
+}
+
+/// Accounts in one commit.
+const ROWS_MAX: usize = 4_096;
+
+/// Bytes of their rows.
+const BYTES_MAX: usize = 1 << 20;
