@@ -44,7 +44,6 @@ pub fn serve(args: &ServeArgs) -> Result<(), StartError> {
         .build()
         .map_err(StartError::Runtime)?;
     let mut server = Server::start(config)?;
-    server.announce();
     signals.block_on(server.run_until_signal())?;
     server.stop()
 }
@@ -164,10 +163,12 @@ impl Server {
         tracing::info!(event = "ready", address = %self.address, transport);
     }
 
-    /// Waits for the first signal, and then until the reactors have drained.
+    /// Says that it is ready, waits for the first signal, and then until the reactors have drained.
     async fn run_until_signal(&mut self) -> Result<(), StartError> {
         let mut terminate = listen_for(SignalKind::terminate())?;
         let mut interrupt = listen_for(SignalKind::interrupt())?;
+        // Only now: whoever waits for the line may send a signal at once, and it must not kill.
+        self.announce();
         let name = tokio::select! {
             _ = terminate.recv() => "SIGTERM",
             _ = interrupt.recv() => "SIGINT",

@@ -120,7 +120,7 @@ fn files_that_the_configuration_names_are_checked_too() {
 
 #[test]
 fn a_wrong_command_line_is_a_usage_error() {
-    check(&run(&["serve"]), 2, "--dev");
+    check(&run(&["serve"]), 2, "<--dev|--config <FILE>>");
     check(&run(&["fly"]), 2, "fly");
 }
 
@@ -150,13 +150,31 @@ fn a_directory_is_verified_when_its_server_has_stopped() {
     let home = home();
     let data = home.path().join("data");
     let path = data.to_str().unwrap();
-    check(&run(&["verify", "-d", path]), 74, "FORMAT");
+    check(&run(&["verify", "-d", path]), 74, "not a data directory");
     let mut server = Running::start(&data, "127.0.0.1:0");
     server.signal("TERM");
     assert_eq!(server.child.wait().unwrap().code(), Some(0));
     check(&run(&["verify", "-d", path]), 0, "clean");
     fs::write(data.join("FORMAT"), "martlet 1\n").unwrap();
     check(&run(&["verify", "-d", path]), 74, "FORMAT");
+}
+
+#[test]
+fn a_log_that_cannot_be_written_does_not_end_the_server() {
+    let home = home();
+    let mut child = martletd()
+        .args(["serve", "--dev", "-a", "127.0.0.1:0", "-d"])
+        .arg(home.path())
+        .stdout(Stdio::piped())
+        .stderr(fs::File::options().write(true).open("/dev/full").unwrap())
+        .spawn()
+        .unwrap();
+    let mut ready = String::new();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    out.read_line(&mut ready).unwrap();
+    let mut server = Running { child, ready };
+    server.signal("TERM");
+    assert_eq!(server.child.wait().unwrap().code(), Some(0));
 }
 
 #[test]
