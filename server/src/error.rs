@@ -61,6 +61,13 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Config(error) => error.fmt(f),
+            Self::DataDir { path, source } if source.kind() == io::ErrorKind::AlreadyExists => {
+                write!(
+                    f,
+                    "cannot use data directory {}: it is a file: choose another path",
+                    path.display()
+                )
+            }
             Self::DataDir { path, source } => write!(
                 f,
                 "cannot use data directory {}: {source}: check the path and its permissions",

@@ -161,8 +161,22 @@ fn usable(jwk: &Jwk) -> Result<(String, Key), &'static str> {
         return Err("its alg is not EdDSA, ES256 or RS256, or does not fit its kty");
     }
     let key = DecodingKey::from_jwk(jwk).map_err(|_| "its parameters are not valid")?;
-    Ok((id, Key { algorithm, key }))
+    // A key that was cut off would be noticed only by the first person who wants to register.
+    let bytes = key.try_get_as_bytes().ok().map(<[u8]>::len);
+    match (algorithm, bytes) {
+        (Algorithm::EdDSA, Some(bytes)) if bytes != ED25519_BYTES => Err("its x is not 32 bytes"),
+        (Algorithm::ES256, Some(bytes)) if bytes != P256_POINT_BYTES => {
+            Err("its x and y are not 32 bytes each")
+        }
+        _ => Ok((id, Key { algorithm, key })),
+    }
 }
+
+/// An Ed25519 public key.
+const ED25519_BYTES: usize = 32;
+
+/// An uncompressed point of P-256: a tag and two coordinates.
+const P256_POINT_BYTES: usize = 65;
 
 /// How far the operator's clock may be off, in seconds.
 const LEEWAY_S: u64 = 30;
@@ -399,6 +413,10 @@ mod tests {
         jwk["alg"] = json!("RS256");
         assert!(verifier(&[&jwk]).unwrap_err().contains("alg"));
         assert!(verifier(&[]).unwrap_err().contains("no key"));
+        for mut cut in [Operator::ed25519("a").jwk, Operator::p256("a").jwk] {
+            cut["x"] = json!("AAAA");
+            assert!(verifier(&[&cut]).unwrap_err().contains("32 bytes"));
+        }
         let not_json = Verifier::parse("<html>", AUDIENCE).unwrap_err();
         assert!(not_json.contains("JSON Web Key Set"));
     }

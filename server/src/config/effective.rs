@@ -135,6 +135,7 @@ impl Config {
                 .data_dir
                 .clone()
                 .or(file.server.data_dir)
+                .filter(|path| !path.as_os_str().is_empty())
                 .ok_or(ConfigError::DataDirMissing)?,
             reactors: reactors.unwrap_or_else(cores).clamp(1, REACTORS_MAX),
             drain_time: file.server.drain_time,
@@ -214,6 +215,11 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_path_is_no_data_directory() {
+        assert!(refusal("[server]\ndata_dir = \"\"\n").contains("data_dir"));
+    }
+
+    #[test]
     fn plain_tcp_beyond_loopback_must_be_asked_for() {
         let file = "[server]\nlisten = \"0.0.0.0:7400\"\ndata_dir = \"d\"\n";
         assert!(refusal(file).contains("certificate_file"));
@@ -251,7 +257,10 @@ mod tests {
         let with = |line: &str| refusal(&format!("[server]\ndata_dir = \"d\"\n{line}\n"));
         assert!(with("[limits]\nidle_time = \"0s\"").contains("idle_time"));
         assert!(with("[limits]\noutbound_max = \"1KiB\"").contains("384KiB"));
+        assert!(with("[limits]\nconnections_max = 0").contains("connections_max"));
         assert!(with("[inbox]\nretention = \"90days\"").contains("30days"));
+        assert!(with("[inbox]\nmessages_max = 0").contains("messages_max"));
+        assert!(with("[inbox]\nbytes_max = \"64KiB\"").contains("128KiB"));
         assert!(with("[store]\nshards = 0").contains("shards"));
     }
 

@@ -74,6 +74,13 @@ pub enum ConfigError {
     DataDirMissing,
     /// `--dev` with an address that others can reach.
     DevelopmentBeyondLoopback(SocketAddr),
+    /// A cap that no message fits under.
+    InboxTooSmall {
+        /// The setting in `[inbox]`.
+        name: &'static str,
+        /// Its least value, as it is written in the file.
+        least: &'static str,
+    },
     /// The key set cannot be used to check tokens.
     KeySetUnusable {
         /// The JWKS file.
@@ -85,7 +92,7 @@ pub enum ConfigError {
     LimitSenseless {
         /// The setting in `[limits]`.
         name: &'static str,
-        /// Its least value.
+        /// Its least value, as it is written in the file.
         least: &'static str,
     },
     /// The log filter is not one.
@@ -139,12 +146,16 @@ impl fmt::Display for ConfigError {
                 "--dev lets anyone register, so it does not listen on {listen}: \
                  use a loopback address, or a configuration file"
             ),
+            Self::InboxTooSmall { name, least } => write!(
+                f,
+                "{name} in [inbox] would leave no room for a message: set it to {least} or more"
+            ),
             Self::KeySetUnusable { path, message } | Self::TlsUnusable { path, message } => {
                 write!(f, "{}: {message}", path.display())
             }
             Self::LimitSenseless { name, least } => write!(
                 f,
-                "{name} in [limits] would leave no client connected: set it to {least:?} or more"
+                "{name} in [limits] would leave no client connected: set it to {least} or more"
             ),
             Self::LogFilterInvalid(level) => write!(
                 f,

@@ -1,6 +1,6 @@
 //! `[inbox]`: what waits for devices, and for how long.
 
-use martlet_protocol::limits::{TTL_MS_MAX, TTL_MS_MIN};
+use martlet_protocol::limits::{FRAME_BYTES_MAX, TTL_MS_MAX, TTL_MS_MIN};
 use serde::Deserialize;
 
 use crate::config::ConfigError;
@@ -33,11 +33,19 @@ impl Inbox {
     /// The limits as the shards know them.
     ///
     /// # Errors
-    /// When no message may live as long as the retention says.
+    /// When no message may live as long as the retention says, or none would fit.
     pub fn limits(&self) -> Result<martlet_shard::Limits, ConfigError> {
         let retention_ms = u64::try_from(self.retention.0.as_millis()).unwrap_or(u64::MAX);
         if !(TTL_MS_MIN..=TTL_MS_MAX).contains(&retention_ms) {
             return Err(ConfigError::RetentionOutOfRange(self.retention));
+        }
+        let too_small = |name, least| Err(ConfigError::InboxTooSmall { name, least });
+        if self.messages_max == 0 {
+            return too_small("messages_max", "1");
+        }
+        // Its sender would try again for ever: an inbox that is full may be read.
+        if self.bytes_max < BYTES_MIN {
+            return too_small("bytes_max", "\"128KiB\"");
         }
         Ok(martlet_shard::Limits {
             inbox_rows_max: self.messages_max,
@@ -46,3 +54,7 @@ impl Inbox {
         })
     }
 }
+
+/// Room for the largest message.
+const BYTES_MIN: Size = Size(128 << 10);
+const _: () = assert!(BYTES_MIN.0 >= FRAME_BYTES_MAX as u64);

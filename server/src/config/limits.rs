@@ -47,7 +47,8 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The first setting that would leave nobody connected, and its least sensible value.
+    /// The first setting that would leave nobody connected, and its least sensible value as it is
+    /// written in the file.
     pub fn senseless(&self) -> Option<(&'static str, &'static str)> {
         let second = Span::from_secs(1);
         [
@@ -57,10 +58,22 @@ impl Limits {
             ("slow_reader_time", self.slow_reader_time < second),
         ]
         .into_iter()
-        .find_map(|(name, is_senseless)| is_senseless.then_some((name, "1s")))
+        .find_map(|(name, is_senseless)| is_senseless.then_some((name, "\"1s\"")))
+        .or_else(|| {
+            [
+                ("connections_max", self.connections_max),
+                ("unauthenticated_max", self.unauthenticated_max),
+                (
+                    "unauthenticated_per_address_max",
+                    self.unauthenticated_per_address_max,
+                ),
+            ]
+            .into_iter()
+            .find_map(|(name, most)| (most == 0).then_some((name, "1")))
+        })
         .or_else(|| {
             // Less than one whole window of credit, and a client that reads well would be closed.
-            (self.outbound_max < OUTBOUND_MIN).then_some(("outbound_max", "384KiB"))
+            (self.outbound_max < OUTBOUND_MIN).then_some(("outbound_max", "\"384KiB\""))
         })
     }
 }
