@@ -40,8 +40,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
         Command::Listen(args) => {
             let (client, identity) = home::open_registered(&dir, home::config()).await?;
-            let work = listen::run(client.clone(), identity, args);
-            finish(client, Ends::WhenTold, &mut stop, work).await
+            let ended = listen::run(client.clone(), identity, args, stop.wait()).await;
+            close(client, ended.map(|()| ExitCode::SUCCESS)).await
         }
         Command::History(args) => {
             let config = Config {
@@ -70,7 +70,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Does the work until it ends or a signal comes, then closes the client either way.
+/// Does the work until it ends or a signal cuts it short, then closes the client either way.
 async fn finish(
     client: Client,
     ends: Ends,
@@ -84,6 +84,11 @@ async fn finish(
             Ends::WhenTold => ExitCode::SUCCESS,
         }),
     };
+    close(client, ended).await
+}
+
+/// Closes the client, however the work ended.
+async fn close(client: Client, ended: anyhow::Result<ExitCode>) -> anyhow::Result<ExitCode> {
     let closed = tokio::time::timeout(CLOSE_MAX, client.close()).await;
     let code = ended?;
     // A server that does not answer is no failure: all there is to keep is in the home already.

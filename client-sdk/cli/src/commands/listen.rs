@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use anyhow::bail;
 use martlet_client::{Client, Direction, Event, Identity, MessageId};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::args::Listen;
 use crate::output::{Format, Output};
+use crate::stop::Stopped;
 use crate::text;
 
 /// How long messages are collected before their senders hear that they were read. One mark covers
@@ -19,7 +20,16 @@ const READ_DELAY: Duration = Duration::from_millis(20);
 /// How many messages wait for such a mark at most: a stream without a pause has none otherwise.
 const UNMARKED_MAX: usize = 64;
 
-pub(super) async fn run(client: Client, identity: Identity, args: Listen) -> anyhow::Result<()> {
+/// How long the end waits until the server knows what was read.
+const FLUSH_MAX: Duration = Duration::from_secs(2);
+
+/// Listens until it has heard enough, its time is over, or `stopped` says so.
+pub(super) async fn run(
+    client: Client,
+    identity: Identity,
+    args: Listen,
+    stopped: impl Future<Output = Stopped>,
+) -> anyhow::Result<()> {
     let until = args
         .timeout
         .and_then(|timeout| Instant::now().checked_add(timeout));
@@ -42,10 +52,10 @@ pub(super) async fn run(client: Client, identity: Identity, args: Listen) -> any
     let ended = tokio::select! {
         ended = listener.listen() => ended,
         () = end => Ok(()),
+        _ = stopped => Ok(()),
     };
     // What was printed is read, however the listening ended.
-    let marked = listener.mark_read().await;
-    ended.and(marked)
+    ended.and(listener.settle().await)
 }
 
 struct Listener<W> {
@@ -107,6 +117,16 @@ impl<W: Write> Listener<W> {
                 _ => {}
             }
         }
+    }
+
+    /// Marks what was printed read, and gives the server a moment to hear it. One that does not
+    /// answer hears it from the next command that connects.
+    async fn settle(&mut self) -> anyhow::Result<()> {
+        self.mark_read().await?;
+        if let Ok(flushed) = timeout(FLUSH_MAX, self.client.flush()).await {
+            flushed?;
+        }
+        Ok(())
     }
 
     async fn mark_read(&mut self) -> anyhow::Result<()> {

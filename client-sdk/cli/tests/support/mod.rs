@@ -63,6 +63,14 @@ impl Person {
         Running::start(martlet(&self.home).args(arguments))
     }
 
+    /// What `listen --json` prints until it has caught up, and when it is stopped then.
+    pub fn catch_up(&self) -> Vec<Value> {
+        let listening = self.start(&["listen", "--json"]);
+        let mut lines = listening.lines_until(is_caught_up);
+        lines.extend(succeeded(&listening.terminate()).lines().map(str::to_owned));
+        lines.iter().map(|line| json(line)).collect()
+    }
+
     /// The conversation with `peer`, as `history --json` prints it.
     pub fn history(&self, peer: &str) -> Vec<Value> {
         json_lines(&succeeded(&self.run(&["history", peer, "--json"])))
@@ -93,6 +101,11 @@ pub fn json_lines(text: &str) -> Vec<Value> {
 /// The line as the JSON it must be.
 pub fn json(line: &str) -> Value {
     serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
+}
+
+/// Whether this line of `listen --json` says that all that had waited is printed.
+pub fn is_caught_up(line: &str) -> bool {
+    json(line)["event"] == "caught_up"
 }
 
 /// This field of every object.

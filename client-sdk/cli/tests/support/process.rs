@@ -51,6 +51,16 @@ impl Running {
         }
     }
 
+    /// The number of the process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Its standard input, for another thread to type.
+    pub fn take_input(&mut self) -> ChildStdin {
+        self.stdin.take().expect("the input was not ended")
+    }
+
     /// Types one line; returns whether the process was there to read it.
     pub fn type_line(&mut self, line: &str) -> bool {
         let stdin = self.stdin.as_mut().expect("the input was not ended");
@@ -71,6 +81,23 @@ impl Running {
         line.expect("the process prints another line")
     }
 
+    /// The lines that it prints until one that `wanted` accepts, and that one.
+    ///
+    /// # Panics
+    /// When it does not print such a line.
+    pub fn lines_until(&self, wanted: impl Fn(&str) -> bool) -> Vec<String> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut lines = Vec::new();
+        while !lines.last().is_some_and(|line: &String| wanted(line)) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left) {
+                Ok(line) => lines.push(line),
+                Err(error) => panic!("{error}; it printed only {lines:#?}"),
+            }
+        }
+        lines
+    }
+
     /// The next line, if it prints one at all within this time.
     pub fn line_within(&self, time: Duration) -> Option<String> {
         self.lines.recv_timeout(time).ok()
@@ -88,6 +115,15 @@ impl Running {
             thread::sleep(Duration::from_millis(2));
         };
         self.output(status)
+    }
+
+    /// Asks it to end (SIGTERM), and waits as [`end`](Self::end) does.
+    pub fn terminate(self) -> Output {
+        let kill = Command::new("kill")
+            .args(["-s", "TERM", &self.child.id().to_string()])
+            .status();
+        assert!(kill.expect("run kill").success(), "the process is gone");
+        self.end()
     }
 
     /// `kill -9`, waits until it is gone, and returns what else it has printed.

@@ -1,7 +1,9 @@
 //! `martletd` as a process, killed and started again at one address.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::PATIENCE;
 use super::process::Running;
@@ -11,54 +13,56 @@ use super::process::Running;
 pub struct Server {
     process: Option<Running>,
     arguments: Vec<String>,
-    port: u16,
+    listen: SocketAddr,
 }
 
 impl Server {
     /// Starts one for development, with its data in `dir`.
     pub fn dev(dir: &Path) -> Self {
         let data = dir.join("data").display().to_string();
-        Self::start(&["serve", "--dev", "-d", &data])
+        Self::start(own_loopback(), &["serve", "--dev", "-d", &data])
     }
 
-    /// As [`dev`](Self::dev), with TLS.
+    /// As [`dev`](Self::dev), with TLS, and at an address that `localhost` leads to.
     pub fn dev_tls(dir: &Path, certificate: &Path, key: &Path) -> Self {
         let [data, certificate, key] =
             [&dir.join("data"), certificate, key].map(|path| path.display().to_string());
         let tls = ["--tls-cert", &certificate, "--tls-key", &key];
-        Self::start(&[&["serve", "--dev", "-d", &data], &tls[..]].concat())
+        let arguments = [&["serve", "--dev", "-d", &data], &tls[..]].concat();
+        Self::start(Ipv4Addr::LOCALHOST, &arguments)
     }
 
     /// Starts one with this configuration file.
     pub fn configured(file: &Path) -> Self {
-        Self::start(&["serve", "-c", &file.display().to_string()])
+        let file = file.display().to_string();
+        Self::start(own_loopback(), &["serve", "-c", &file])
     }
 
-    fn start(arguments: &[&str]) -> Self {
+    fn start(host: Ipv4Addr, arguments: &[&str]) -> Self {
         let mut server = Self {
             process: None,
             arguments: arguments.iter().map(|&text| text.to_owned()).collect(),
-            port: 0,
+            listen: SocketAddr::new(IpAddr::V4(host), 0),
         };
         server.restart();
         server
     }
 
-    /// Starts it at the port where it was, if it was anywhere, and waits until it is ready.
+    /// Starts it where it was, if it was anywhere, and waits until it is ready.
     pub fn restart(&mut self) {
         assert!(self.process.is_none(), "the server runs already");
-        let listen = format!("127.0.0.1:{}", self.port);
         let mut command = Command::new(martletd());
-        command.args(&self.arguments).args(["--listen", &listen]);
+        command.args(&self.arguments);
+        command.args(["--listen", &self.address()]);
         let process = Running::start(&mut command);
         let Some(ready) = process.line_within(PATIENCE) else {
             let errors = process.end().stderr;
             panic!("no server: {}", String::from_utf8_lossy(&errors));
         };
-        self.port = ready
-            .strip_prefix("martletd ready: listening on 127.0.0.1:")
+        self.listen = ready
+            .strip_prefix("martletd ready: listening on ")
             .and_then(|rest| rest.split(' ').next())
-            .and_then(|port| port.parse().ok())
+            .and_then(|address| address.parse().ok())
             .unwrap_or_else(|| panic!("not the line of a server that is ready: {ready}"));
         self.process = Some(process);
     }
@@ -68,15 +72,29 @@ impl Server {
         self.process.take().expect("the server runs").kill();
     }
 
-    /// Where it listens, or has listened.
+    /// Asks it to end (SIGTERM), and returns how it did.
+    pub fn terminate(&mut self) -> ExitStatus {
+        let process = self.process.take().expect("the server runs");
+        process.terminate().status
+    }
+
+    /// Where it listens, or has listened: `HOST:PORT`.
     pub fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        self.listen.to_string()
     }
 
     /// The port of that.
     pub fn port(&self) -> u16 {
-        self.port
+        self.listen.port()
     }
+}
+
+/// A loopback address that no other server of a test uses. Connections leave from 127.0.0.1, so
+/// none of them can take it while the server is down: it can always come back.
+fn own_loopback() -> Ipv4Addr {
+    static NEXT: AtomicU8 = AtomicU8::new(2);
+    let [first, second, ..] = std::process::id().to_le_bytes();
+    Ipv4Addr::new(127, first | 1, second, NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// The server's program. Another package builds it, into the directory of `martlet`.
