@@ -22,6 +22,13 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
+    /// The system gives so few descriptors that nobody could connect.
+    DescriptorsMissing {
+        /// How many it gives.
+        given: u32,
+        /// How many are needed for one connection.
+        least: u32,
+    },
     /// Rows of the store contradict each other.
     InvariantsBroken {
         /// How many rows or pairs of rows.
@@ -51,7 +58,9 @@ impl StartError {
                 EXIT_PERMISSION
             }
             Self::DataDir { .. } | Self::InvariantsBroken { .. } => EXIT_IO,
-            Self::Listen { .. } | Self::Runtime(_) => EXIT_FAILURE,
+            Self::DescriptorsMissing { .. } | Self::Listen { .. } | Self::Runtime(_) => {
+                EXIT_FAILURE
+            }
             Self::Store(error) => store_code(error),
         })
     }
@@ -72,6 +81,11 @@ impl fmt::Display for StartError {
                 f,
                 "cannot use data directory {}: {source}: check the path and its permissions",
                 path.display()
+            ),
+            Self::DescriptorsMissing { given, least } => write!(
+                f,
+                "the system gives {given} file descriptors, which leaves none for connections: \
+                 allow {least} or more (ulimit -n, LimitNOFILE)"
             ),
             Self::InvariantsBroken { count } => write!(
                 f,

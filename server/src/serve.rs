@@ -37,7 +37,12 @@ pub fn serve(args: &ServeArgs) -> Result<(), StartError> {
     };
     logging::start(&config.log)?;
     logging::abort_on_panic();
-    let for_clients = raise_descriptor_limit().saturating_sub(DESCRIPTORS_RESERVED);
+    let given = raise_descriptor_limit();
+    let for_clients = given.saturating_sub(DESCRIPTORS_RESERVED);
+    if for_clients == 0 {
+        let least = DESCRIPTORS_RESERVED + 1;
+        return Err(StartError::DescriptorsMissing { given, least });
+    }
     config.limits.connections_max = config.limits.connections_max.min(for_clients);
     let signals = runtime::Builder::new_current_thread()
         .enable_io()
@@ -160,7 +165,8 @@ impl Server {
             if config.reactors == 1 { "" } else { "s" },
         );
         let _ = out.flush();
-        tracing::info!(event = "ready", address = %self.address, transport);
+        let connections_max = config.limits.connections_max;
+        tracing::info!(event = "ready", address = %self.address, transport, connections_max);
     }
 
     /// Says that it is ready, waits for the first signal, and then until the reactors have drained.

@@ -160,6 +160,18 @@ fn a_directory_is_verified_when_its_server_has_stopped() {
 }
 
 #[test]
+fn a_system_that_leaves_no_descriptor_for_connections_is_told() {
+    let home = home();
+    let output = Command::new("sh")
+        .args(["-c", "ulimit -n 64 && exec \"$0\" \"$@\""])
+        .arg(env!("CARGO_BIN_EXE_martletd"))
+        .args(["serve", "--dev", "-a", "127.0.0.1:0", "-d"])
+        .arg(home.path().join("data"))
+        .output();
+    check(&output.unwrap(), 1, "ulimit -n");
+}
+
+#[test]
 fn a_log_that_cannot_be_written_does_not_end_the_server() {
     let home = home();
     let mut child = martletd()

@@ -233,6 +233,8 @@ mod tests {
             "{complaint_time}"
         );
         assert!(complaint_time.contains("\"30s\""), "{complaint_time}");
+        let complaint_longest = complaint("[server]\ndrain_time = \"1000y\"\n");
+        assert!(complaint_longest.contains("365days"), "{complaint_longest}");
         let complaint_size = complaint("[limits]\n\n\noutbound_max = \"512\"\n");
         assert!(
             complaint_size.starts_with("martlet.toml:4: "),

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 
-/// A duration written as `"30s"`, `"5m"` or `"30days"`.
+/// A duration written as `"30s"`, `"5m"` or `"30days"`, at most a year: clients are told some of
+/// them, and no field of a frame holds every duration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span(pub Duration);
 
@@ -33,19 +34,25 @@ impl<'de> Deserialize<'de> for Span {
     }
 }
 
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 struct SpanVisitor;
 
 impl Visitor<'_> for SpanVisitor {
     type Value = Span;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a duration in quotes with its unit, such as \"30s\" or \"5m\"")
+        f.write_str(
+            "a duration in quotes with its unit, such as \"30s\" or \"5m\", at most \"365days\"",
+        )
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Span, E> {
         humantime::parse_duration(text)
+            .ok()
+            .filter(|duration| *duration <= LONGEST)
             .map(Span)
-            .map_err(|_| de::Error::invalid_value(de::Unexpected::Str(text), &self))
+            .ok_or_else(|| de::Error::invalid_value(de::Unexpected::Str(text), &self))
     }
 }
 
