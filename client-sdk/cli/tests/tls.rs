@@ -93,6 +93,29 @@ fn another_certificate_than_the_trusted_one_is_refused() {
 }
 
 #[test]
+fn the_wrong_scheme_fails_at_once_and_leads_to_the_right_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let certificate = Certificate::make(dir.path(), "localhost");
+    let (sealed, plain) = (dir.path().join("sealed"), dir.path().join("plain"));
+    let [sealed, plain] = [server(&sealed, &certificate), Server::dev(&plain)];
+    let alice = Person::new(dir.path().join("alice"));
+    let register = |address: &str| {
+        let said = alice.run(&["register", "--server", address, "--name", "alice"]);
+        complaint(&said)
+    };
+    let right = format!("say --server tls://{}", sealed.address());
+    for scheme in ["", "tcp://"] {
+        let line = register(&format!("{scheme}{}", sealed.address()));
+        assert!(line.trim_end().ends_with(&right), "{line}");
+    }
+    let line = register(&format!("tls://{}", plain.address()));
+    let right = format!("say --server tcp://{}", plain.address());
+    assert!(line.trim_end().ends_with(&right), "{line}");
+    // It was the scheme alone.
+    succeeded(&alice.run(&["register", "--server", &plain.address(), "--name", "alice"]));
+}
+
+#[test]
 fn the_servers_own_certificate_is_trusted_whatever_host_it_names() {
     let dir = tempfile::tempdir().unwrap();
     let certificate = Certificate::make(dir.path(), "chat.example.org");

@@ -4,7 +4,7 @@ mod support;
 
 use serde_json::Value;
 use support::server::Server;
-use support::{Person, complaint, field, json, json_lines, names, succeeded};
+use support::{Person, complaint, field, is_caught_up, json, json_lines, names, succeeded};
 
 #[test]
 fn a_message_is_sent_delivered_and_read_and_both_sides_keep_it() {
@@ -48,6 +48,138 @@ fn a_message_is_sent_delivered_and_read_and_both_sides_keep_it() {
         (&"alice".into(), &"bob".into())
     );
     assert_eq!(said["id"], id);
+}
+
+#[test]
+fn receipts_and_the_end_of_the_backlog_are_lines_of_their_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::dev(dir.path());
+    let alice = Person::register(dir.path(), &server, "alice");
+    let bob = Person::register(dir.path(), &server, "bob");
+    let listening = bob.start(&["listen", "--json"]);
+    listening.lines_until(is_caught_up);
+    let sent = alice.run(&["send", "bob", "hello", "--wait", "read", "--json"]);
+    let steps = json_lines(&succeeded(&sent));
+    assert!(steps.is_sorted_by_key(|step| step["at"].as_u64().unwrap()));
+
+    let told = alice.catch_up();
+    let (end, receipts) = told.split_last().unwrap();
+    assert_eq!(names(end), ["event", "position", "trimmed"]);
+    assert_eq!(end["event"], "caught_up");
+    assert_eq!(end["trimmed"], false);
+    assert_eq!(field(receipts, "state"), ["sent", "delivered", "read"]);
+    for (receipt, step) in receipts.iter().zip(&steps) {
+        assert_eq!(names(receipt), ["at", "by", "event", "id", "state"]);
+        assert_eq!(receipt["event"], "receipt");
+        assert_eq!(receipt["by"], "bob");
+        assert_eq!(receipt["id"], step["id"]);
+        assert_eq!(names(step), ["at", "id", "state"]);
+    }
+    let id = steps[0]["id"].as_str().unwrap();
+    let status = succeeded(&alice.run(&["status", id, "--json"]));
+    assert_eq!(json(&status), steps[2]);
+}
+
+#[test]
+fn what_a_listener_printed_is_read_also_when_it_is_stopped_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::dev(dir.path());
+    let alice = Person::register(dir.path(), &server, "alice");
+    let bob = Person::register(dir.path(), &server, "bob");
+    let listening = bob.start(&["listen", "--json"]);
+    let sent = json(&succeeded(&alice.run(&["send", "bob", "hello", "--json"])));
+    listening.lines_until(|line| json(line)["id"] == sent["id"]);
+    succeeded(&listening.terminate());
+    let told = alice.start(&["listen", "--json"]);
+    told.lines_until(|line| {
+        let line = json(line);
+        line["id"] == sent["id"] && line["state"] == "read"
+    });
+}
+
+#[test]
+fn a_chat_through_pipes_goes_both_ways_and_shows_each_state() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::dev(dir.path());
+    let alice = Person::register(dir.path(), &server, "alice");
+    let bob = Person::register(dir.path(), &server, "bob");
+    let mut hers = alice.start(&["chat", "bob"]);
+    let mut his = bob.start(&["chat", "alice"]);
+    hers.type_line("Are you there?");
+    his.lines_until(|line| line.ends_with(" alice: Are you there?"));
+    his.type_line("Yes");
+    let shown = hers.lines_until(|line| line.ends_with(" bob: Yes"));
+    let states: Vec<&String> = shown.iter().filter(|line| line.starts_with('[')).collect();
+    let expected = [
+        "[sent] Are you there?",
+        "[delivered] Are you there?",
+        "[read] Are you there?",
+    ];
+    assert!(
+        expected.iter().zip(&states).all(|(a, b)| a == b),
+        "{shown:?}"
+    );
+    his.lines_until(|line| line == "[read] Yes");
+    hers.type_line("/quit");
+    succeeded(&hers.end());
+
+    // The end of the input ends a chat too, once the server has what was typed.
+    his.type_line("Bye");
+    let shown = succeeded(&his.end());
+    assert!(shown.contains("[sent] Bye\n"), "{shown}");
+    succeeded(&alice.run(&["listen", "--count", "1"]));
+    for history in [alice.history("bob"), bob.history("alice")] {
+        assert_eq!(field(&history, "text"), ["Are you there?", "Yes", "Bye"]);
+    }
+}
+
+#[test]
+fn a_home_in_use_names_the_process_that_has_it_and_is_free_once_that_is_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::dev(dir.path());
+    let alice = Person::register(dir.path(), &server, "alice");
+    let _bob = Person::register(dir.path(), &server, "bob");
+    let listening = alice.start(&["listen", "--json"]);
+    listening.lines_until(is_caught_up);
+    let line = complaint(&alice.run(&["send", "bob", "hello"]));
+    let expected = format!("in use by process {}", listening.pid());
+    assert!(line.contains(&expected), "{line}");
+    listening.kill();
+    succeeded(&alice.run(&["send", "bob", "hello"]));
+}
+
+#[test]
+fn a_message_that_nobody_fetched_in_time_is_expired_for_both_sides() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::dev(dir.path());
+    let alice = Person::register(dir.path(), &server, "alice");
+    let bob = Person::register(dir.path(), &server, "bob");
+    let sent = alice.run(&[
+        "send",
+        "bob",
+        "soon",
+        "--ttl",
+        "1s",
+        "--wait",
+        "delivered",
+        "--json",
+    ]);
+    let line = complaint(&sent);
+    assert!(
+        line.contains("is expired: it will not be delivered"),
+        "{line}"
+    );
+    let steps = json_lines(std::str::from_utf8(&sent.stdout).unwrap());
+    assert_eq!(field(&steps, "state"), ["sent", "expired"]);
+    let [gap, end] = &bob.catch_up()[..] else {
+        panic!("no message, and something in its place")
+    };
+    assert_eq!(names(gap), ["event", "from", "reason", "to"]);
+    assert_eq!(
+        (&gap["event"], &gap["reason"]),
+        (&"gap".into(), &"expired".into())
+    );
+    assert_eq!(end["event"], "caught_up");
 }
 
 #[test]
@@ -132,7 +264,7 @@ fn what_could_not_be_sent_stays_queued_and_goes_out_with_the_next_command() {
     let mut server = Server::dev(dir.path());
     let alice = Person::register(dir.path(), &server, "alice");
     let bob = Person::register(dir.path(), &server, "bob");
-    server.kill();
+    assert!(server.terminate().success());
 
     let late = alice.run(&["send", "bob", "first", "--timeout", "500ms", "--json"]);
     let line = complaint(&late);

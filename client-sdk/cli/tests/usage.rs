@@ -98,3 +98,16 @@ fn a_name_or_a_file_that_cannot_be_used_is_named() {
     assert!(with(&["alice", "--token", "/nowhere/token"]).contains("/nowhere/token"));
     assert!(with(&["alice", "--ca", "/nowhere/ca.pem"]).contains("/nowhere/ca.pem"));
 }
+
+#[test]
+fn a_home_that_cannot_be_used_is_told_once_and_with_its_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    std::fs::write(&file, "not a home").unwrap();
+    let line = complaint(&martlet(&file, &["history", "bob"]));
+    assert_eq!(line.matches("not a directory").count(), 1, "{line}");
+    std::fs::write(dir.path().join("martlet.db"), "not a database, but long").unwrap();
+    let line = complaint(&martlet(dir.path(), &["history", "bob"]));
+    assert_eq!(line.matches("not a database").count(), 1, "{line}");
+    assert!(line.contains("restore the home"), "{line}");
+}

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use anyhow::bail;
-use martlet_client::{Client, Direction, Event, Identity, MessageId};
+use martlet_client::{Client, CloseCode, Direction, Event, Identity, MessageId, OfflineCause};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::args::Listen;
@@ -107,7 +107,7 @@ impl<W: Write> Listener<W> {
                     cause,
                     retry_at: None,
                 } => {
-                    bail!("{cause}: this home cannot connect any more");
+                    bail!(over(&cause));
                 }
                 // One line tells it; the attempts that follow would only repeat it.
                 Event::Offline { cause, .. } if online => {
@@ -138,6 +138,17 @@ impl<W: Write> Listener<W> {
         self.unmarked = 0;
         Ok(())
     }
+}
+
+/// Why no attempt to connect follows, and what a person can do.
+fn over(cause: &OfflineCause) -> String {
+    let what = match cause {
+        OfflineCause::ClosedByServer {
+            code: CloseCode::REPLACED,
+        } => "another process has connected with a copy of this home: use only one of them",
+        _ => "this home cannot connect any more",
+    };
+    format!("{cause}: {what}")
 }
 
 /// Tells a person something that is not part of the output.

@@ -95,9 +95,14 @@ impl<W: Write> Output<W> {
 
     fn line(&mut self, mut line: String) -> io::Result<()> {
         line.push('\n');
-        self.out.write_all(line.as_bytes())?;
-        self.out.flush()
+        write_whole(&mut self.out, &line)
     }
+}
+
+/// The reason alone would not say which of this process's files is meant.
+fn write_whole(out: &mut impl Write, line: &str) -> io::Result<()> {
+    let written = out.write_all(line.as_bytes()).and_then(|()| out.flush());
+    written.map_err(|error| io::Error::new(error.kind(), format!("standard output: {error}")))
 }
 
 /// Tells a person that this home has an account now.
@@ -109,8 +114,7 @@ pub(crate) fn registered(identity: &Identity) -> io::Result<()> {
         device,
     } = identity;
     let line = format!("registered {handle} at {server} (user {user}, device {device})\n");
-    io::stdout().write_all(line.as_bytes())?;
-    io::stdout().flush()
+    write_whole(&mut io::stdout(), &line)
 }
 
 /// Whether the command failed only because nobody reads its output any more.

@@ -132,9 +132,11 @@ pub(crate) fn refusal(code: NackCode) -> String {
         }
         NackCode::TTL_INVALID => "the server does not allow this time to live".to_owned(),
         NackCode::MESSAGE_ID_TOO_OLD => {
-            "it waited here for more than a week: send it anew".to_owned()
+            "by this machine's clock it was written more than a week ago: send it anew".to_owned()
         }
-        NackCode::MESSAGE_ID_AHEAD => "this machine's clock is wrong: set it".to_owned(),
+        NackCode::MESSAGE_ID_AHEAD => {
+            "this machine's clock was wrong when it was written: send it anew".to_owned()
+        }
         other => format!("the server refused it ({})", other.name()),
     }
 }
