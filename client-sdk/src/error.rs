@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use martlet_protocol::NackCode;
+use rusqlite::ErrorCode;
 
 use crate::event::OfflineCause;
 
@@ -32,11 +33,31 @@ pub enum StoreError {
         column: &'static str,
     },
     /// SQLite reports an error.
-    #[error("the database cannot be used: {0}")]
-    Sqlite(#[from] rusqlite::Error),
+    #[error("the database cannot be used: {}", complaint(.0))]
+    Sqlite(rusqlite::Error),
     /// An earlier error has ended the work on this database.
     #[error("the database failed before: open the home again")]
     Stopped,
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+/// What SQLite says, and what to do where that is known.
+fn complaint(error: &rusqlite::Error) -> String {
+    let advice = match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            ": restore the home from a backup, or use another one"
+        }
+        Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure) => {
+            ": make sure that the disk has room and works"
+        }
+        _ => "",
+    };
+    format!("{error}{advice}")
 }
 
 /// A home cannot be opened.
@@ -52,12 +73,12 @@ pub enum OpenError {
         reason: String,
     },
     /// The directory cannot be created or written.
-    #[error("open the home {}: {source}", path.display())]
+    #[error("open the home {}: {reason}", path.display())]
     HomeUnusable {
         /// The directory, or the file in it.
         path: PathBuf,
         /// What the operating system says.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// Another process has the home.
     #[error("the home is in use by process {pid}: stop it, or choose another home")]

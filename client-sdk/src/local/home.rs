@@ -34,7 +34,7 @@ impl Home {
                     pid: read_pid(&mut lock),
                 });
             }
-            Err(TryLockError::Error(source)) => return Err(unusable(&path, source)),
+            Err(TryLockError::Error(reason)) => return Err(unusable(&path, reason)),
         }
         write_pid(&mut lock).map_err(|error| unusable(&path, error))?;
         // SQLite creates its side files with the mode of the database.
@@ -55,10 +55,10 @@ impl Home {
     }
 }
 
-fn unusable(path: &Path, source: io::Error) -> OpenError {
+fn unusable(path: &Path, reason: io::Error) -> OpenError {
     OpenError::HomeUnusable {
         path: path.to_owned(),
-        source,
+        reason,
     }
 }
 
@@ -70,7 +70,11 @@ fn create_dir(dir: &Path) -> io::Result<()> {
         use std::os::unix::fs::DirBuilderExt;
         builder.mode(0o700);
     }
-    builder.create(dir)
+    builder.create(dir).map_err(|error| match error.kind() {
+        // It exists, but as something else.
+        io::ErrorKind::AlreadyExists => io::ErrorKind::NotADirectory.into(),
+        _ => error,
+    })
 }
 
 fn open_private(path: &Path) -> io::Result<File> {
@@ -114,6 +118,23 @@ mod tests {
         );
         drop(home);
         assert!(Home::open(dir.path()).is_ok());
+    }
+
+    #[test]
+    fn a_complaint_names_the_file_and_the_reason_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        std::fs::write(&file, "not a home").unwrap();
+        let error = Home::open(&file).unwrap_err();
+        let wanted = format!("open the home {}: not a directory", file.display());
+        assert_eq!(error.to_string(), wanted);
+        assert!(std::error::Error::source(&error).is_none());
+
+        let home = Home::open(dir.path()).unwrap();
+        std::fs::write(dir.path().join(DATABASE), "not a database, but as long").unwrap();
+        let error = home.database().unwrap_err();
+        assert!(error.to_string().contains("backup"), "{error}");
+        assert!(std::error::Error::source(&error).is_none());
     }
 
     #[cfg(unix)]
