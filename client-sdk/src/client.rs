@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::config::{Config, History, SendOptions};
 use crate::error::{ClientError, OpenError, RegisterError, SendError};
-use crate::event::{Event, Identity, Message, MessageState};
+use crate::event::{Event, Identity, Message, MessageState, OfflineCause};
 use crate::net::{Command, Driver, EventQueue, NewRegistration, Reply};
 
 /// How many commands may wait for the client's thread. More than that, and the asking tasks wait.
@@ -86,6 +86,15 @@ impl Client {
     /// [`ClientError`].
     pub async fn identity(&self) -> Result<Option<Identity>, ClientError> {
         self.ask(Command::Identity).await
+    }
+
+    /// Why there is no connection to the server; `None` while there is one, and before the first
+    /// attempt has ended. [`Event::Offline`] says the same at the moment it happens.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn offline_cause(&self) -> Result<Option<OfflineCause>, ClientError> {
+        self.ask(Command::OfflineCause).await
     }
 
     /// Sends a text to the account with the handle `to`. When this returns the message is durable

@@ -269,6 +269,7 @@ fn what_could_not_be_sent_stays_queued_and_goes_out_with_the_next_command() {
     let late = alice.run(&["send", "bob", "first", "--timeout", "500ms", "--json"]);
     let line = complaint(&late);
     assert!(line.contains("goes out with the next command"), "{line}");
+    assert!(line.contains("refused"), "it says why: {line}");
     let pending = json(std::str::from_utf8(&late.stdout).unwrap().trim());
     assert_eq!(pending["state"], "pending");
     assert_eq!(field(&alice.history("bob"), "state"), ["pending"]);

@@ -298,6 +298,12 @@ impl Engine {
         !matches!(self.core.link, Link::Down) || self.core.dial.next_at().is_some()
     }
 
+    /// Why there is no connection; `None` while there is one, and before the first attempt ended.
+    #[must_use]
+    pub const fn offline_cause(&self) -> Option<&OfflineCause> {
+        self.core.offline.as_ref()
+    }
+
     /// Whether everything that waited at the server when this connection began has come.
     #[must_use]
     pub const fn is_caught_up(&self) -> bool {

@@ -141,6 +141,7 @@ impl Core {
         self.decoder.set_frame_bytes_max(FRAME_BYTES_MAX);
         self.link = Link::Ready(Live::new(now, ready));
         self.dial.ready(now);
+        self.offline = None;
         self.notices.pass(Event::Online { server });
         Ok(())
     }

@@ -45,6 +45,8 @@ pub(super) struct Core {
     pub(super) dial: Dial,
     /// Why and how the connection is about to end, when this side decided it.
     pub(super) ending: Option<(OfflineCause, ComeBack)>,
+    /// Why the newest attempt or connection ended, until one is ready.
+    pub(super) offline: Option<OfflineCause>,
     pub(super) outbox: Outbox,
     pub(super) lookups: Lookups,
     pub(super) reads: Reads,
@@ -107,6 +109,7 @@ impl Core {
             link: Link::Down,
             dial: Dial::new(now),
             ending: None,
+            offline: None,
             outbox: Outbox::default(),
             lookups: Lookups::default(),
             reads: Reads::default(),
@@ -312,6 +315,7 @@ impl Core {
         self.lookups.disconnected();
         self.reads.disconnected();
         self.statuses.disconnected();
+        self.offline = Some(cause.clone());
         if core::mem::take(&mut self.unanswered) {
             let cause = cause.clone();
             self.answers

@@ -46,6 +46,7 @@ impl Desk {
     ) -> Result<(), StoreError> {
         match command {
             Command::Identity(reply) => answer(reply, engine.identity()),
+            Command::OfflineCause(reply) => answer(reply, engine.offline_cause().cloned()),
             Command::Send {
                 to,
                 text,

@@ -9,7 +9,7 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::config::{History, SendOptions};
 use crate::error::{ClientError, RegisterError, SendError};
-use crate::event::{Event, Identity, Message, MessageState};
+use crate::event::{Event, Identity, Message, MessageState, OfflineCause};
 
 /// Where the answer to a command goes. Nobody may be waiting any more; that is no fault.
 pub(crate) type Reply<T> = oneshot::Sender<T>;
@@ -17,6 +17,7 @@ pub(crate) type Reply<T> = oneshot::Sender<T>;
 /// What an application asks.
 pub(crate) enum Command {
     Identity(Reply<Option<Identity>>),
+    OfflineCause(Reply<Option<OfflineCause>>),
     Register(NewRegistration, Reply<Result<Identity, RegisterError>>),
     Send {
         to: String,

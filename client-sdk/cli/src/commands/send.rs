@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use anyhow::bail;
-use martlet_client::{Client, Identity, Message, MessageId, MessageState, Millis, SendOptions};
+use martlet_client::{
+    Client, Identity, Message, MessageId, MessageState, Millis, OfflineCause, SendOptions,
+};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
@@ -25,7 +27,8 @@ pub(super) async fn run(client: Client, identity: Identity, args: Send) -> anyho
             if last == MessageState::Pending {
                 output.state(id, last, Millis(id.time().unwrap_or_default().0))?;
             }
-            bail!(late(&args, &identity, id, last, wanted));
+            let cause = client.offline_cause().await?;
+            bail!(late(&args, &identity, id, (last, wanted), cause));
         };
         let message = reached??;
         match judge(&message, wanted) {
@@ -106,14 +109,15 @@ fn late(
     args: &Send,
     identity: &Identity,
     id: MessageId,
-    last: MessageState,
-    wanted: MessageState,
+    (last, wanted): (MessageState, MessageState),
+    cause: Option<OfflineCause>,
 ) -> String {
     let waited = humantime::format_duration(args.timeout);
     if last == MessageState::Pending {
         let server = &identity.server;
+        let cause = cause.map_or_else(String::new, |cause| format!(" ({cause})"));
         return format!(
-            "no answer from {server} within {waited}: message {id} is kept in this home \
+            "no answer from {server} within {waited}{cause}: message {id} is kept in this home \
              and goes out with the next command that connects"
         );
     }
