@@ -1,161 +1,274 @@
 //! `kill -9` of clients and of the server at random moments: nothing is lost, nothing comes twice.
+//!
+//! Alice types numbered lines without a pause, Bob listens. What they were shown by all their
+//! processes together, and what their homes have at the end, is judged at the end.
 
 mod support;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
-use std::time::Duration;
 
 use serde_json::Value;
 use support::process::Running;
 use support::random::Random;
 use support::server::Server;
-use support::{Person, field, json, succeeded};
+use support::typist::Typist;
+use support::{Person, complaint, field, json, json_lines, succeeded};
+use tempfile::TempDir;
 
-const RECIPIENT_KILLS: u64 = 24;
-const SENDER_KILLS: u64 = 15;
-/// Every so many kills of the sender one of the server.
-const SENDER_KILLS_PER_SERVER_KILL: u64 = 4;
-const MESSAGES: u64 = 400;
+/// How often each test kills at least.
+const RECIPIENT_KILLS: usize = 30;
+const SENDER_KILLS: usize = 20;
+const SERVER_KILLS: usize = 6;
+
+/// A test whose kills hit nothing that was under way proves nothing: so many at least must, or it
+/// goes on, up to the limit.
+const HITS_MIN: usize = 5;
+const KILLS_MAX: usize = 200;
 
 #[test]
-fn a_recipient_that_is_killed_misses_nothing_and_prints_nothing_twice() {
-    let mut random = Random::seeded();
-    let dir = tempfile::tempdir().unwrap();
-    let server = Server::dev(dir.path());
-    let alice = Person::register(dir.path(), &server, "alice");
-    let bob = Person::register(dir.path(), &server, "bob");
-
-    let mut chat = alice.start(&["chat", "bob"]);
-    let typing = thread::spawn(move || {
-        for number in 0..MESSAGES {
-            assert!(chat.type_line(&number.to_string()), "the chat has ended");
-            thread::sleep(Duration::from_millis(4));
-        }
-        chat
-    });
-    let mut printed = Vec::new();
-    for kill in 0..RECIPIENT_KILLS {
-        let listening = bob.start(&["listen", "--json"]);
-        if kill % 2 == 0 {
-            // Only then is it sure to be at work.
-            printed.push(listening.line());
-        }
-        thread::sleep(random.pause(100));
-        printed.extend(listening.kill());
+fn a_recipient_that_is_killed_misses_nothing_and_is_shown_nothing_twice() {
+    let mut scene = Scene::new();
+    let (chat, typist) = scene.start_chat();
+    let (mut kills, mut hits) = (0, 0);
+    while kills < RECIPIENT_KILLS || hits < HITS_MIN {
+        let listening = scene.bob.start(&["listen", "--json"]);
+        thread::sleep(scene.random.pause(150));
+        let typed = typist.typed();
+        // Some of what was typed was shown by this process, and some was not.
+        let newest = scene.kill_listener(listening);
+        hits += usize::from(newest.is_some_and(|newest| newest < typed));
+        kills += 1;
+        assert!(
+            kills < KILLS_MAX,
+            "only {hits} of {kills} kills hit anything"
+        );
     }
-    succeeded(&typing.join().unwrap().end());
-
-    let listening = bob.start(&["listen", "--json"]);
-    loop {
-        let line = listening.line();
-        let caught_up = json(&line)["event"] == "caught_up";
-        printed.push(line);
-        if caught_up {
-            break;
-        }
-    }
-    printed.extend(listening.kill());
-
-    let history = bob.history("alice");
-    let expected: Vec<String> = (0..MESSAGES).map(|number| number.to_string()).collect();
-    assert_eq!(field(&history, "text"), expected);
-    assert_eq!(field(&history, "id"), field(&alice.history("bob"), "id"));
-    let kept = distinct(&field(&history, "id"));
-    let printed = messages(&printed);
-    let printed = distinct(&field(&printed, "id"));
-    assert!(printed.is_subset(&kept), "printed what is not kept");
-    assert!(
-        !printed.is_empty(),
-        "no listener lived long enough to print"
-    );
+    typist.stop();
+    scene.hear(&succeeded(&chat.end()));
+    scene.judge(kills);
 }
 
 #[test]
-fn a_sender_and_a_server_that_are_killed_lose_nothing_that_was_sent() {
-    let mut random = Random::seeded();
-    let dir = tempfile::tempdir().unwrap();
-    let mut server = Server::dev(dir.path());
-    let alice = Person::register(dir.path(), &server, "alice");
-    let bob = Person::register(dir.path(), &server, "bob");
+fn a_sender_that_is_killed_loses_nothing_and_sends_nothing_twice() {
+    let mut scene = Scene::new();
+    let listening = scene.bob.start(&["listen", "--json"]);
+    let (mut kills, mut hits) = (0, 0);
+    while kills < SENDER_KILLS || hits < HITS_MIN {
+        let (chat, typist) = scene.start_chat();
+        thread::sleep(scene.random.pause(100));
+        hits += usize::from(scene.kill_chat(chat, typist));
+        kills += 1;
+        assert!(
+            kills < KILLS_MAX,
+            "only {hits} of {kills} kills hit anything"
+        );
+    }
+    scene.printed.extend(listening.kill());
+    scene.judge(1);
+}
 
-    let listening = bob.start(&["listen", "--json"]);
-    let mut number = 0;
-    for kill in 1..=SENDER_KILLS {
-        let mut chat = alice.start(&["chat", "bob"]);
-        type_some(&mut chat, &mut number, &mut random);
-        if kill % SENDER_KILLS_PER_SERVER_KILL == 0 {
-            server.kill();
-            type_some(&mut chat, &mut number, &mut random);
-            server.restart();
+#[test]
+fn a_server_that_is_killed_between_two_clients_that_are_killed_loses_nothing() {
+    let mut scene = Scene::new();
+    let (mut kills, mut hits) = (0, 0);
+    while kills < SERVER_KILLS || hits < HITS_MIN {
+        let (chat, typist) = scene.start_chat();
+        let listening = scene.bob.start(&["listen", "--json"]);
+        thread::sleep(scene.random.pause(150));
+        scene.server.kill();
+        let typed = typist.typed();
+        thread::sleep(scene.random.pause(30));
+        if kills % 2 == 0 {
+            // Both come back by themselves and go on where they were.
+            scene.server.restart();
+            let later = listening.lines_until(|line| number(line) > Some(typed));
+            scene.printed.extend(later);
         }
-        if kill % 3 == 0 {
-            // Only then is it sure to have connected.
-            chat.line();
+        scene.kill_listener(listening);
+        hits += usize::from(scene.kill_chat(chat, typist));
+        if kills % 2 == 1 {
+            scene.server.restart();
         }
-        thread::sleep(random.pause(15));
-        chat.kill();
+        kills += 1;
+        assert!(
+            kills < KILLS_MAX,
+            "only {hits} of {kills} kills hit anything"
+        );
     }
-    let mut chat = alice.start(&["chat", "bob"]);
-    assert!(chat.type_line(&number.to_string()));
-    succeeded(&chat.end());
+    scene.judge(kills);
+}
 
-    let mut printed = Vec::new();
-    let last = Value::from(number.to_string());
-    loop {
-        let line = listening.line();
-        let is_last = json(&line)["text"] == last;
-        printed.push(line);
-        if is_last {
-            break;
+/// Two people, and everything that their processes have printed.
+struct Scene {
+    random: Random,
+    server: Server,
+    alice: Person,
+    bob: Person,
+    /// Lines of Alice's chats.
+    steps: Vec<String>,
+    /// Lines of Bob's listeners.
+    printed: Vec<String>,
+    _dir: TempDir,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let random = Random::seeded();
+        let dir = tempfile::tempdir().unwrap();
+        let server = Server::dev(dir.path());
+        Self {
+            random,
+            alice: Person::register(dir.path(), &server, "alice"),
+            bob: Person::register(dir.path(), &server, "bob"),
+            server,
+            steps: Vec::new(),
+            printed: Vec::new(),
+            _dir: dir,
         }
     }
-    printed.extend(listening.kill());
 
-    let sent = alice.history("bob");
-    let states = distinct_states(&sent);
-    assert!(
-        states.is_subset(&HashSet::from(["sent", "delivered", "read"])),
-        "{states:?}"
-    );
-    let received = bob.history("alice");
-    assert_eq!(field(&received, "id"), field(&sent, "id"));
-    assert_eq!(field(&received, "text"), field(&sent, "text"));
-    distinct(&field(&received, "id"));
-    let numbers: Vec<u64> = field(&received, "text")
-        .iter()
-        .map(|text| text.parse().unwrap())
-        .collect();
-    assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
-    assert!(numbers.len() > 1, "no chat lived long enough to send");
-    // This listener was never killed before it had the last one: it has printed them all.
-    assert_eq!(field(&messages(&printed), "id"), field(&received, "id"));
-}
+    /// Alice's side of the conversation; no process of hers may be running.
+    fn sent(&self) -> Vec<Value> {
+        let history = self.alice.run(&["history", "bob", "--json"]);
+        if history.status.success() {
+            return json_lines(&succeeded(&history));
+        }
+        assert!(complaint(&history).contains("no conversation"));
+        Vec::new()
+    }
 
-/// Types up to 20 numbered lines.
-fn type_some(chat: &mut Running, number: &mut u64, random: &mut Random) {
-    for _ in 0..=random.below(20) {
-        assert!(chat.type_line(&number.to_string()), "the chat has ended");
-        *number += 1;
-        thread::sleep(random.pause(6));
+    /// The number of the line that Alice types next: behind the last one that a chat has taken.
+    fn next_line(&self) -> u64 {
+        let sent = self.sent();
+        let last = field(&sent, "text").last().map(|text| text.parse::<u64>());
+        last.map_or(1, |last| last.unwrap() + 1)
+    }
+
+    fn start_chat(&mut self) -> (Running, Typist) {
+        let next = self.next_line();
+        let mut chat = self.alice.start(&["chat", "bob"]);
+        let typist = Typist::start(&mut chat, next, self.random.fork());
+        (chat, typist)
+    }
+
+    /// Keeps what a chat has printed.
+    fn hear(&mut self, output: &str) {
+        self.steps.extend(output.lines().map(str::to_owned));
+    }
+
+    /// Kills a listener, and returns the number of the newest line that it has shown.
+    fn kill_listener(&mut self, listening: Running) -> Option<u64> {
+        let lines = listening.kill();
+        let newest = lines.iter().filter_map(|line| number(line)).last();
+        self.printed.extend(lines);
+        newest
+    }
+
+    /// Kills a chat, and returns whether it had taken lines that the server has not answered yet.
+    fn kill_chat(&mut self, chat: Running, typist: Typist) -> bool {
+        self.steps.extend(chat.kill());
+        typist.stop();
+        field(&self.sent(), "state").contains(&"pending")
+    }
+
+    /// Lets everything arrive, and judges it. So many of Bob's listeners were killed.
+    fn judge(mut self, listeners_killed: usize) {
+        let last = self.next_line();
+        let listening = self.bob.start(&["listen", "--json"]);
+        let text = last.to_string();
+        succeeded(&self.alice.run(&["send", "bob", &text, "--wait", "read"]));
+        let printed = succeeded(&listening.terminate());
+        self.printed.extend(printed.lines().map(str::to_owned));
+
+        let sent = self.alice.history("bob");
+        let received = self.bob.history("alice");
+        let texts: Vec<String> = (1..=last).map(|number| number.to_string()).collect();
+        assert_eq!(
+            field(&sent, "text"),
+            texts,
+            "each line that a chat took, once"
+        );
+        assert_eq!(field(&received, "text"), texts);
+        let ids = field(&sent, "id");
+        assert_eq!(field(&received, "id"), ids);
+        assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len());
+        assert!(field(&sent, "state").iter().all(|state| *state == "read"));
+
+        // A listener that dies between taking a message and printing it leaves it to the history:
+        // one message for each kill at most.
+        let shown: Vec<u64> = self
+            .printed
+            .iter()
+            .filter_map(|line| number(line))
+            .collect();
+        assert!(
+            shown.is_sorted_by(|a, b| a < b),
+            "twice, or out of order: {shown:?}"
+        );
+        let missed = texts.len() - shown.len();
+        assert!(missed <= listeners_killed, "{missed} were not shown");
+        self.judge_steps(&sent);
+    }
+
+    /// The states that Alice was shown of each message only rose, over all her processes.
+    fn judge_steps(&self, sent: &[Value]) {
+        let ids: BTreeMap<&str, &str> = field(sent, "text")
+            .into_iter()
+            .zip(field(sent, "id"))
+            .collect();
+        let mut seen: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for line in &self.steps {
+            if let Some((id, rank)) = step(line, &ids) {
+                seen.entry(id.to_owned()).or_default().push(rank);
+            }
+        }
+        for receipt in self.alice.catch_up() {
+            let Some(state) = receipt["state"].as_str() else {
+                continue;
+            };
+            let id = receipt["id"].as_str().unwrap().to_owned();
+            seen.entry(id).or_default().push(rank(state));
+        }
+        for (id, ranks) in &seen {
+            assert!(
+                ranks.is_sorted_by(|a, b| a < b),
+                "{id} did not rise: {ranks:?}"
+            );
+        }
+        let whole = seen.values().filter(|ranks| ranks.len() == STATES.len());
+        assert!(whole.count() > 0, "no message was seen to rise: {seen:?}");
     }
 }
 
-/// The messages among the lines of `listen --json`.
-fn messages(lines: &[String]) -> Vec<Value> {
-    let events = lines.iter().map(|line| json(line));
-    events.filter(|event| event["event"] == "message").collect()
+/// The states of a message that nothing bad happens to, in order.
+const STATES: [&str; 3] = ["sent", "delivered", "read"];
+
+fn rank(state: &str) -> usize {
+    let rank = STATES.iter().position(|known| *known == state);
+    rank.unwrap_or_else(|| panic!("a message became {state}"))
 }
 
-/// The ids as a set, once it is sure that none of them is there twice.
-fn distinct(ids: &[&str]) -> HashSet<String> {
-    let mut seen = HashSet::new();
-    for id in ids {
-        assert!(seen.insert((*id).to_owned()), "{id} is there twice");
+/// A line of a chat that tells a state, as the message's id and the state's rank: `[read] 17` of
+/// what was typed there, `12:00:00 read by bob  ID` of what was typed earlier.
+fn step<'a>(line: &'a str, ids: &BTreeMap<&str, &'a str>) -> Option<(&'a str, usize)> {
+    if line == "caught up" {
+        return None;
     }
-    seen
+    if let Some((state, text)) = line
+        .strip_prefix('[')
+        .and_then(|rest| rest.split_once("] "))
+    {
+        return Some((ids[text], rank(state)));
+    }
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let [_, state, _, "bob", id] = words[..] else {
+        panic!("a chat printed {line}")
+    };
+    Some((id, rank(state)))
 }
 
-fn distinct_states(history: &[Value]) -> HashSet<&str> {
-    field(history, "state").into_iter().collect()
+/// The number that a line of JSON has as its text, if it has one.
+fn number(line: &str) -> Option<u64> {
+    json(line)["text"].as_str()?.parse().ok()
 }

@@ -11,6 +11,7 @@
 pub mod process;
 pub mod random;
 pub mod server;
+pub mod typist;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

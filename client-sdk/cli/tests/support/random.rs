@@ -29,6 +29,11 @@ impl Random {
         (bits ^ (bits >> 31)) % limit
     }
 
+    /// Choices of their own, for a thread.
+    pub fn fork(&mut self) -> Self {
+        Self(self.below(u64::MAX))
+    }
+
     /// A time shorter than this many milliseconds.
     pub fn pause(&mut self, limit_ms: u64) -> Duration {
         Duration::from_micros(self.below(limit_ms * 1000))
