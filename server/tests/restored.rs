@@ -1,4 +1,4 @@
-//! A data directory that was put back from a copy: nobody misses what is sent afterwards.
+//! A data directory that is put back from a copy, or taken away under its server.
 
 mod support;
 
@@ -91,4 +91,17 @@ fn nobody_misses_what_is_sent_after_a_restore() {
     assert_ne!(after.epoch, before.epoch);
     assert_eq!(after.cursor, Position(1));
     assert_eq!(receive(&mut bob), ["4", "5"]);
+}
+
+#[test]
+fn a_server_whose_data_directory_is_taken_away_ends_and_says_so() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let mut site = Site::new(home.path().join("data"), home.path().join("log"));
+    let server = site.start(martletd());
+    fs::remove_dir_all(site.data()).expect("remove the directory");
+    // A commit makes the server look. Whether its answer still comes does not matter.
+    let address = server.address();
+    let _late = std::thread::spawn(move || Client::register(address, "alice"));
+    assert_eq!(server.wait().code(), Some(74));
+    assert!(site.logged("removed under the server") > 0);
 }

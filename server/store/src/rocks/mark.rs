@@ -15,7 +15,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -210,6 +210,10 @@ fn sync_until_closed(shared: &Shared, mut watch: Watch, on_fatal: &OnFatal) {
 impl Shared {
     /// Takes the manifest into the mark if it has changed, and syncs the mark.
     fn sync(&self, watch: &mut Watch) -> io::Result<()> {
+        // Everything goes on working in files that nobody can find again; SENT would be a lie.
+        if self.file.metadata()?.nlink() == 0 {
+            return Err(io::Error::other("the file was removed under the server"));
+        }
         let manifest = watch.look()?;
         let mut state = self.state.lock();
         if manifest != state.witness.manifest {
