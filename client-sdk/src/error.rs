@@ -81,9 +81,9 @@ pub enum OpenError {
         reason: std::io::Error,
     },
     /// Another process has the home.
-    #[error("the home is in use by process {pid}: stop it, or choose another home")]
+    #[error("the home is in use by {}: stop it, or choose another home", holder(*pid))]
     Locked {
-        /// The process.
+        /// The process; 0 while it has not written its number yet.
         pid: u32,
     },
     /// The database cannot be used.
@@ -92,6 +92,13 @@ pub enum OpenError {
     /// The operating system gives no thread or no randomness.
     #[error("start the client: {0}")]
     System(std::io::Error),
+}
+
+fn holder(pid: u32) -> String {
+    match pid {
+        0 => "another process".to_owned(),
+        pid => format!("process {pid}"),
+    }
 }
 
 /// The client cannot do what was asked.

@@ -137,6 +137,18 @@ mod tests {
         assert!(std::error::Error::source(&error).is_none());
     }
 
+    #[test]
+    fn a_holder_that_has_not_written_its_number_yet_is_another_process() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut home = Home::open(dir.path()).unwrap();
+        home._lock.set_len(0).unwrap();
+        let error = Home::open(dir.path()).unwrap_err().to_string();
+        assert!(error.contains("in use by another process"), "{error}");
+        write_pid(&mut home._lock).unwrap();
+        let error = Home::open(dir.path()).unwrap_err().to_string();
+        assert!(error.contains("in use by process"), "{error}");
+    }
+
     #[cfg(unix)]
     #[test]
     fn nobody_else_can_read_the_home() {
