@@ -2,8 +2,10 @@
 
 use martlet_protocol::codec;
 use martlet_protocol::frame::{
-    Ack, Found, Frame, Lookup, LookupQuery, Nack, Ping, Read, Reference, Send, Sent, Status,
+    Ack, Found, Frame, Lookup, LookupQuery, Nack, Ping, Read, Reference, Send, SendScope, Sent,
+    Status,
 };
+use martlet_protocol::wire::List;
 use martlet_protocol::{Address, Class, Kind, Millis, NackCode};
 
 use super::link::Link;
@@ -113,6 +115,11 @@ impl Core {
                 to: departure.to,
                 after: outbound.after,
                 ttl_ms: outbound.ttl_ms,
+                scope: SendScope::ALL,
+                to_version: 0,
+                own_version: 0,
+                to_parts: List::EMPTY,
+                own_parts: List::EMPTY,
                 envelope: &outbound.envelope,
             });
             codec::encode(&frame, output);

@@ -400,6 +400,7 @@ fn frame_of(position: Position, item: &Item) -> Frame<'_> {
             message_id: *id,
             timestamp: Timestamp(*timestamp),
             envelope,
+            part: &[],
         }),
         Item::Receipt { state, peer, up_to } => Frame::Receipt(Receipt {
             position,

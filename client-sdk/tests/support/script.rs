@@ -151,6 +151,7 @@ impl World {
             message_id: self.id(id),
             timestamp: Timestamp(number(timestamp)),
             envelope,
+            part: &[],
         })
     }
 

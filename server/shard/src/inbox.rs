@@ -109,6 +109,7 @@ pub(crate) fn message_item(
         message_id,
         timestamp,
         envelope,
+        part: &[],
     };
     let message = (kind == EventKind::INCOMING).then_some((peer, timestamp));
     item(Kind::EVENT, message, 64 + envelope.len(), |writer| {

@@ -230,18 +230,32 @@ fn owned(frame: Frame<'_>) -> Inbound {
             frame_bytes: 0,
         }),
         Frame::Status(status) => Inbound::Status(status),
-        Frame::CaughtUp(_)
+        // No device of this server has keys yet: their frames are as unexpected as a server's.
+        Frame::Claim(_)
+        | Frame::Devices(_)
+        | Frame::LinkJoin(_)
+        | Frame::LinkOpen(_)
+        | Frame::Publish(_)
+        | Frame::Upload(_)
+        | Frame::Bundles(_)
+        | Frame::CaughtUp(_)
         | Frame::Challenge(_)
+        | Frame::DeviceLists(_)
         | Frame::Event(_)
         | Frame::Fact(_)
         | Frame::Found(_)
         | Frame::Gap(_)
         | Frame::Goaway(_)
+        | Frame::LinkOffer(_)
+        | Frame::LinkOpened(_)
+        | Frame::Linked(_)
+        | Frame::Published(_)
         | Frame::Ready(_)
         | Frame::Receipt(_)
         | Frame::Registered(_)
         | Frame::Sent(_)
-        | Frame::State(_) => Inbound::ServerOnly(frame.kind()),
+        | Frame::State(_)
+        | Frame::Stock(_) => Inbound::ServerOnly(frame.kind()),
     }
 }
 

@@ -7,10 +7,11 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use martlet_protocol::auth::{BINDING_NONE, auth_message, register_message};
 use martlet_protocol::frame::{
     Ack, Auth, Challenge, Close, Credit, Frame, Hello, Lookup, LookupQuery, Pong, Read, Ready,
-    Register, Send, Status,
+    Register, Send, SendScope, Status,
 };
 use martlet_protocol::limits::{CREDIT_BYTES_MAX, CREDIT_MESSAGES_MAX};
 use martlet_protocol::version::{Features, VERSION_MAX, VERSION_MIN};
+use martlet_protocol::wire::List;
 use martlet_protocol::{Address, CloseCode, MessageId, Millis, Position, Timestamp, UserId};
 
 use super::PATIENCE;
@@ -195,6 +196,11 @@ impl Client {
             to: outgoing.to,
             after,
             ttl_ms: outgoing.ttl_ms,
+            scope: SendScope::ALL,
+            to_version: 0,
+            own_version: 0,
+            to_parts: List::EMPTY,
+            own_parts: List::EMPTY,
             envelope: &outgoing.envelope,
         }));
         link.credit_messages -= 1;

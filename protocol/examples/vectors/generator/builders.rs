@@ -2,6 +2,7 @@
 
 use martlet_protocol::frame::*;
 use martlet_protocol::nack::NackCode;
+use martlet_protocol::wire::List;
 use martlet_protocol::{Address, Kind, Position, State, Timestamp, UserId};
 
 use super::people::{BOB, NOW, message_id, timestamp};
@@ -29,6 +30,11 @@ pub(crate) fn send(n: u8, to: UserId, envelope: &'static [u8]) -> Send<'static> 
         to,
         after: Timestamp(0),
         ttl_ms: 0,
+        scope: SendScope::ALL,
+        to_version: 0,
+        own_version: 0,
+        to_parts: List::EMPTY,
+        own_parts: List::EMPTY,
         envelope,
     }
 }
@@ -47,6 +53,7 @@ pub(crate) fn incoming(
         message_id: message_id(n),
         timestamp: timestamp(n),
         envelope,
+        part: b"",
     }
 }
 
