@@ -1,6 +1,5 @@
 //! The exact bytes a device signs: to register, to authenticate, to join a list, for a prekey.
 
-use crate::frame::PrekeyKind;
 use crate::id::Address;
 
 /// Bytes of the server's nonce, of an Ed25519 public key and of a channel binding.
@@ -16,6 +15,17 @@ const AUTH_CONTEXT: &[u8] = b"martlet auth v1\0";
 const REGISTER_CONTEXT: &[u8] = b"martlet register v1\0";
 const DEVICE_CONTEXT: &[u8] = b"martlet device v1\0";
 const PREKEY_CONTEXT: &[u8] = b"martlet prekey v1\0";
+
+/// How often a prekey is handed out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PrekeyKind(pub u8);
+
+impl PrekeyKind {
+    /// Once.
+    pub const ONE_TIME: Self = Self(1);
+    /// Whenever no one-time key is left.
+    pub const LAST_RESORT: Self = Self(2);
+}
 
 /// What AUTH's signature covers: it is bound to this nonce and this TLS session, so that neither
 /// a recording nor a server in the middle can use it elsewhere.

@@ -1,21 +1,11 @@
 //! UPLOAD and STOCK, CLAIM and BUNDLES: keys with which a session begins while a device is away.
 
+pub use crate::auth::PrekeyKind;
 use crate::auth::{KEY_BYTES, SIGNATURE_BYTES};
 use crate::error::DecodeError;
 use crate::id::{DeviceId, UserId};
 use crate::limits::{DEVICES_MAX, PREKEYS_MAX};
 use crate::wire::{Element, List, Reader, Writer};
-
-/// How often a prekey is handed out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PrekeyKind(pub u8);
-
-impl PrekeyKind {
-    /// Once.
-    pub const ONE_TIME: Self = Self(1);
-    /// Whenever no one-time key is left.
-    pub const LAST_RESORT: Self = Self(2);
-}
 
 /// Wire: id u64 · key 32 · signature 64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,8 @@
 //! Makes every vector out of the frames, the people and the scripts below: no clock, no chance.
 
 mod builders;
+mod device_fields;
+mod device_frames;
 mod fields;
 mod frames;
 mod json;
@@ -12,7 +14,7 @@ use martlet_protocol::Kind;
 use martlet_protocol::auth::{BINDING_NONE, auth_message, register_message};
 use martlet_protocol::limits::VARINT_MAX;
 
-use fields::{Value, shortest, varint};
+use fields::{Value, named, shortest, varint};
 use json::{Json, hex};
 use malformed::{Malformed, sealed};
 use people::{ALICE, ALICE_2, ALICE_AUTH_TLS, BOB, Device, nonce};
@@ -84,15 +86,6 @@ pub(crate) fn seeds() -> Vec<(&'static str, String, Vec<u8>)> {
 
 fn cases(about: &str, cases: Vec<Json>) -> Json {
     Json::object([("about", Json::text(about)), ("cases", Json::List(cases))])
-}
-
-fn named(fields: &fields::Fields) -> Json {
-    Json::Object(
-        fields
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), value.json()))
-            .collect(),
-    )
 }
 
 fn valid() -> Json {
