@@ -76,7 +76,7 @@ pub(crate) const MODULES: &[(&str, &[&str])] = &[
     (
         "client-sdk",
         &[
-            "client", "net", "engine", "local", "keys", "seal", "address", "config", "error",
+            "client", "net", "engine", "local", "crypto", "keys", "seal", "address", "config", "error",
             "event",
         ],
     ),

@@ -1,0 +1,232 @@
+//! A device's own Olm keys: its identity, and the prekeys with which others begin sessions.
+
+use core::fmt;
+
+use data_encoding::BASE64_NOPAD;
+use martlet_protocol::Address;
+use martlet_protocol::auth::{KEY_BYTES, prekey_message};
+use martlet_protocol::frame::{Prekey, PrekeyKind};
+use martlet_protocol::limits::PREKEYS_MAX;
+use vodozemac::olm::{Account, AccountPickle};
+use vodozemac::{Curve25519PublicKey, KeyId};
+use zeroize::Zeroizing;
+
+use super::primitives::is_signed;
+use crate::keys::DeviceKey;
+
+/// Stored state of a session or of a device's keys that cannot be read. It was sealed, so it is
+/// not damage: another version wrote it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("stored keys have a format that this version does not know")]
+pub struct StateInvalid;
+
+/// The server handed out a prekey that the device did not sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a prekey is not signed by the device whose it should be")]
+pub struct KeyInvalid;
+
+/// What UPLOAD carries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrekeyUpload {
+    /// The last-resort key, while the server does not have it.
+    pub last_resort: Option<Prekey>,
+    /// One-time keys by ascending id, at most 100.
+    pub one_time: Vec<Prekey>,
+}
+
+/// A last-resort key that this device would still accept. The library does not tell those that
+/// were published, so they are remembered here.
+type LastResort = Option<(u64, [u8; KEY_BYTES])>;
+
+/// A device's Curve25519 keys: the identity key, one-time keys, and up to two last-resort keys.
+///
+/// Whatever changes them has to be stored before its effect leaves the device: private keys before
+/// their public parts are uploaded, a key that was used up before the message is acknowledged.
+pub struct DeviceKeys {
+    pub(super) account: Account,
+    current: LastResort,
+    previous: LastResort,
+}
+
+impl fmt::Debug for DeviceKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DeviceKeys(secret)")
+    }
+}
+
+const STATE_FORMAT: u8 = 1;
+
+/// Room for the serialized state, so that no secret stays behind in a buffer that was outgrown:
+/// the fixed part, and for each one-time key its id, its private and perhaps its public half.
+const STATE_BYTES_FIXED: usize = 1024;
+const STATE_BYTES_KEY: usize = 160;
+
+impl DeviceKeys {
+    /// New random keys, with a last-resort key.
+    #[must_use]
+    pub fn random() -> Self {
+        let mut keys = Self {
+            account: Account::new(),
+            current: None,
+            previous: None,
+        };
+        keys.rotate_last_resort();
+        keys
+    }
+
+    /// The public key that stands in the device list.
+    #[must_use]
+    pub fn identity_key(&self) -> [u8; KEY_BYTES] {
+        self.account.curve25519_key().to_bytes()
+    }
+
+    /// Prekeys to upload: those that were never confirmed, and new ones until there are `wanted`
+    /// one-time keys. Ids count from 1, for one-time and last-resort keys apart.
+    ///
+    /// The keys have to be stored before they leave the device. Offering them again is harmless:
+    /// the server knows which ids it has had.
+    pub fn prekeys(&mut self, signer: &DeviceKey, address: Address, wanted: usize) -> PrekeyUpload {
+        let waiting = self.account.one_time_keys().len();
+        let missing = wanted.min(PREKEYS_MAX).saturating_sub(waiting);
+        self.account.generate_one_time_keys(missing);
+
+        let one_time = self.account.one_time_keys();
+        let mut one_time: Vec<Prekey> = one_time
+            .into_iter()
+            .map(|(id, key)| self.sign(PrekeyKind::ONE_TIME, signer, address, id, key))
+            .collect();
+        one_time.sort_unstable_by_key(|prekey| prekey.id);
+        one_time.truncate(PREKEYS_MAX);
+        let last_resort = self.account.fallback_key().into_iter().next();
+        PrekeyUpload {
+            last_resort: last_resort
+                .map(|(id, key)| self.sign(PrekeyKind::LAST_RESORT, signer, address, id, key)),
+            one_time,
+        }
+    }
+
+    fn sign(
+        &self,
+        kind: PrekeyKind,
+        signer: &DeviceKey,
+        address: Address,
+        id: KeyId,
+        key: Curve25519PublicKey,
+    ) -> Prekey {
+        let id = number(id);
+        let key = key.to_bytes();
+        let message = prekey_message(kind, address, &self.identity_key(), id, &key);
+        Prekey {
+            id,
+            key,
+            signature: signer.sign(&message),
+        }
+    }
+
+    /// The server has everything that [`prekeys`](Self::prekeys) gave. Only one upload may be
+    /// under way: keys made in between would count as published too.
+    pub fn mark_published(&mut self) {
+        self.account.mark_keys_as_published();
+    }
+
+    /// One-time keys whose private part is here: published or not, and not used yet.
+    #[must_use]
+    pub fn one_time_keys(&self) -> usize {
+        self.account.stored_one_time_key_count()
+    }
+
+    /// Makes a new last-resort key. Messages to the one before are still opened; one that is even
+    /// older is forgotten.
+    pub fn rotate_last_resort(&mut self) {
+        self.account.generate_fallback_key();
+        let fresh = self.account.fallback_key().into_iter().next();
+        self.previous = self.current.take();
+        self.current = fresh.map(|(id, key)| (number(id), key.to_bytes()));
+    }
+
+    /// Forgets the last-resort key before the present one, some time after it was replaced. What
+    /// was sent to it cannot be opened afterwards, by anybody.
+    pub fn forget_last_resort(&mut self) {
+        self.account.forget_fallback_key();
+        self.previous = None;
+    }
+
+    /// The id of the present last-resort key.
+    #[must_use]
+    pub fn last_resort_id(&self) -> u64 {
+        self.current.map_or(0, |(id, _)| id)
+    }
+
+    /// Whether the one before it is still kept.
+    #[must_use]
+    pub const fn has_previous_last_resort(&self) -> bool {
+        self.previous.is_some()
+    }
+
+    /// Whether this is one of the last-resort keys that are still accepted.
+    #[must_use]
+    pub fn is_last_resort(&self, key: &[u8; KEY_BYTES]) -> bool {
+        let kept = self.current.iter().chain(&self.previous);
+        kept.into_iter().any(|(_, kept)| kept == key)
+    }
+
+    /// The keys, to be sealed and stored.
+    #[must_use]
+    pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
+        let waiting = self.account.one_time_keys().len();
+        let keys = self.account.stored_one_time_key_count() + waiting;
+        let room = STATE_BYTES_FIXED + STATE_BYTES_KEY * keys;
+        let mut bytes = Zeroizing::new(Vec::with_capacity(room));
+        bytes.push(STATE_FORMAT);
+        let state = (self.account.pickle(), self.current, self.previous);
+        rmp_serde::encode::write(&mut *bytes, &state).expect("memory takes every byte");
+        bytes
+    }
+
+    /// The keys that were stored.
+    ///
+    /// # Errors
+    /// [`StateInvalid`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, StateInvalid> {
+        let Some((&STATE_FORMAT, state)) = bytes.split_first() else {
+            return Err(StateInvalid);
+        };
+        let state: (AccountPickle, LastResort, LastResort) =
+            rmp_serde::from_slice(state).map_err(|_| StateInvalid)?;
+        let (account, current, previous) = state;
+        Ok(Self {
+            account: account.into(),
+            current,
+            previous,
+        })
+    }
+}
+
+/// The library's ids count from 0 and are shown only as base64 of eight big-endian bytes; on the
+/// wire 0 means that there is no key.
+fn number(id: KeyId) -> u64 {
+    let bytes = BASE64_NOPAD.decode(id.to_base64().as_bytes());
+    let bytes = bytes.ok().and_then(|bytes| bytes.try_into().ok());
+    let id = u64::from_be_bytes(bytes.expect("a key id is eight bytes in base64"));
+    id + 1
+}
+
+/// The key with which a session to a listed device can begin.
+///
+/// # Errors
+/// [`KeyInvalid`] when the device has not signed it, for this kind and with this identity key.
+pub fn verify_prekey(
+    prekey: &Prekey,
+    kind: PrekeyKind,
+    address: Address,
+    signing_key: &[u8; KEY_BYTES],
+    identity_key: &[u8; KEY_BYTES],
+) -> Result<[u8; KEY_BYTES], KeyInvalid> {
+    let known = matches!(kind, PrekeyKind::ONE_TIME | PrekeyKind::LAST_RESORT);
+    let message = prekey_message(kind, address, identity_key, prekey.id, &prekey.key);
+    if known && is_signed(signing_key, &message, &prekey.signature) {
+        Ok(prekey.key)
+    } else {
+        Err(KeyInvalid)
+    }
+}

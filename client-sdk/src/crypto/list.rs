@@ -1,0 +1,443 @@
+//! Signed device lists: making them, verifying them, and following their chain.
+
+use bytes::BytesMut;
+use martlet_protocol::auth::{KEY_BYTES, SIGNATURE_BYTES};
+use martlet_protocol::device_list::{DeviceList, HASH_BYTES, PREVIOUS_NONE};
+use martlet_protocol::limits::DEVICES_MAX;
+use martlet_protocol::wire::List;
+use martlet_protocol::{Address, DecodeError, DeviceId, Millis, UserId};
+
+use super::identity::{AccountKey, is_proven};
+use super::primitives::{is_signed, sha256};
+
+/// Which list of an account: its version and its hash. Two heads of one version with two hashes
+/// are a fork, and no honest account makes one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Head {
+    /// Counted from 1; 0 before the first list.
+    pub version: u64,
+    /// Of the list; zeros before the first.
+    pub hash: [u8; HASH_BYTES],
+}
+
+/// One device of a verified list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedDevice {
+    /// Its id.
+    pub device: DeviceId,
+    /// Its Ed25519 key, which AUTH uses and which signs its prekeys.
+    pub signing_key: [u8; KEY_BYTES],
+    /// Its Curve25519 key, with which sessions begin.
+    pub identity_key: [u8; KEY_BYTES],
+    /// Its own word for it ([`prove`](super::identity::prove)).
+    pub proof: [u8; SIGNATURE_BYTES],
+    /// Its name, sealed for the account's own devices.
+    pub name: Vec<u8>,
+}
+
+/// A list is not what it has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ListError {
+    /// It cannot be read.
+    #[error("the device list cannot be read: {0}")]
+    Malformed(DecodeError),
+    /// It is another account's.
+    #[error("the device list is another account's")]
+    OtherAccount,
+    /// Its account key did not sign it.
+    #[error("the device list is not signed by its account key")]
+    SignatureWrong,
+    /// A device did not agree to be listed so.
+    #[error("device {} in the device list has no valid proof", .0.0)]
+    ProofWrong(DeviceId),
+    /// It is older than the list that is known.
+    #[error("the device list is older than one that was seen before")]
+    RolledBack,
+    /// It has the version of the known list, and is another one.
+    #[error("there are two device lists of one version")]
+    Forked,
+    /// A version between it and the known list is missing.
+    #[error("a device list in between is missing")]
+    VersionSkipped,
+    /// It does not grow out of the known list.
+    #[error("the device list does not follow the one before it")]
+    PreviousWrong,
+    /// A device kept its id and changed its keys.
+    #[error("device {} in the device list has changed its keys", .0.0)]
+    KeysChanged(DeviceId),
+    /// New devices do not have the ids that are due.
+    #[error("device ids in the device list are not the next ones")]
+    DeviceIdsWrong,
+    /// There is no room for another device, or none would be left.
+    #[error("an account has 1 to 5 devices")]
+    CountWrong,
+}
+
+/// What a list changes against the one before.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Step {
+    /// The account was reset: whoever it was before has not vouched for this list.
+    pub account_key_changed: bool,
+    /// Devices that are new, ascending.
+    pub added: Vec<DeviceId>,
+    /// Devices that are gone, ascending.
+    pub removed: Vec<DeviceId>,
+}
+
+/// A list whose signature and proofs hold. Only this module makes one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedList {
+    user: UserId,
+    account_key: [u8; KEY_BYTES],
+    issued_at: Millis,
+    previous: [u8; HASH_BYTES],
+    next_device: DeviceId,
+    devices: Vec<ListedDevice>,
+    bytes: Vec<u8>,
+    head: Head,
+}
+
+/// What the signer of a list decides.
+struct Draft<'a> {
+    user: UserId,
+    version: u64,
+    previous: [u8; HASH_BYTES],
+    issued_at: Millis,
+    next_device: DeviceId,
+    devices: &'a [ListedDevice],
+}
+
+impl SignedList {
+    /// Signs the first list of an account.
+    ///
+    /// # Errors
+    /// [`ListError`] when `devices` are not 1 to 5 ascending ones with proofs for this account
+    /// key, below `next_device`.
+    pub fn first(
+        account: &AccountKey,
+        user: UserId,
+        next_device: DeviceId,
+        devices: &[ListedDevice],
+        issued_at: Millis,
+    ) -> Result<Self, ListError> {
+        let draft = Draft {
+            user,
+            version: 1,
+            previous: PREVIOUS_NONE,
+            issued_at,
+            next_device,
+            devices,
+        };
+        draft.sign(account)
+    }
+
+    /// Signs the next list, with one more device. Its id has to be [`next_device`](Self::next_device).
+    ///
+    /// # Errors
+    /// [`ListError::DeviceIdsWrong`], [`ListError::CountWrong`], [`ListError::ProofWrong`], or
+    /// [`ListError::SignatureWrong`] when `account` is not this list's key.
+    pub fn with_device(
+        &self,
+        account: &AccountKey,
+        device: ListedDevice,
+        issued_at: Millis,
+    ) -> Result<Self, ListError> {
+        if device.device != self.next_device {
+            return Err(ListError::DeviceIdsWrong);
+        }
+        let mut devices = self.devices.clone();
+        devices.push(device);
+        let next = self.next_device.0.checked_add(1).map(DeviceId);
+        let next = next.ok_or(ListError::DeviceIdsWrong)?;
+        self.next(account, next, &devices, issued_at)
+    }
+
+    /// Signs the next list, without a device.
+    ///
+    /// # Errors
+    /// [`ListError::DeviceIdsWrong`] when the device is not listed, [`ListError::CountWrong`] when
+    /// none would be left, or [`ListError::SignatureWrong`] when `account` is not this list's key.
+    pub fn without_device(
+        &self,
+        account: &AccountKey,
+        device: DeviceId,
+        issued_at: Millis,
+    ) -> Result<Self, ListError> {
+        let mut devices = self.devices.clone();
+        devices.retain(|listed| listed.device != device);
+        if devices.len() == self.devices.len() {
+            return Err(ListError::DeviceIdsWrong);
+        }
+        self.next(account, self.next_device, &devices, issued_at)
+    }
+
+    /// Signs the next list of an account that was reset: a new account key, and the one device
+    /// that has it. `device` may have any id from [`next_device`](Self::next_device) on.
+    ///
+    /// # Errors
+    /// [`ListError::DeviceIdsWrong`] or [`ListError::ProofWrong`].
+    pub fn reset(
+        &self,
+        account: &AccountKey,
+        device: ListedDevice,
+        issued_at: Millis,
+    ) -> Result<Self, ListError> {
+        if device.device < self.next_device {
+            return Err(ListError::DeviceIdsWrong);
+        }
+        let next = device.device.0.checked_add(1).map(DeviceId);
+        let next = next.ok_or(ListError::DeviceIdsWrong)?;
+        self.draft(next, &[device], issued_at).sign(account)
+    }
+
+    fn next(
+        &self,
+        account: &AccountKey,
+        next_device: DeviceId,
+        devices: &[ListedDevice],
+        issued_at: Millis,
+    ) -> Result<Self, ListError> {
+        if account.public() != self.account_key {
+            return Err(ListError::SignatureWrong);
+        }
+        self.draft(next_device, devices, issued_at).sign(account)
+    }
+
+    const fn draft<'a>(
+        &self,
+        next_device: DeviceId,
+        devices: &'a [ListedDevice],
+        issued_at: Millis,
+    ) -> Draft<'a> {
+        Draft {
+            user: self.user,
+            version: self.head.version + 1,
+            previous: self.head.hash,
+            issued_at,
+            next_device,
+            devices,
+        }
+    }
+
+    /// Reads a list of `user` and verifies its signature and every device's proof: about 60 µs for
+    /// each of them. Whether it follows the list that is known, [`check_successor`] says.
+    ///
+    /// # Errors
+    /// [`ListError::Malformed`], [`ListError::OtherAccount`], [`ListError::SignatureWrong`],
+    /// [`ListError::PreviousWrong`] for a first list that names one before it,
+    /// [`ListError::ProofWrong`].
+    pub fn verify(bytes: &[u8], user: UserId) -> Result<Self, ListError> {
+        let list = DeviceList::decode(bytes).map_err(ListError::Malformed)?;
+        if list.user != user {
+            return Err(ListError::OtherAccount);
+        }
+        if !is_signed(&list.account_key, &list.signed_bytes(), &list.signature) {
+            return Err(ListError::SignatureWrong);
+        }
+        if list.version == 1 && list.previous != PREVIOUS_NONE {
+            return Err(ListError::PreviousWrong);
+        }
+        let devices: Vec<ListedDevice> = list.devices.iter().map(owned).collect();
+        for listed in &devices {
+            listed.verify(user, &list.account_key)?;
+        }
+        Ok(Self {
+            user,
+            account_key: list.account_key,
+            issued_at: list.issued_at,
+            previous: list.previous,
+            next_device: list.next_device,
+            devices,
+            bytes: bytes.to_vec(),
+            head: Head {
+                version: list.version,
+                hash: sha256(&[&list.hashed_bytes()]),
+            },
+        })
+    }
+
+    /// Whose devices.
+    #[must_use]
+    pub const fn user(&self) -> UserId {
+        self.user
+    }
+
+    /// The account's key, which people compare.
+    #[must_use]
+    pub const fn account_key(&self) -> &[u8; KEY_BYTES] {
+        &self.account_key
+    }
+
+    /// Version and hash.
+    #[must_use]
+    pub const fn head(&self) -> Head {
+        self.head
+    }
+
+    /// Counted from 1.
+    #[must_use]
+    pub const fn version(&self) -> u64 {
+        self.head.version
+    }
+
+    /// When it was signed, by the signer's clock.
+    #[must_use]
+    pub const fn issued_at(&self) -> Millis {
+        self.issued_at
+    }
+
+    /// The id that the next new device will have.
+    #[must_use]
+    pub const fn next_device(&self) -> DeviceId {
+        self.next_device
+    }
+
+    /// 1 to 5 devices, by ascending id.
+    #[must_use]
+    pub fn devices(&self) -> &[ListedDevice] {
+        &self.devices
+    }
+
+    /// The device with this id.
+    #[must_use]
+    pub fn device(&self, device: DeviceId) -> Option<&ListedDevice> {
+        self.devices.iter().find(|listed| listed.device == device)
+    }
+
+    /// The list as it goes over the wire and into the log of lists.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl ListedDevice {
+    fn verify(&self, user: UserId, account_key: &[u8; KEY_BYTES]) -> Result<(), ListError> {
+        let address = Address {
+            user,
+            device: self.device,
+        };
+        let proven = is_proven(
+            &self.proof,
+            &self.signing_key,
+            address,
+            account_key,
+            &self.identity_key,
+        );
+        let wrong = ListError::ProofWrong(self.device);
+        if proven { Ok(()) } else { Err(wrong) }
+    }
+}
+
+impl Draft<'_> {
+    /// Signs, and reads the result back as anybody else would: what cannot be verified is not let
+    /// out.
+    fn sign(self, account: &AccountKey) -> Result<SignedList, ListError> {
+        if self.devices.is_empty() || self.devices.len() > DEVICES_MAX {
+            return Err(ListError::CountWrong);
+        }
+        let devices: Vec<_> = self.devices.iter().map(borrowed).collect();
+        let mut list = DeviceList {
+            user: self.user,
+            account_key: account.public(),
+            version: self.version,
+            previous: self.previous,
+            issued_at: self.issued_at,
+            next_device: self.next_device,
+            devices: List::Slice(&devices),
+            signature: [0; SIGNATURE_BYTES],
+        };
+        list.signature = account.sign(&list.signed_bytes());
+        let mut bytes = BytesMut::new();
+        list.encode(&mut bytes);
+        SignedList::verify(&bytes, self.user)
+    }
+}
+
+fn owned(listed: martlet_protocol::ListedDevice<'_>) -> ListedDevice {
+    ListedDevice {
+        device: listed.device,
+        signing_key: listed.signing_key,
+        identity_key: listed.identity_key,
+        proof: listed.proof,
+        name: listed.name.to_vec(),
+    }
+}
+
+fn borrowed(listed: &ListedDevice) -> martlet_protocol::ListedDevice<'_> {
+    martlet_protocol::ListedDevice {
+        device: listed.device,
+        signing_key: listed.signing_key,
+        identity_key: listed.identity_key,
+        proof: listed.proof,
+        name: &listed.name,
+    }
+}
+
+/// What `new` changes against `old`, the list that is known. The same list again changes nothing.
+///
+/// A changed account key is no error: the account was reset, and it is for people to find out by
+/// whom.
+///
+/// # Errors
+/// Why `new` does not follow `old` directly: [`ListError::OtherAccount`],
+/// [`ListError::RolledBack`], [`ListError::Forked`], [`ListError::VersionSkipped`],
+/// [`ListError::PreviousWrong`], [`ListError::KeysChanged`], [`ListError::DeviceIdsWrong`].
+pub fn check_successor(old: &SignedList, new: &SignedList) -> Result<Step, ListError> {
+    if new.user != old.user {
+        return Err(ListError::OtherAccount);
+    }
+    if new.version() < old.version() {
+        return Err(ListError::RolledBack);
+    }
+    if new.version() == old.version() {
+        let same = new.head == old.head;
+        return same.then(Step::default).ok_or(ListError::Forked);
+    }
+    if new.version() != old.version() + 1 {
+        return Err(ListError::VersionSkipped);
+    }
+    if new.previous != old.head.hash {
+        return Err(ListError::PreviousWrong);
+    }
+    let step = step(old, new);
+    check_devices(old, new, &step)?;
+    Ok(step)
+}
+
+fn step(old: &SignedList, new: &SignedList) -> Step {
+    let missing_in = |list: &SignedList, other: &SignedList| {
+        let ids = list.devices.iter().map(|listed| listed.device);
+        ids.filter(|id| other.device(*id).is_none()).collect()
+    };
+    Step {
+        account_key_changed: new.account_key != old.account_key,
+        added: missing_in(new, old),
+        removed: missing_in(old, new),
+    }
+}
+
+/// Kept devices keep their keys. One new device at a time takes the id that is due; after a reset
+/// ids may have been passed over, and are not given again.
+fn check_devices(old: &SignedList, new: &SignedList, step: &Step) -> Result<(), ListError> {
+    for listed in &new.devices {
+        let changed = old.device(listed.device).is_some_and(|known| {
+            known.signing_key != listed.signing_key || known.identity_key != listed.identity_key
+        });
+        if changed {
+            return Err(ListError::KeysChanged(listed.device));
+        }
+    }
+    let fresh = step.added.iter().all(|id| *id >= old.next_device);
+    let due = if step.account_key_changed {
+        new.next_device >= old.next_device
+    } else {
+        let risen = usize::from(new.next_device.0).checked_sub(usize::from(old.next_device.0));
+        step.added.len() <= 1 && risen == Some(step.added.len())
+    };
+    if fresh && due {
+        Ok(())
+    } else {
+        Err(ListError::DeviceIdsWrong)
+    }
+}
