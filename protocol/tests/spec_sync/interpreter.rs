@@ -56,6 +56,21 @@ impl Spec {
     }
 }
 
+/// A structure of the table whose first column is `field of {name}`, with nothing behind it.
+pub(crate) fn structure(spec: &str, name: &str, mut input: &[u8]) -> Result<Value> {
+    let rows = table(spec, &[&format!("field of {name}"), "type", "meaning"]);
+    let fields: Vec<_> = rows
+        .into_iter()
+        .map(|row| (row[0].clone(), row[1].clone()))
+        .collect();
+    let value = decode_fields(&fields, &mut input)?;
+    if input.is_empty() {
+        Ok(value)
+    } else {
+        Err(format!("{} bytes are left", input.len()))
+    }
+}
+
 fn decode_fields(fields: &[(String, String)], payload: &mut &[u8]) -> Result<Value> {
     let mut object = Map::new();
     for (name, kind) in fields {
@@ -76,6 +91,7 @@ fn decode_field(kind: &str, payload: &mut &[u8]) -> Result<Value> {
         "device" => json!(not_zero(number(take(payload, 2)?))?),
         "varint" | "position" => json!(varint(payload)?.to_string()),
         "message_id" => json!(hex(take(payload, 16)?)),
+        "rest" => json!(hex(take(payload, payload.len())?)),
         other => return decode_sized(other, payload),
     };
     Ok(value)

@@ -214,6 +214,39 @@ fn a_decoder_made_of_the_tables_alone_refuses_every_malformed_vector() {
     }
 }
 
+// [M-19.2] [M-21.2] [M-21.6] [M-21.8] [M-23.2] [M-23.7] [M-23.23]
+#[test]
+fn a_decoder_made_of_the_tables_alone_reads_what_devices_say_to_each_other() {
+    let spec = spec();
+    for (file, structure, member, fields) in [
+        ("device_lists.json", "a device list", "hex", "fields"),
+        ("links.json", "a link code", "code_bytes", "code_fields"),
+        ("links.json", "an offer", "offer_plain", "offer_fields"),
+        ("links.json", "an answer", "answer_plain", "answer_fields"),
+        ("payloads.json", "a payload", "hex", "fields"),
+        (
+            "safety_numbers.json",
+            "a safety code",
+            "code",
+            "code_fields",
+        ),
+    ] {
+        for case in cases(file) {
+            let decoded = interpreter::structure(&spec, structure, &bytes(&case, member));
+            assert_eq!(decoded.as_ref(), Ok(&case[fields]), "{}", case["name"]);
+        }
+    }
+    for case in cases("olm.json") {
+        let part = interpreter::structure(&spec, "a part", &bytes(&case, "part"));
+        assert_eq!(
+            part.map(|part| part["format"] == 2),
+            Ok(true),
+            "{}",
+            case["name"]
+        );
+    }
+}
+
 #[test]
 fn each_statement_has_its_own_number() {
     let statements = statements::statements(&spec());

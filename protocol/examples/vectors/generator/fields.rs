@@ -26,6 +26,8 @@ pub(crate) enum Value {
     Bytes(Vec<u8>, u64),
     /// Text and the most bytes it may have.
     Text(String, u64),
+    /// Bytes to the end.
+    Rest(Vec<u8>),
     /// How many elements follow, and how many may.
     Count(u64, u64),
     /// Elements and how many there may be. One that is a single field has it without a name.
@@ -43,7 +45,7 @@ impl Value {
             Self::U32(value) => out.extend(value.to_le_bytes()),
             Self::U64(value) | Self::User(value) => out.extend(value.to_le_bytes()),
             Self::Varint(value) | Self::Count(value, _) => varint(*value, shortest(*value), out),
-            Self::Raw(bytes) => out.extend(bytes),
+            Self::Raw(bytes) | Self::Rest(bytes) => out.extend(bytes),
             Self::Bytes(bytes, _) => prefixed(bytes, out),
             Self::Text(text, _) => prefixed(text.as_bytes(), out),
             Self::List(elements, _) => {
@@ -63,7 +65,7 @@ impl Value {
             Self::U64(value) | Self::User(value) | Self::Varint(value) | Self::Count(value, _) => {
                 Json::text(value.to_string())
             }
-            Self::Raw(bytes) | Self::Bytes(bytes, _) => Json::hex(bytes),
+            Self::Raw(bytes) | Self::Bytes(bytes, _) | Self::Rest(bytes) => Json::hex(bytes),
             Self::Text(text, _) => Json::text(text),
             Self::List(elements, _) => Json::List(elements.iter().map(element).collect()),
         }

@@ -1,12 +1,16 @@
 //! Makes every vector out of the frames, the people and the scripts below: no clock, no chance.
 
 mod builders;
+mod contents;
 mod device_fields;
 mod device_frames;
 mod fields;
 mod frames;
 mod json;
+mod keys;
+mod lists;
 mod malformed;
+mod olm;
 mod people;
 mod sessions;
 
@@ -35,6 +39,15 @@ pub(crate) fn files() -> Vec<(String, String)> {
         ("varints.json", varints()),
         ("auth.json", auth()),
         ("handles.json", handles()),
+        ("device_lists.json", lists::valid()),
+        ("device_lists_malformed.json", lists::malformed()),
+        ("device_list_steps.json", lists::steps()),
+        ("prekeys.json", contents::prekeys()),
+        ("links.json", contents::links()),
+        ("payloads.json", contents::payloads()),
+        ("olm.json", olm::session()),
+        ("bodies.json", contents::bodies()),
+        ("safety_numbers.json", contents::safety_numbers()),
     ]
     .map(|(name, json)| (name.to_owned(), json.file(2)))
     .into();
