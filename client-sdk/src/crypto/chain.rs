@@ -9,8 +9,8 @@ use martlet_protocol::DecodeError;
 use martlet_protocol::device_list::HASH_BYTES;
 use martlet_protocol::wire::{Reader, Writer};
 
-use super::device::StateInvalid;
 use super::payload::{Payload, hash_of};
+use super::store_key::StateInvalid;
 
 /// Most missing counters that are remembered: what a peer can make us store for a chain. Older
 /// ones are forgotten, and what comes for them counts as repeated.

@@ -11,14 +11,10 @@ use vodozemac::olm::{Account, AccountPickle};
 use vodozemac::{Curve25519PublicKey, KeyId};
 use zeroize::Zeroizing;
 
+use super::buffer::SecretBuffer;
 use super::primitives::is_signed;
+use super::store_key::StateInvalid;
 use crate::keys::DeviceKey;
-
-/// Stored state of a session or of a device's keys that cannot be read. It was sealed, so it is
-/// not damage: another version wrote it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("stored keys have a format that this version does not know")]
-pub struct StateInvalid;
 
 /// The server handed out a prekey that the device did not sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -55,11 +51,6 @@ impl fmt::Debug for DeviceKeys {
 }
 
 const STATE_FORMAT: u8 = 1;
-
-/// Room for the serialized state, so that no secret stays behind in a buffer that was outgrown:
-/// the fixed part, and for each one-time key its id, its private and perhaps its public half.
-const STATE_BYTES_FIXED: usize = 1024;
-const STATE_BYTES_KEY: usize = 160;
 
 impl DeviceKeys {
     /// New random keys, with a last-resort key.
@@ -173,14 +164,11 @@ impl DeviceKeys {
     /// The keys, to be sealed and stored.
     #[must_use]
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
-        let waiting = self.account.one_time_keys().len();
-        let keys = self.account.stored_one_time_key_count() + waiting;
-        let room = STATE_BYTES_FIXED + STATE_BYTES_KEY * keys;
-        let mut bytes = Zeroizing::new(Vec::with_capacity(room));
-        bytes.push(STATE_FORMAT);
+        let mut out = SecretBuffer::new();
+        out.put(&[STATE_FORMAT]);
         let state = (self.account.pickle(), self.current, self.previous);
-        rmp_serde::encode::write(&mut *bytes, &state).expect("memory takes every byte");
-        bytes
+        rmp_serde::encode::write(&mut out, &state).expect("memory takes every byte");
+        out.into_bytes()
     }
 
     /// The keys that were stored.

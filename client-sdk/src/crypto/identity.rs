@@ -4,11 +4,11 @@ use core::fmt;
 
 use martlet_protocol::Address;
 use martlet_protocol::auth::{KEY_BYTES, SIGNATURE_BYTES, proof_message};
+use martlet_protocol::limits::DEVICE_NAME_BYTES_MAX;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::primitives::{SEALED_BYTES, cipher, is_signed, open, random, seal};
 use crate::keys::{DeviceKey, KeySeed};
-use martlet_protocol::limits::DEVICE_NAME_BYTES_MAX;
 
 /// Longest name of a device in bytes of UTF-8.
 pub const NAME_BYTES_MAX: usize = 40;

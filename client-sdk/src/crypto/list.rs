@@ -1,4 +1,4 @@
-//! Signed device lists: making them, verifying them, and following their chain.
+//! Signed device lists: making them and verifying them.
 
 use bytes::BytesMut;
 use martlet_protocol::auth::{KEY_BYTES, SIGNATURE_BYTES};
@@ -9,6 +9,7 @@ use martlet_protocol::{Address, DecodeError, DeviceId, Millis, UserId};
 
 use super::identity::{AccountKey, is_proven};
 use super::primitives::{is_signed, sha256};
+pub use super::succession::{Step, check_successor};
 
 /// Which list of an account: its version and its hash. Two heads of one version with two hashes
 /// are a fork, and no honest account makes one.
@@ -71,17 +72,6 @@ pub enum ListError {
     /// There is no room for another device, or none would be left.
     #[error("an account has 1 to 5 devices")]
     CountWrong,
-}
-
-/// What a list changes against the one before.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Step {
-    /// The account was reset: whoever it was before has not vouched for this list.
-    pub account_key_changed: bool,
-    /// Devices that are new, ascending.
-    pub added: Vec<DeviceId>,
-    /// Devices that are gone, ascending.
-    pub removed: Vec<DeviceId>,
 }
 
 /// A list whose signature and proofs hold. Only this module makes one.
@@ -187,7 +177,7 @@ impl SignedList {
         }
         let next = device.device.0.checked_add(1).map(DeviceId);
         let next = next.ok_or(ListError::DeviceIdsWrong)?;
-        self.draft(next, &[device], issued_at).sign(account)
+        self.signed_with(account, next, &[device], issued_at)
     }
 
     fn next(
@@ -200,23 +190,25 @@ impl SignedList {
         if account.public() != self.account_key {
             return Err(ListError::SignatureWrong);
         }
-        self.draft(next_device, devices, issued_at).sign(account)
+        self.signed_with(account, next_device, devices, issued_at)
     }
 
-    const fn draft<'a>(
+    pub(super) fn signed_with(
         &self,
+        account: &AccountKey,
         next_device: DeviceId,
-        devices: &'a [ListedDevice],
+        devices: &[ListedDevice],
         issued_at: Millis,
-    ) -> Draft<'a> {
-        Draft {
+    ) -> Result<Self, ListError> {
+        let draft = Draft {
             user: self.user,
             version: self.head.version + 1,
             previous: self.head.hash,
             issued_at,
             next_device,
             devices,
-        }
+        };
+        draft.sign(account)
     }
 
     /// Reads a list of `user` and verifies its signature and every device's proof: about 60 µs for
@@ -278,6 +270,12 @@ impl SignedList {
     #[must_use]
     pub const fn version(&self) -> u64 {
         self.head.version
+    }
+
+    /// The hash of the list before it; zeros in the first.
+    #[must_use]
+    pub const fn previous(&self) -> &[u8; HASH_BYTES] {
+        &self.previous
     }
 
     /// When it was signed, by the signer's clock.
@@ -374,70 +372,139 @@ fn borrowed(listed: &ListedDevice) -> martlet_protocol::ListedDevice<'_> {
     }
 }
 
-/// What `new` changes against `old`, the list that is known. The same list again changes nothing.
-///
-/// A changed account key is no error: the account was reset, and it is for people to find out by
-/// whom.
-///
-/// # Errors
-/// Why `new` does not follow `old` directly: [`ListError::OtherAccount`],
-/// [`ListError::RolledBack`], [`ListError::Forked`], [`ListError::VersionSkipped`],
-/// [`ListError::PreviousWrong`], [`ListError::KeysChanged`], [`ListError::DeviceIdsWrong`].
-pub fn check_successor(old: &SignedList, new: &SignedList) -> Result<Step, ListError> {
-    if new.user != old.user {
-        return Err(ListError::OtherAccount);
-    }
-    if new.version() < old.version() {
-        return Err(ListError::RolledBack);
-    }
-    if new.version() == old.version() {
-        let same = new.head == old.head;
-        return same.then(Step::default).ok_or(ListError::Forked);
-    }
-    if new.version() != old.version() + 1 {
-        return Err(ListError::VersionSkipped);
-    }
-    if new.previous != old.head.hash {
-        return Err(ListError::PreviousWrong);
-    }
-    let step = step(old, new);
-    check_devices(old, new, &step)?;
-    Ok(step)
-}
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::crypto::identity::prove;
+    use crate::keys::{DeviceKey, KeySeed};
 
-fn step(old: &SignedList, new: &SignedList) -> Step {
-    let missing_in = |list: &SignedList, other: &SignedList| {
-        let ids = list.devices.iter().map(|listed| listed.device);
-        ids.filter(|id| other.device(*id).is_none()).collect()
-    };
-    Step {
-        account_key_changed: new.account_key != old.account_key,
-        added: missing_in(new, old),
-        removed: missing_in(old, new),
-    }
-}
+    pub(in crate::crypto) const USER: UserId = UserId(7);
+    const NOW: Millis = Millis(1_000);
 
-/// Kept devices keep their keys. One new device at a time takes the id that is due; after a reset
-/// ids may have been passed over, and are not given again.
-fn check_devices(old: &SignedList, new: &SignedList, step: &Step) -> Result<(), ListError> {
-    for listed in &new.devices {
-        let changed = old.device(listed.device).is_some_and(|known| {
-            known.signing_key != listed.signing_key || known.identity_key != listed.identity_key
-        });
-        if changed {
-            return Err(ListError::KeysChanged(listed.device));
+    pub(in crate::crypto) fn account(seed: u8) -> AccountKey {
+        AccountKey::from_seed(&[seed; 32])
+    }
+
+    /// A device of [`USER`] whose keys are made from `seed`.
+    pub(in crate::crypto) fn device(account: &AccountKey, id: u16, seed: u8) -> ListedDevice {
+        device_of(USER, account, id, seed)
+    }
+
+    fn device_of(user: UserId, account: &AccountKey, id: u16, seed: u8) -> ListedDevice {
+        let signer = DeviceKey::new(&KeySeed([seed; 32]));
+        let identity_key = [seed; 32];
+        let address = Address {
+            user,
+            device: DeviceId(id),
+        };
+        ListedDevice {
+            device: address.device,
+            signing_key: signer.public(),
+            identity_key,
+            proof: prove(&signer, address, &account.public(), &identity_key),
+            name: b"sealed".to_vec(),
         }
     }
-    let fresh = step.added.iter().all(|id| *id >= old.next_device);
-    let due = if step.account_key_changed {
-        new.next_device >= old.next_device
-    } else {
-        let risen = usize::from(new.next_device.0).checked_sub(usize::from(old.next_device.0));
-        step.added.len() <= 1 && risen == Some(step.added.len())
-    };
-    if fresh && due {
-        Ok(())
-    } else {
-        Err(ListError::DeviceIdsWrong)
+
+    pub(in crate::crypto) fn first(account: &AccountKey) -> SignedList {
+        first_of(USER, account)
+    }
+
+    pub(in crate::crypto) fn first_of(user: UserId, account: &AccountKey) -> SignedList {
+        let devices = [device_of(user, account, 1, 11)];
+        SignedList::first(account, user, DeviceId(2), &devices, NOW).unwrap()
+    }
+
+    #[test]
+    fn what_was_signed_reads_back_and_grows() {
+        let key = account(1);
+        let list = first(&key);
+        assert_eq!(list.head().version, 1);
+        assert_eq!(list.previous(), &PREVIOUS_NONE);
+        assert_eq!(SignedList::verify(list.bytes(), USER), Ok(list.clone()));
+
+        let two = list.with_device(&key, device(&key, 2, 12), NOW).unwrap();
+        assert_eq!(two.version(), 2);
+        assert_eq!(two.previous(), &list.head().hash);
+        assert_eq!(two.next_device(), DeviceId(3));
+        assert_eq!(two.device(DeviceId(2)), Some(&device(&key, 2, 12)));
+
+        let one = two.without_device(&key, DeviceId(1), NOW).unwrap();
+        assert_eq!(one.version(), 3);
+        assert_eq!(one.devices(), [device(&key, 2, 12)]);
+        assert_eq!(one.next_device(), DeviceId(3), "ids are never given again");
+    }
+
+    #[test]
+    fn the_hash_is_that_of_the_format() {
+        let list = first(&account(1));
+        let unsigned = &list.bytes()[..list.bytes().len() - SIGNATURE_BYTES];
+        assert_eq!(list.head().hash, sha256(&[b"martlet list v1\0", unsigned]));
+        let signature = list.bytes().last_chunk().unwrap();
+        let signed = [b"martlet devices v1\0", unsigned].concat();
+        assert!(is_signed(list.account_key(), &signed, signature));
+    }
+
+    #[test]
+    fn no_changed_bit_gets_past() {
+        let list = first(&account(1));
+        for at in 0..list.bytes().len() {
+            let mut changed = list.bytes().to_vec();
+            changed[at] ^= 1;
+            assert!(SignedList::verify(&changed, USER).is_err(), "byte {at}");
+            assert!(SignedList::verify(&list.bytes()[..at], USER).is_err());
+        }
+        let longer = [list.bytes(), &[0]].concat();
+        let expected = ListError::Malformed(DecodeError::FieldTooLong);
+        assert_eq!(SignedList::verify(&longer, USER), Err(expected));
+        let other = SignedList::verify(list.bytes(), UserId(8));
+        assert_eq!(other, Err(ListError::OtherAccount));
+    }
+
+    #[test]
+    fn nothing_is_signed_that_could_not_be_verified() {
+        let (key, other) = (account(1), account(2));
+        let list = first(&key);
+        let with = |device| list.with_device(&key, device, NOW);
+        let (due, foreign) = (device(&key, 2, 12), device(&other, 2, 12));
+        assert_eq!(with(device(&key, 3, 12)), Err(ListError::DeviceIdsWrong));
+        assert_eq!(with(foreign), Err(ListError::ProofWrong(DeviceId(2))));
+        assert_eq!(
+            list.with_device(&other, due, NOW),
+            Err(ListError::SignatureWrong)
+        );
+        assert_eq!(
+            list.without_device(&key, DeviceId(2), NOW),
+            Err(ListError::DeviceIdsWrong)
+        );
+        assert_eq!(
+            list.without_device(&key, DeviceId(1), NOW),
+            Err(ListError::CountWrong)
+        );
+
+        let mut full = list;
+        for id in 2..=5 {
+            let next = device(&key, id, 20);
+            full = full.with_device(&key, next, NOW).unwrap();
+        }
+        let sixth = device(&key, 6, 26);
+        assert_eq!(
+            full.with_device(&key, sixth, NOW),
+            Err(ListError::CountWrong)
+        );
+    }
+
+    #[test]
+    fn a_first_list_names_none_before_it() {
+        let key = account(1);
+        let draft = Draft {
+            user: USER,
+            version: 1,
+            previous: [9; HASH_BYTES],
+            issued_at: NOW,
+            next_device: DeviceId(2),
+            devices: &[device(&key, 1, 11)],
+        };
+        assert_eq!(draft.sign(&key), Err(ListError::PreviousWrong));
     }
 }

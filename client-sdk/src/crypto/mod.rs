@@ -23,6 +23,7 @@
 compile_error!("a build for fuzzing checks no MAC: it must not contain the encryption");
 
 pub mod body;
+mod buffer;
 pub mod chain;
 pub mod device;
 pub mod identity;
@@ -33,3 +34,4 @@ mod primitives;
 pub mod ratchet;
 pub mod safety;
 pub mod store_key;
+mod succession;

@@ -34,6 +34,12 @@ pub struct StoreKey(Zeroizing<[u8; STORE_KEY_BYTES]>);
 #[error("the key is wrong, or the data was changed")]
 pub struct WrongKey;
 
+/// Stored state of keys, sessions or chains cannot be read. It was sealed, so this is no damage:
+/// another version wrote it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("stored keys have a format that this version does not know")]
+pub struct StateInvalid;
+
 /// The passphrase cannot become a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PassphraseError {
