@@ -14,9 +14,11 @@ use crate::command::SessionId;
 use crate::effect::Effect;
 use crate::fresh::Fresh;
 use crate::limits::{Limits, SWEEP_MS};
+use crate::links::Links;
 use crate::merged::Merged;
 use crate::newest::Newest;
 use crate::outbox::Outbox;
+use crate::quota::Spent;
 use crate::topology::Topology;
 
 /// Everything a shard knows between two commands.
@@ -45,6 +47,10 @@ pub(crate) struct State {
     pub(crate) refused: BTreeMap<(Address, UserId), (SessionId, MessageId)>,
     /// Devices whose stream is paused after a refusal.
     pub(crate) paused: BTreeMap<(Millis, Address), SessionId>,
+    /// What each account has claimed of the prekeys of another one.
+    pub(crate) claims: BTreeMap<UserId, Spent<UserId>>,
+    /// Devices that wait for a new one of their account.
+    pub(crate) links: Links,
     /// When the next message with a short life ends, and the earliest one of this turn.
     pub(crate) expiry_due: Option<Millis>,
     pub(crate) expiry_fresh: Option<Millis>,
@@ -96,6 +102,8 @@ impl State {
             placed: Vec::new(),
             refused: BTreeMap::new(),
             paused: BTreeMap::new(),
+            claims: BTreeMap::new(),
+            links: Links::default(),
             expiry_due: None,
             expiry_fresh: None,
             // Shards sweep at different times.
