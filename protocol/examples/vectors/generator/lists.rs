@@ -315,7 +315,7 @@ pub(crate) fn steps() -> Json {
 }
 
 /// ALICE has lost her account key: a new key, and one device.
-fn reset() -> Signed {
+pub(crate) fn reset() -> Signed {
     let owner = Owner {
         account: 0x0e,
         ..ALICES

@@ -21,7 +21,7 @@ use martlet_protocol::limits::VARINT_MAX;
 use fields::{Value, named, shortest, varint};
 use json::{Json, hex};
 use malformed::{Malformed, sealed};
-use people::{ALICE, ALICE_2, ALICE_AUTH_TLS, BOB, Device, nonce};
+use people::{ALICE, ALICE_2, ALICE_AUTH_TLS, BOB, Device, LAST_ALICE, nonce};
 
 /// Every file under `vectors/`: its path there and its text.
 pub(crate) fn files() -> Vec<(String, String)> {
@@ -247,7 +247,7 @@ fn auth() -> Json {
         ]));
     };
     let none = &BINDING_NONE;
-    for device in [ALICE, ALICE_2, BOB] {
+    for device in [ALICE, ALICE_2, LAST_ALICE, BOB] {
         if !device.register.is_empty() {
             let message = hex(&register_message(&nonce(1), none, device.handle));
             add(

@@ -87,18 +87,23 @@ const MESSAGES: &[Recorded] = &[
     },
 ];
 
+/// The part that the message with this index travels in.
+pub(crate) fn part(index: usize) -> Vec<u8> {
+    let message = &MESSAGES[index];
+    let olm = message.olm.as_bytes().chunks(2);
+    let olm = olm.map(|digits| unhex::<1>(&String::from_utf8_lossy(digits))[0]);
+    [2, message.olm_type].into_iter().chain(olm).collect()
+}
+
 /// `olm.json`: all that bob's phone needs to open what alice's sent.
 pub(crate) fn session() -> Json {
     let payloads = contents::payload_bytes();
-    let list = MESSAGES.iter().map(|message| {
+    let list = MESSAGES.iter().enumerate().map(|(index, message)| {
         let payload = &payloads[message.payload];
         Json::object([
             ("name", Json::text(message.name)),
             ("from", Json::text(message.from)),
-            (
-                "part",
-                Json::text(format!("02{:02x}{}", message.olm_type, message.olm)),
-            ),
+            ("part", Json::hex(&part(index))),
             ("payload", Json::hex(payload)),
             (
                 "alice_identity_private_key",
