@@ -168,3 +168,155 @@ impl ReceiveChain {
         Ok(chain)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::list::Head;
+    use crate::crypto::payload::Contents;
+    use martlet_protocol::{Address, DeviceId, MessageId, UserId};
+    use proptest::prelude::*;
+
+    const ADDRESS: Address = Address {
+        user: UserId(1),
+        device: DeviceId(1),
+    };
+
+    /// The payload with this counter, and what it looks like.
+    fn payload(counter: u64, previous: [u8; HASH_BYTES]) -> (Payload<'static>, Vec<u8>) {
+        let payload = Payload {
+            kind: 1,
+            message_id: MessageId([0; 16]),
+            sender: ADDRESS,
+            recipient: ADDRESS,
+            conversation: ADDRESS.user,
+            own: Head::default(),
+            peer: Head::default(),
+            counter,
+            previous,
+            contents: Contents::Inline(b""),
+        };
+        let bytes = payload.encode().to_vec();
+        (payload, bytes)
+    }
+
+    /// `count` payloads of one honest chain.
+    fn honest(count: usize) -> Vec<(Payload<'static>, Vec<u8>)> {
+        let mut chain = SendChain::default();
+        let mut payloads = Vec::new();
+        for _ in 0..count {
+            let (counter, previous) = chain.next();
+            let made = payload(counter, previous);
+            chain.advance(&made.1);
+            payloads.push(made);
+        }
+        payloads
+    }
+
+    fn check(order: &[usize], expected: &[ChainVerdict]) {
+        let payloads = honest(10);
+        let mut chain = ReceiveChain::default();
+        let verdicts: Vec<ChainVerdict> = order
+            .iter()
+            .map(|number| {
+                let (payload, bytes) = &payloads[number - 1];
+                chain = ReceiveChain::from_bytes(&chain.to_bytes()).unwrap();
+                chain.check(payload, bytes)
+            })
+            .collect();
+        assert_eq!(verdicts, expected, "{order:?}");
+    }
+
+    #[test]
+    fn each_order_has_its_verdicts() {
+        use ChainVerdict::{InOrder, Late, Missing, Repeated};
+        check(&[1, 2, 3], &[InOrder, InOrder, InOrder]);
+        check(
+            &[1, 3, 2, 4],
+            &[InOrder, Missing { count: 1 }, Late, InOrder],
+        );
+        check(&[1, 2, 2, 3], &[InOrder, InOrder, Repeated, InOrder]);
+        check(
+            &[4, 2, 2, 5, 1],
+            &[Missing { count: 3 }, Late, Repeated, InOrder, Late],
+        );
+        check(
+            &[2, 5, 4, 3, 1, 1],
+            &[
+                Missing { count: 1 },
+                Missing { count: 2 },
+                Late,
+                Late,
+                Late,
+                Repeated,
+            ],
+        );
+    }
+
+    #[test]
+    fn another_past_is_told_once() {
+        let payloads = honest(3);
+        let mut chain = ReceiveChain::default();
+        chain.check(&payloads[0].0, &payloads[0].1);
+        let (other, bytes) = payload(2, [9; HASH_BYTES]);
+        assert_eq!(chain.check(&other, &bytes), ChainVerdict::Broken);
+        let (next, bytes) = payload(3, hash_of(&bytes));
+        assert_eq!(chain.check(&next, &bytes), ChainVerdict::InOrder);
+    }
+
+    #[test]
+    fn a_huge_hole_is_counted_and_not_stored() {
+        let mut chain = ReceiveChain::default();
+        let (first, bytes) = payload(1, [0; HASH_BYTES]);
+        chain.check(&first, &bytes);
+        let far = 1 << 60;
+        let (newest, bytes) = payload(far, [1; HASH_BYTES]);
+        let missing = ChainVerdict::Missing { count: far - 2 };
+        assert_eq!(chain.check(&newest, &bytes), missing);
+        assert_eq!(chain.missing(), MISSING_MAX);
+        assert!(chain.to_bytes().len() < 700);
+        let (kept, bytes) = payload(far - MISSING_MAX as u64, [1; HASH_BYTES]);
+        assert_eq!(chain.check(&kept, &bytes), ChainVerdict::Late);
+        let (forgotten, bytes) = payload(far - MISSING_MAX as u64 - 1, [1; HASH_BYTES]);
+        assert_eq!(chain.check(&forgotten, &bytes), ChainVerdict::Repeated);
+    }
+
+    #[test]
+    fn the_senders_end_is_stored_as_it_is() {
+        let mut chain = SendChain::default();
+        assert_eq!(chain.next(), (1, [0; HASH_BYTES]));
+        chain.advance(b"payload");
+        assert_eq!(chain.next(), (2, hash_of(b"payload")));
+        assert_eq!(SendChain::from_bytes(&chain.to_bytes()), Ok(chain));
+        assert_eq!(SendChain::from_bytes(&[]), Err(StateInvalid));
+        assert_eq!(ReceiveChain::from_bytes(&[1]), Err(StateInvalid));
+    }
+
+    proptest! {
+        /// Whatever the order: what comes first is new, what comes again is repeated, and each hole
+        /// is counted once.
+        #[test]
+        fn nothing_is_taken_twice_and_every_hole_is_counted(
+            order in proptest::collection::vec(1usize..30, 1..60),
+        ) {
+            let payloads = honest(30);
+            let mut chain = ReceiveChain::default();
+            let mut seen = std::collections::BTreeSet::new();
+            let (mut holes, mut late) = (0, 0);
+            for number in order {
+                let (payload, bytes) = &payloads[number - 1];
+                let verdict = chain.check(payload, bytes);
+                prop_assert_eq!(verdict == ChainVerdict::Repeated, !seen.insert(number));
+                match verdict {
+                    ChainVerdict::Missing { count } => holes += count,
+                    ChainVerdict::Late => late += 1,
+                    ChainVerdict::Broken => prop_assert!(false, "an honest chain never breaks"),
+                    ChainVerdict::InOrder | ChainVerdict::Repeated => {}
+                }
+            }
+            let newest = *seen.last().unwrap();
+            prop_assert_eq!(holes - late, (newest - seen.len()) as u64);
+            prop_assert_eq!(chain.missing(), newest - seen.len());
+        }
+    }
+}

@@ -292,3 +292,177 @@ fn read_answer(plain: &[u8]) -> Result<Answer, DecodeError> {
     reader.finish()?;
     Ok(answer)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::identity::prove;
+    use crate::keys::{DeviceKey, KeySeed};
+    use martlet_protocol::{DeviceId, UserId};
+    use proptest::prelude::*;
+
+    const ADDRESS: Address = Address {
+        user: UserId(7),
+        device: DeviceId(2),
+    };
+    const ACCOUNT_KEY: [u8; 32] = [9; 32];
+
+    fn code() -> LinkCode {
+        LinkCode::new(ADDRESS, ACCOUNT_KEY, "chat.example:7400")
+    }
+
+    fn offer(code: &LinkCode) -> Offer {
+        let signer = DeviceKey::new(&KeySeed([3; 32]));
+        let identity_key = [4; 32];
+        Offer {
+            signing_key: signer.public(),
+            identity_key,
+            proof: prove(&signer, code.address(), code.account_key(), &identity_key),
+            name: "tablet".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_code_survives_how_people_type() {
+        let code = code();
+        let text = code.to_text();
+        assert!(text.starts_with("MARTLET-LINK-1-"));
+        let lines: String = text
+            .to_lowercase()
+            .chars()
+            .flat_map(|c| [c, '\n', ' '])
+            .collect();
+        for typed in [text.as_str(), &format!("  {}\r\n", *text), &lines] {
+            let read = LinkCode::parse(typed).unwrap();
+            assert_eq!(read.address(), ADDRESS);
+            assert_eq!(read.account_key(), &ACCOUNT_KEY);
+            assert_eq!(read.server(), "chat.example:7400");
+            assert_eq!(read.ticket(), code.ticket());
+            assert_eq!(*read.to_text(), *text);
+        }
+    }
+
+    #[test]
+    fn what_is_no_code_says_why() {
+        let text = code().to_text();
+        let unprefixed = &text[PREFIX.len()..];
+        for typed in ["", "MARTLET-LINK-2-AAAA", unprefixed] {
+            assert_eq!(
+                LinkCode::parse(typed).unwrap_err(),
+                LinkCodeError::PrefixMissing
+            );
+        }
+        let nowhere = LinkCode::new(ADDRESS, ACCOUNT_KEY, "nowhere").to_text();
+        let nobody = Address {
+            user: UserId(0),
+            ..ADDRESS
+        };
+        let nobody = LinkCode::new(nobody, ACCOUNT_KEY, "chat.example:7400").to_text();
+        let far = format!("{}:7400", "a".repeat(TEXT_BYTES_MAX));
+        let far = LinkCode::new(ADDRESS, ACCOUNT_KEY, &far).to_text();
+        for typed in [
+            PREFIX,
+            &text[..40],
+            &format!("{}1", *text),
+            &nowhere,
+            &nobody,
+            &far,
+        ] {
+            assert_eq!(LinkCode::parse(typed).unwrap_err(), LinkCodeError::Mistyped);
+        }
+    }
+
+    #[test]
+    fn each_use_of_the_secret_has_its_own_key() {
+        let code = code();
+        let keys = [TICKET_INFO, OFFER_INFO, ANSWER_INFO].map(|info| code.derive(info));
+        assert_ne!(keys[0], keys[1]);
+        assert_ne!(keys[1], keys[2]);
+        assert_ne!(keys[0], keys[2]);
+        assert_ne!(code.ticket(), self::code().ticket(), "secrets are random");
+    }
+
+    #[test]
+    fn an_offer_opens_only_with_its_code_and_a_valid_proof() {
+        let code = code();
+        let offer = offer(&code);
+        let sealed = code.seal_offer(&offer);
+        assert_eq!(code.open_offer(&sealed), Ok(offer.clone()));
+        assert_eq!(self::code().open_offer(&sealed), Err(LinkError::OtherCode));
+        let elsewhere = LinkCode {
+            address: Address {
+                device: DeviceId(3),
+                ..ADDRESS
+            },
+            ..code.clone()
+        };
+        assert_eq!(elsewhere.open_offer(&sealed), Err(LinkError::OtherCode));
+        assert_eq!(code.open_answer(&sealed).unwrap_err(), LinkError::OtherCode);
+        assert_eq!(code.open_offer(&[]), Err(LinkError::OtherCode));
+
+        let unproven = Offer {
+            identity_key: [5; 32],
+            ..offer.clone()
+        };
+        assert_eq!(
+            code.open_offer(&code.seal_offer(&unproven)),
+            Err(LinkError::ProofWrong)
+        );
+        let long = Offer {
+            name: "ä".repeat(40),
+            ..offer
+        };
+        let opened = code.open_offer(&code.seal_offer(&long)).unwrap();
+        assert_eq!(opened.name, "ä".repeat(20));
+
+        let short = seal(&code.cipher(OFFER_INFO), &code.aad(), b"short");
+        assert_eq!(code.open_offer(&short), Err(LinkError::Unreadable));
+    }
+
+    #[test]
+    fn an_answer_brings_the_names_key_and_the_handle() {
+        let code = code();
+        let answer = Answer {
+            names_key: NamesKey::random(),
+            handle: "alice".to_owned(),
+            flags: 1,
+        };
+        let sealed = code.seal_answer(&answer);
+        assert!(sealed.len() <= ANSWER_BYTES_MAX);
+        let opened = code.open_answer(&sealed).unwrap();
+        assert_eq!(opened.names_key.as_bytes(), answer.names_key.as_bytes());
+        assert_eq!((opened.handle.as_str(), opened.flags), ("alice", 1));
+        assert_eq!(
+            self::code().open_answer(&sealed).unwrap_err(),
+            LinkError::OtherCode
+        );
+        assert!(!format!("{code:?} {answer:?}").contains("secret:"));
+    }
+
+    /// RFC 5869 with an empty salt, computed with another implementation.
+    #[test]
+    fn the_ticket_is_hkdf_sha256() {
+        let code = LinkCode {
+            secret: Zeroizing::new(core::array::from_fn(|i| u8::try_from(i).unwrap())),
+            ..code()
+        };
+        assert_eq!(
+            code.ticket()[..8],
+            [0xde, 0xea, 0x42, 0xcf, 0x2b, 0x00, 0x72, 0xb0]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_and_no_box_panics(
+            text in ".{0,120}",
+            sealed in proptest::collection::vec(any::<u8>(), 0..200),
+        ) {
+            let code = code();
+            prop_assert!(LinkCode::parse(&text).is_err());
+            let _ = LinkCode::parse(&format!("{PREFIX}{text}"));
+            prop_assert!(code.open_offer(&sealed).is_err());
+            prop_assert!(code.open_answer(&sealed).is_err());
+        }
+    }
+}

@@ -180,3 +180,134 @@ fn contents<'a>(mut reader: Reader<'a>) -> Result<Contents<'a>, DecodeError> {
 pub(super) fn hash_of(payload: &[u8]) -> [u8; HASH_BYTES] {
     sha256(&[payload])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use martlet_protocol::DeviceId;
+    use proptest::prelude::*;
+
+    pub(super) fn payload(contents: Contents<'_>) -> Payload<'_> {
+        Payload {
+            kind: kind::TEXT,
+            message_id: MessageId([3; 16]),
+            sender: Address {
+                user: UserId(1),
+                device: DeviceId(2),
+            },
+            recipient: Address {
+                user: UserId(3),
+                device: DeviceId(4),
+            },
+            conversation: UserId(3),
+            own: Head {
+                version: 5,
+                hash: [6; 32],
+            },
+            peer: Head {
+                version: 70_000,
+                hash: [8; 32],
+            },
+            counter: 9,
+            previous: [10; 32],
+            contents,
+        }
+    }
+
+    #[test]
+    fn the_layout_is_the_documented_one() {
+        let bytes = payload(Contents::Inline(b"hi")).encode();
+        let expected = [
+            &[1, 1][..],
+            &[3; 16],
+            &[1, 0, 0, 0, 0, 0, 0, 0, 2, 0],
+            &[3, 0, 0, 0, 0, 0, 0, 0, 4, 0],
+            &[3, 0, 0, 0, 0, 0, 0, 0],
+            &[5 << 2],
+            &[6; 32],
+            &(70_000u32 << 2 | 2).to_le_bytes(),
+            &[8; 32],
+            &[9 << 2],
+            &[10; 32],
+            &[1],
+            b"hi",
+        ];
+        assert_eq!(bytes.as_slice(), expected.concat());
+    }
+
+    #[test]
+    fn both_kinds_of_contents_read_back() {
+        for contents in [
+            Contents::Inline(b""),
+            Contents::Inline(&[7; INLINE_BYTES_MAX]),
+            Contents::Sealed {
+                key: [1; 32],
+                hash: [2; 32],
+            },
+        ] {
+            let payload = payload(contents);
+            let bytes = payload.encode();
+            assert_eq!(Payload::decode(&bytes), Ok(payload));
+        }
+    }
+
+    #[test]
+    fn what_is_not_exactly_a_payload_is_refused() {
+        let forbidden = Err(DecodeError::FieldValueForbidden);
+        let sealed = Contents::Sealed {
+            key: [1; 32],
+            hash: [2; 32],
+        };
+        let bytes = payload(sealed).encode();
+        for cut in 0..bytes.len() {
+            assert!(Payload::decode(&bytes[..cut]).is_err(), "{cut}");
+        }
+        let longer = [bytes.as_slice(), &[0]].concat();
+        assert_eq!(Payload::decode(&longer), Err(DecodeError::FieldTooLong));
+        let mut newer = bytes.to_vec();
+        newer[0] = 2;
+        assert_eq!(Payload::decode(&newer), forbidden);
+        let mut body_kind = bytes.to_vec();
+        body_kind[bytes.len() - 65] = 3;
+        assert_eq!(Payload::decode(&body_kind), forbidden);
+
+        let long = [7; INLINE_BYTES_MAX + 1];
+        let long = payload(Contents::Inline(&long)).encode();
+        assert_eq!(Payload::decode(&long), forbidden);
+        let uncounted = Payload {
+            counter: 0,
+            ..payload(Contents::Inline(b""))
+        };
+        assert_eq!(Payload::decode(&uncounted.encode()), forbidden);
+    }
+
+    #[test]
+    fn control_messages_have_the_upper_half() {
+        assert!(!kind::is_control(kind::TEXT));
+        for kind in [
+            kind::RETRY,
+            kind::RESENT,
+            kind::CONTACTS,
+            kind::HISTORY,
+            kind::HELLO,
+        ] {
+            assert!(kind::is_control(kind));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn hostile_bytes_never_panic_and_have_one_spelling(
+            mut bytes in proptest::collection::vec(any::<u8>(), 0..400),
+            valid_head in any::<bool>(),
+        ) {
+            if valid_head {
+                let head = payload(Contents::Inline(b"")).encode();
+                bytes.splice(..0, head[..head.len() - 1].iter().copied());
+            }
+            if let Ok(payload) = Payload::decode(&bytes) {
+                prop_assert_eq!(payload.encode().to_vec(), bytes);
+            }
+        }
+    }
+}

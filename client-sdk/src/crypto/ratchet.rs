@@ -344,3 +344,356 @@ const fn reason(error: &DecryptionError) -> OpenError {
         | DecryptionError::NonContributoryKey => OpenError::NoSession,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::{DeviceKey, KeySeed};
+    use martlet_protocol::{Address, DeviceId, UserId};
+    use proptest::prelude::*;
+    use std::collections::VecDeque;
+
+    /// A device and its sessions with the one other device of the test.
+    struct Side {
+        keys: DeviceKeys,
+        sessions: PeerSessions,
+    }
+
+    impl Side {
+        fn new() -> Self {
+            Self {
+                keys: DeviceKeys::random(),
+                sessions: PeerSessions::new(),
+            }
+        }
+
+        fn identity(&self) -> [u8; KEY_BYTES] {
+            self.keys.identity_key()
+        }
+
+        fn prekey(&mut self) -> [u8; KEY_BYTES] {
+            let upload = self.upload(1);
+            self.keys.mark_published();
+            upload.one_time[0].key
+        }
+
+        fn upload(&mut self, wanted: usize) -> crate::crypto::device::PrekeyUpload {
+            let signer = DeviceKey::new(&KeySeed([1; 32]));
+            let address = Address {
+                user: UserId(7),
+                device: DeviceId(1),
+            };
+            self.keys.prekeys(&signer, address, wanted)
+        }
+
+        fn start(&mut self, peer: &mut Self) {
+            let prekey = peer.prekey();
+            self.sessions
+                .start(&self.keys, &peer.identity(), &prekey)
+                .unwrap();
+        }
+
+        fn send(&mut self, text: &str) -> Vec<u8> {
+            self.sessions.encrypt(text.as_bytes()).unwrap()
+        }
+
+        fn open(&mut self, from: &Self, part: &[u8]) -> Result<Opened, OpenError> {
+            let identity = from.identity();
+            self.sessions.decrypt(&mut self.keys, &identity, part)
+        }
+
+        fn read(&mut self, from: &Self, part: &[u8]) -> String {
+            let opened = self.open(from, part).unwrap();
+            String::from_utf8(opened.plain.to_vec()).unwrap()
+        }
+
+        /// As after a restart.
+        fn reload(&mut self) {
+            self.keys = DeviceKeys::from_bytes(&self.keys.to_bytes()).unwrap();
+            self.sessions = PeerSessions::from_bytes(&self.sessions.to_bytes()).unwrap();
+        }
+
+        fn state(&self) -> (Vec<u8>, Vec<u8>) {
+            (
+                self.keys.to_bytes().to_vec(),
+                self.sessions.to_bytes().to_vec(),
+            )
+        }
+    }
+
+    /// Two sides that have exchanged one message each way.
+    fn acquainted() -> (Side, Side) {
+        let (mut alice, mut bob) = (Side::new(), Side::new());
+        alice.start(&mut bob);
+        let hello = alice.send("hello");
+        assert_eq!(bob.read(&alice, &hello), "hello");
+        let reply = bob.send("reply");
+        assert_eq!(alice.read(&bob, &reply), "reply");
+        (alice, bob)
+    }
+
+    #[test]
+    fn a_session_begins_with_a_prekey_and_goes_on() {
+        let (mut alice, mut bob) = (Side::new(), Side::new());
+        assert_eq!(alice.sessions.encrypt(b""), Err(SessionError::Missing));
+        alice.start(&mut bob);
+        let (first, second) = (alice.send("first"), alice.send("second"));
+        assert_eq!(bob.keys.one_time_keys(), 1);
+        let opened = bob.open(&alice, &first).unwrap();
+        assert!(opened.is_new_session && !opened.used_last_resort);
+        assert_eq!(bob.keys.one_time_keys(), 0, "used up");
+        let opened = bob.open(&alice, &second).unwrap();
+        assert!(!opened.is_new_session, "it belongs to the same session");
+
+        for round in 0..3 {
+            alice.reload();
+            bob.reload();
+            let there = alice.send(&format!("there {round}"));
+            assert_eq!(bob.read(&alice, &there), format!("there {round}"));
+            let back = bob.send(&format!("back {round}"));
+            assert_eq!(alice.read(&bob, &back), format!("back {round}"));
+        }
+        assert_eq!((alice.sessions.len(), bob.sessions.len()), (1, 1));
+    }
+
+    #[test]
+    fn the_use_of_a_last_resort_key_is_told() {
+        let (mut alice, mut bob) = (Side::new(), Side::new());
+        let key = bob.upload(0).last_resort.unwrap().key;
+        bob.keys.mark_published();
+        bob.keys.rotate_last_resort();
+        let identity = bob.identity();
+        alice.sessions.start(&alice.keys, &identity, &key).unwrap();
+        let hello = alice.send("hello");
+        let opened = bob.open(&alice, &hello).unwrap();
+        assert!(opened.is_new_session && opened.used_last_resort);
+    }
+
+    /// Tries every one-bit change and every cut of `part`.
+    fn check_nothing_changes(to: &mut Side, from: &Side, part: &[u8]) {
+        let before = to.state();
+        for at in 0..part.len() {
+            let mut changed = part.to_vec();
+            changed[at] ^= 1;
+            assert!(to.open(from, &changed).is_err(), "byte {at}");
+            assert!(to.open(from, &part[..at]).is_err(), "cut at {at}");
+            assert!(to.state() == before, "byte {at} changed the state");
+        }
+        assert!(to.open(from, part).is_ok());
+    }
+
+    /// The library moves its ratchet when a message has an unknown ratchet key, before it knows
+    /// whether the message is genuine: Alice, who has received last, would not be what she was.
+    #[test]
+    fn a_failed_attempt_changes_nothing() {
+        let (mut alice, mut bob) = acquainted();
+        let normal = bob.send("to one who has received last");
+        check_nothing_changes(&mut alice, &bob, &normal);
+        alice.send("overtaken");
+        let normal = alice.send("to one who has sent last");
+        check_nothing_changes(&mut bob, &alice, &normal);
+        alice.start(&mut bob);
+        let prekey = alice.send("with a prekey");
+        check_nothing_changes(&mut bob, &alice, &prekey);
+    }
+
+    #[test]
+    fn replays_are_known() {
+        let (mut alice, mut bob) = (Side::new(), Side::new());
+        alice.start(&mut bob);
+        let prekey = alice.send("prekey");
+        bob.open(&alice, &prekey).unwrap();
+        assert_eq!(bob.open(&alice, &prekey).unwrap_err(), OpenError::Replayed);
+        let reply = bob.send("reply");
+        alice.read(&bob, &reply);
+        let normal = alice.send("normal");
+        assert_eq!(bob.read(&alice, &normal), "normal");
+        assert_eq!(bob.open(&alice, &normal).unwrap_err(), OpenError::Replayed);
+
+        // Another device, or one that lost its sessions, does not have the key any more.
+        bob.sessions = PeerSessions::new();
+        assert_eq!(
+            bob.open(&alice, &prekey).unwrap_err(),
+            OpenError::PrekeyUnknown
+        );
+        assert_eq!(bob.open(&alice, &normal).unwrap_err(), OpenError::NoSession);
+    }
+
+    #[test]
+    fn a_session_that_was_dropped_cannot_be_begun_again_with_its_last_resort_key() {
+        let (mut alice, mut bob) = (Side::new(), Side::new());
+        let key = bob.upload(0).last_resort.unwrap().key;
+        let identity = bob.identity();
+        let mut begin = || {
+            alice.sessions.start(&alice.keys, &identity, &key).unwrap();
+            alice.sessions.encrypt(b"begin").unwrap()
+        };
+        let parts: Vec<_> = (0..=SESSIONS_MAX).map(|_| begin()).collect();
+        for part in &parts {
+            assert!(bob.open(&alice, part).unwrap().is_new_session);
+        }
+        assert_eq!(bob.sessions.len(), SESSIONS_MAX);
+        bob.reload();
+        for part in &parts {
+            assert_eq!(bob.open(&alice, part).unwrap_err(), OpenError::Replayed);
+        }
+    }
+
+    #[test]
+    fn two_that_begin_at_once_settle_on_one_session() {
+        let (mut alice, mut bob) = (Side::new(), Side::new());
+        alice.start(&mut bob);
+        bob.start(&mut alice);
+        let (from_alice, from_bob) = (alice.send("a"), bob.send("b"));
+        assert_eq!(bob.read(&alice, &from_alice), "a");
+        assert_eq!(alice.read(&bob, &from_bob), "b");
+        assert_eq!((alice.sessions.len(), bob.sessions.len()), (2, 2));
+        for round in 0..3 {
+            let there = alice.send("there");
+            bob.read(&alice, &there);
+            let back = bob.send("back");
+            alice.read(&bob, &back);
+            let used = |side: &Side| side.sessions.slots[0].id;
+            assert_eq!(used(&alice), used(&bob), "round {round}");
+        }
+    }
+
+    #[test]
+    fn a_side_that_lost_its_sessions_is_reached_again_with_a_new_one() {
+        let (mut alice, mut bob) = acquainted();
+        bob.sessions = PeerSessions::new();
+        let lost = alice.send("lost");
+        assert_eq!(bob.open(&alice, &lost).unwrap_err(), OpenError::NoSession);
+        bob.start(&mut alice);
+        let hello = bob.send("hello");
+        assert!(alice.open(&bob, &hello).unwrap().is_new_session);
+        let found = alice.send("found");
+        assert_eq!(bob.read(&alice, &found), "found");
+    }
+
+    #[test]
+    fn forty_keys_are_kept_for_what_was_overtaken_and_no_more() {
+        let (mut alice, mut bob) = acquainted();
+        let parts: Vec<_> = (0..60).map(|n| alice.send(&n.to_string())).collect();
+        let (newest, older) = parts.split_last().unwrap();
+        assert_eq!(bob.read(&alice, newest), "59");
+        bob.reload();
+        let opened: Vec<bool> = older
+            .iter()
+            .map(|it| bob.open(&alice, it).is_ok())
+            .collect();
+        assert_eq!(opened.iter().filter(|ok| **ok).count(), 40);
+        assert!(opened[19..].iter().all(|ok| *ok), "the newest ones");
+    }
+
+    #[test]
+    fn a_hole_of_more_than_two_thousand_is_too_far() {
+        let (mut alice, mut bob) = acquainted();
+        for _ in 0..2_000 {
+            alice.send("withheld");
+        }
+        let near = alice.send("near");
+        for _ in 0..2_001 {
+            alice.send("withheld");
+        }
+        let far = alice.send("far");
+        assert_eq!(bob.open(&alice, &far).unwrap_err(), OpenError::TooFarAhead);
+        assert_eq!(bob.read(&alice, &near), "near");
+    }
+
+    #[test]
+    fn another_identity_and_unusable_keys_are_refused() {
+        let (mut alice, mut bob) = (Side::new(), Side::new());
+        alice.start(&mut bob);
+        let part = alice.send("hello");
+        let stranger = Side::new();
+        assert_eq!(
+            bob.open(&stranger, &part).unwrap_err(),
+            OpenError::IdentityWrong
+        );
+        for part in [&[][..], &[PART_FORMAT], &[1, 0, 3], &[PART_FORMAT, 2, 3]] {
+            assert_eq!(
+                bob.open(&alice, part).unwrap_err(),
+                OpenError::FormatUnknown
+            );
+        }
+        let unusable = alice
+            .sessions
+            .start(&alice.keys, &bob.identity(), &[0; KEY_BYTES]);
+        assert_eq!(unusable, Err(SessionError::KeyUnusable));
+        for broken in [&[][..], &[2, 0, 0], &[1, 0, 0, 0], &[1, 1, 9, 0, 0, 0, 0]] {
+            assert_eq!(PeerSessions::from_bytes(broken).unwrap_err(), StateInvalid);
+        }
+    }
+
+    #[test]
+    fn sizes_are_what_the_documents_say() {
+        let (mut alice, mut bob) = (Side::new(), Side::new());
+        alice.start(&mut bob);
+        let prekey = alice.send("");
+        bob.read(&alice, &prekey);
+        let reply = bob.send("");
+        alice.read(&bob, &reply);
+        assert!(
+            prekey.len() <= 172 && reply.len() <= 66,
+            "{} {}",
+            prekey.len(),
+            reply.len()
+        );
+        for _ in 0..10 {
+            let there = alice.send("there");
+            bob.read(&alice, &there);
+            let back = bob.send("back");
+            alice.read(&bob, &back);
+        }
+        let stored = alice.sessions.to_bytes().len();
+        assert!((600..1_400).contains(&stored), "{stored}");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+
+        /// Both sides write as they like, each direction is delivered in order, and either side
+        /// restarts at any time: every message arrives.
+        #[test]
+        fn in_order_nothing_is_ever_lost(steps in proptest::collection::vec(0u8..6, 1..80)) {
+            let (mut alice, mut bob) = (Side::new(), Side::new());
+            alice.start(&mut bob);
+            bob.start(&mut alice);
+            let (mut there, mut back) = (VecDeque::new(), VecDeque::new());
+            for (number, step) in steps.into_iter().enumerate() {
+                let text = number.to_string();
+                match step {
+                    0 => there.push_back((alice.send(&text), text)),
+                    1 => back.push_back((bob.send(&text), text)),
+                    2 => if let Some((part, text)) = there.pop_front() {
+                        prop_assert_eq!(bob.read(&alice, &part), text);
+                    },
+                    3 => if let Some((part, text)) = back.pop_front() {
+                        prop_assert_eq!(alice.read(&bob, &part), text);
+                    },
+                    4 => alice.reload(),
+                    _ => bob.reload(),
+                }
+            }
+            for (part, text) in there {
+                prop_assert_eq!(bob.read(&alice, &part), text);
+            }
+            for (part, text) in back {
+                prop_assert_eq!(alice.read(&bob, &part), text);
+            }
+        }
+
+        #[test]
+        fn no_part_panics(part in proptest::collection::vec(any::<u8>(), 0..200), kind in 0u8..2) {
+            let (mut alice, mut bob) = acquainted();
+            let before = bob.state();
+            prop_assert!(bob.open(&alice, &part).is_err());
+            let framed = [&[PART_FORMAT, kind, 3], part.as_slice()].concat();
+            prop_assert!(bob.open(&alice, &framed).is_err());
+            prop_assert_eq!(bob.state(), before);
+            let still = alice.send("still");
+            prop_assert_eq!(bob.read(&alice, &still), "still");
+        }
+    }
+}

@@ -213,3 +213,95 @@ impl SafetyCode {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn party(user: u64, key: u8) -> Party {
+        Party {
+            user: UserId(user),
+            account_key: [key; KEY_BYTES],
+        }
+    }
+
+    #[test]
+    fn both_sides_see_one_number_that_depends_on_both() {
+        let (alice, bob) = (party(1, 0xa1), party(2, 0xb0));
+        let number = SafetyNumber::new(&alice, &bob);
+        assert_eq!(number, SafetyNumber::new(&bob, &alice));
+        for other in [party(1, 0xa2), party(3, 0xa1)] {
+            assert_ne!(number, SafetyNumber::new(&other, &bob));
+        }
+    }
+
+    /// Computed with another implementation of SHA-512.
+    #[test]
+    fn the_number_is_the_documented_one() {
+        let number = SafetyNumber::new(&party(1, 0xa1), &party(2, 0xb0));
+        let expected = "32437 18264 01165 03032 87897 83792 85954 58855 02571 41451 89756 54324";
+        assert_eq!(number.to_string(), expected);
+    }
+
+    #[test]
+    fn a_number_is_read_as_it_is_written() {
+        let number = SafetyNumber::new(&party(1, 0xa1), &party(2, 0xb0));
+        let text = number.to_string();
+        assert_eq!(text.len(), DIGITS + 11);
+        assert!(text.split(' ').all(|group| group.len() == GROUP_DIGITS));
+        assert_eq!(SafetyNumber::parse(&text), Ok(number.clone()));
+        let lines = text.replacen(' ', "\n", 5);
+        assert_eq!(SafetyNumber::parse(&lines), Ok(number.clone()));
+        assert_eq!(SafetyNumber::parse(number.digits()), Ok(number.clone()));
+
+        let digits = number.digits();
+        let arabic = digits.replace(|c: char| c.is_ascii_digit(), "\u{661}");
+        for wrong in ["", &digits[1..], &format!("{digits}0"), &arabic, "x"] {
+            assert_eq!(SafetyNumber::parse(wrong), Err(NumberInvalid));
+        }
+    }
+
+    #[test]
+    fn a_code_tells_who_knows_the_wrong_key() {
+        let (alice, bob) = (party(1, 0xa1), party(2, 0xb0));
+        let code = SafetyCode {
+            shown_by: alice,
+            shown_to: bob,
+        };
+        let bytes = code.to_bytes();
+        assert_eq!(bytes.len(), 81);
+        let code = SafetyCode::from_bytes(&bytes).unwrap();
+        assert_eq!(code.compare(&bob, &alice), Ok(()));
+        for (own, peer, expected) in [
+            (alice, bob, CodeError::OtherAccounts),
+            (party(3, 0xb0), alice, CodeError::OtherAccounts),
+            (bob, party(1, 0xa2), CodeError::TheirKeyDiffers),
+            (party(2, 0xb1), alice, CodeError::OwnKeyDiffers),
+        ] {
+            assert_eq!(code.compare(&own, &peer), Err(expected));
+        }
+        let mut newer = bytes.clone();
+        newer[0] = 2;
+        for wrong in [
+            &[][..],
+            &bytes[..80],
+            &[bytes.as_slice(), &[0]].concat(),
+            &newer,
+        ] {
+            assert_eq!(SafetyCode::from_bytes(wrong), Err(CodeError::Unreadable));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in ".{0,80}", bytes in proptest::collection::vec(any::<u8>(), 0..90)) {
+            if let Ok(number) = SafetyNumber::parse(&text) {
+                prop_assert_eq!(number.groups().count(), 12);
+            }
+            if let Ok(code) = SafetyCode::from_bytes(&bytes) {
+                prop_assert_eq!(code.to_bytes(), bytes);
+            }
+        }
+    }
+}
