@@ -59,10 +59,15 @@ pub(crate) fn incoming(
 
 /// A watermark about bob's device.
 pub(crate) fn receipt(position: u64, state: State, n: u8) -> Frame<'static> {
+    receipt_by(BOB.address, position, state, n)
+}
+
+/// A watermark that this device has moved.
+pub(crate) fn receipt_by(peer: Address, position: u64, state: State, n: u8) -> Frame<'static> {
     Frame::Receipt(Receipt {
         position: Position(position),
         state,
-        peer: BOB.address,
+        peer,
         up_to: timestamp(n),
         at: NOW.plus(1_000),
     })
@@ -70,10 +75,15 @@ pub(crate) fn receipt(position: u64, state: State, n: u8) -> Frame<'static> {
 
 /// The state of the n-th message at bob's device.
 pub(crate) fn fact(position: u64, state: State, n: u8) -> Frame<'static> {
+    fact_at(BOB.address, position, state, n)
+}
+
+/// The state of the n-th message at this device.
+pub(crate) fn fact_at(peer: Address, position: u64, state: State, n: u8) -> Frame<'static> {
     Frame::Fact(Fact {
         position: Position(position),
         state,
-        peer: BOB.address,
+        peer,
         message_id: message_id(n),
         timestamp: timestamp(n),
         at: NOW.plus(1_000),

@@ -297,7 +297,7 @@ fn contents() -> Vec<u8> {
     b"0123456789abcdef".repeat(65)
 }
 
-fn envelope(id: MessageId) -> Vec<u8> {
+pub(crate) fn envelope(id: MessageId) -> Vec<u8> {
     let aad = [b"martlet body v1\0", &id.0[..]].concat();
     seal(&BODY_KEY, &[0; 24], &aad, &contents())
 }

@@ -79,7 +79,7 @@ fn new() -> Session {
         .server(caught_up(0, false), "")
         .client(
             devices(1, ALICES.user, 0),
-            "is it the account key of the code?",
+            "has it the account key of the code, and both own keys? [M-21.10]",
         )
         .server_step(told(1, ALICES.user, 2, &[&lists::alice(2)]), "");
     session

@@ -1,5 +1,6 @@
 //! Transcripts: what one device and its server say to each other, over one or more connections.
 
+mod contents;
 mod delivery;
 mod devices;
 mod entrance;
@@ -82,6 +83,7 @@ pub(crate) fn files() -> Vec<(String, String)> {
         devices::sessions(),
         linking::sessions(),
         parts::sessions(),
+        contents::sessions(),
         violations::sessions(),
     ]
     .into_iter()

@@ -5,7 +5,7 @@ use martlet_protocol::nack::NackCode;
 use martlet_protocol::wire::List;
 use martlet_protocol::{Address, DeviceId, Kind, Position, State, Timestamp};
 
-use super::super::builders::{fact, incoming, nack, receipt};
+use super::super::builders::{fact, fact_at, incoming, nack, receipt, receipt_by};
 use super::super::lists::{self, ALICES, BOBS};
 use super::super::olm;
 use super::super::people::{ALICE, ALICE_2, BOB, message_id};
@@ -208,13 +208,6 @@ fn named_told() -> Session {
         scope: SendScope::NAMED,
         ..sealed(1, [2, 0], &for_laptop, &[])
     };
-    let at_laptop = |frame| match frame {
-        Frame::Fact(fact) => Frame::Fact(Fact {
-            peer: LAPTOP,
-            ..fact
-        }),
-        other => other,
-    };
     let mut session = Session::new("named_told", "What alice learns of a control message.");
     session
         .live(ALICE)
@@ -230,7 +223,7 @@ fn named_told() -> Session {
             "by his phone; it says nothing of the first message [M-11.15]",
         )
         .server(
-            at_laptop(fact(2, State::DELIVERED, 1)),
+            fact_at(LAPTOP, 2, State::DELIVERED, 1),
             "this does [M-11.15]",
         )
         .client(ack(2), "");
@@ -238,13 +231,6 @@ fn named_told() -> Session {
 }
 
 fn newcomer() -> Session {
-    let waits = match fact(1, State::SENT, 1) {
-        Frame::Fact(fact) => Frame::Fact(Fact {
-            peer: LAPTOP,
-            ..fact
-        }),
-        other => other,
-    };
     let about = "bob links his laptop while a message waits for his phone.";
     let mut session = Session::new("newcomer", about);
     session
@@ -254,14 +240,17 @@ fn newcomer() -> Session {
             "for bob's phone, which is away",
         )
         .server(sent(1), "")
-        .server(waits, "the laptop does not have it [M-11.16]")
+        .server(
+            fact_at(LAPTOP, 1, State::SENT, 1),
+            "the laptop does not have it [M-11.16]",
+        )
         .client(
             Frame::Send(sealed(2, [2, 2], &BOTH, FOR_TABLET)),
             "for both his devices",
         )
         .server(to_both(2), "")
         .server(
-            receipt_by_laptop(2),
+            receipt_by(LAPTOP, 2, State::DELIVERED, 2),
             "by his laptop; the first message still waits",
         )
         .server(fact(3, State::DELIVERED, 1), "his phone is back")
@@ -273,16 +262,6 @@ const LAPTOP: Address = Address {
     user: BOBS.user,
     device: DeviceId(2),
 };
-
-fn receipt_by_laptop(position: u64) -> Frame<'static> {
-    match receipt(position, State::DELIVERED, 2) {
-        Frame::Receipt(receipt) => Frame::Receipt(Receipt {
-            peer: LAPTOP,
-            ..receipt
-        }),
-        other => other,
-    }
-}
 
 /// Parts for both devices of bob.
 const BOTH: [Part<'static>; 2] = [part(1, b"\x02\x01phone"), part(2, b"\x02\x00laptop")];
