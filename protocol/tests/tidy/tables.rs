@@ -76,8 +76,8 @@ pub(crate) const MODULES: &[(&str, &[&str])] = &[
     (
         "client-sdk",
         &[
-            "client", "net", "engine", "local", "crypto", "keys", "seal", "address", "config",
-            "error", "event",
+            "client", "net", "engine", "local", "content", "config", "error", "crypto", "keys",
+            "address", "event",
         ],
     ),
     (

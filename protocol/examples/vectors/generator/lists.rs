@@ -221,6 +221,15 @@ pub(crate) fn valid() -> Json {
     super::cases("Device lists: what is signed, and the hash.", list.into())
 }
 
+/// What the fuzz target of lists starts from.
+pub(crate) fn seeds() -> Vec<(&'static str, String, Vec<u8>)> {
+    let lists = [alice(1), alice(2), alice(3), bob(2), reset()];
+    let lists = lists.into_iter().enumerate();
+    lists
+        .map(|(index, list)| ("lists", format!("{index:02}"), list.bytes))
+        .collect()
+}
+
 /// `device_lists_malformed.json`.
 pub(crate) fn malformed() -> Json {
     let mut list = Vec::new();

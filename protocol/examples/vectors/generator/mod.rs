@@ -85,6 +85,7 @@ pub(crate) fn seeds() -> Vec<(&'static str, String, Vec<u8>)> {
     for (index, case) in malformed::malformed().into_iter().filter(worth).enumerate() {
         seeds.push(("stream", format!("bad_{index:03}"), case.bytes));
     }
+    seeds.extend(lists::seeds());
     let texts = [
         "alice",
         "+4915112345",
