@@ -58,8 +58,8 @@ fn step(old: &SignedList, new: &SignedList) -> Step {
     }
 }
 
-/// Kept devices keep their keys. One new device at a time takes the id that is due; after a reset
-/// ids may have been passed over, and are not given again.
+/// Kept devices keep their keys. One new device at a time takes the id that is due. A reset leaves
+/// its one new device and none of before; ids may have been passed over, none is given again.
 fn check_devices(old: &SignedList, new: &SignedList, step: &Step) -> Result<(), ListError> {
     for listed in new.devices() {
         let changed = old.device(listed.device).is_some_and(|known| {
@@ -71,7 +71,7 @@ fn check_devices(old: &SignedList, new: &SignedList, step: &Step) -> Result<(), 
     }
     let fresh = step.added.iter().all(|id| *id >= old.next_device());
     let due = if step.account_key_changed {
-        new.next_device() >= old.next_device()
+        step.added.len() == 1 && new.devices().len() == 1
     } else {
         let (before, after) = (old.next_device().0, new.next_device().0);
         let risen = after.checked_sub(before).map(usize::from);
@@ -182,6 +182,11 @@ mod tests {
             one.reset(&new_key, device(&new_key, 1, 14), LATER),
             Err(ListError::DeviceIdsWrong)
         );
+        let ids_wrong = Err(ListError::DeviceIdsWrong);
+        let keeps_one = [(1, 11), (2, 14)];
+        assert_eq!(crafted(&new_key, &one, 3, &keeps_one), ids_wrong);
+        let two_at_once = [(2, 14), (3, 15)];
+        assert_eq!(crafted(&new_key, &one, 4, &two_at_once), ids_wrong);
         assert_eq!(
             crafted(&new_key, &one, 2, &[(1, 14)]),
             Err(ListError::KeysChanged(DeviceId(1)))
