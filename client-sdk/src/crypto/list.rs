@@ -121,7 +121,8 @@ impl SignedList {
         draft.sign(account)
     }
 
-    /// Signs the next list, with one more device. Its id has to be [`next_device`](Self::next_device).
+    /// Signs the next list, with one more device, whose id has to be
+    /// [`next_device`](Self::next_device).
     ///
     /// # Errors
     /// [`ListError::DeviceIdsWrong`], [`ListError::CountWrong`], [`ListError::ProofWrong`], or
@@ -373,47 +374,9 @@ fn borrowed(listed: &ListedDevice) -> martlet_protocol::ListedDevice<'_> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::*;
-    use crate::crypto::identity::prove;
-    use crate::keys::{DeviceKey, KeySeed};
-
-    pub(in crate::crypto) const USER: UserId = UserId(7);
-    const NOW: Millis = Millis(1_000);
-
-    pub(in crate::crypto) fn account(seed: u8) -> AccountKey {
-        AccountKey::from_seed(&[seed; 32])
-    }
-
-    /// A device of [`USER`] whose keys are made from `seed`.
-    pub(in crate::crypto) fn device(account: &AccountKey, id: u16, seed: u8) -> ListedDevice {
-        device_of(USER, account, id, seed)
-    }
-
-    fn device_of(user: UserId, account: &AccountKey, id: u16, seed: u8) -> ListedDevice {
-        let signer = DeviceKey::new(&KeySeed([seed; 32]));
-        let identity_key = [seed; 32];
-        let address = Address {
-            user,
-            device: DeviceId(id),
-        };
-        ListedDevice {
-            device: address.device,
-            signing_key: signer.public(),
-            identity_key,
-            proof: prove(&signer, address, &account.public(), &identity_key),
-            name: b"sealed".to_vec(),
-        }
-    }
-
-    pub(in crate::crypto) fn first(account: &AccountKey) -> SignedList {
-        first_of(USER, account)
-    }
-
-    pub(in crate::crypto) fn first_of(user: UserId, account: &AccountKey) -> SignedList {
-        let devices = [device_of(user, account, 1, 11)];
-        SignedList::first(account, user, DeviceId(2), &devices, NOW).unwrap()
-    }
+    use crate::crypto::fixtures::{NOW, USER, account, device, first};
 
     #[test]
     fn what_was_signed_reads_back_and_grows() {

@@ -1,4 +1,4 @@
-//! End-to-end encryption as values: keys, lists, sessions and payloads, without database or network.
+//! End-to-end encryption as values: keys, lists, sessions, payloads; no database, no network.
 //!
 //! ```text
 //!  contents ─► payload (ids, heads of both lists, chain) ─► session ─► part, one for each device
@@ -26,6 +26,8 @@ pub mod body;
 mod buffer;
 pub mod chain;
 pub mod device;
+#[cfg(test)]
+mod fixtures;
 pub mod identity;
 pub mod link;
 pub mod list;

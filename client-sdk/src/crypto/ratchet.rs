@@ -275,8 +275,8 @@ impl PeerSessions {
 
     /// The sessions, to be sealed and stored.
     ///
-    /// Layout: format u8 = 1 · count u8 · count × (length u32 · session) · count u8 · count × id 32.
-    /// A session takes about 1 KB, and 38 bytes for each skipped key.
+    /// Layout: format u8 = 1 · count u8 · count × (length u32 · session) · count u8 · count × id
+    /// 32. A session takes about 1 KB, and 38 bytes for each skipped key.
     #[must_use]
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
         let count = |len| u8::try_from(len).expect("a handful of sessions");

@@ -295,7 +295,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_panics(text in ".{0,80}", bytes in proptest::collection::vec(any::<u8>(), 0..90)) {
+        fn no_text_panics(
+            text in ".{0,80}",
+            bytes in proptest::collection::vec(any::<u8>(), 0..90),
+        ) {
             if let Ok(number) = SafetyNumber::parse(&text) {
                 prop_assert_eq!(number.groups().count(), 12);
             }

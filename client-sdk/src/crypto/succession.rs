@@ -89,8 +89,8 @@ mod tests {
     use martlet_protocol::{Millis, UserId};
 
     use super::*;
+    use crate::crypto::fixtures::{account, device, first, first_of};
     use crate::crypto::identity::AccountKey;
-    use crate::crypto::list::tests::{account, device, first, first_of};
 
     const LATER: Millis = Millis(2_000);
 
