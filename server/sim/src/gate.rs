@@ -4,15 +4,15 @@
 //! are the real engines. What an engine itself must not do is a violation of the protocol and ends
 //! the run.
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use martlet_protocol::codec::{self, Decoder};
 use martlet_protocol::frame::{
-    Challenge, Credit, Frame, LookupQuery, Ready, Registration, Send, Status,
+    Challenge, Credit, Frame, LookupQuery, Parts, Ready, Registration, Send, Status,
 };
 use martlet_protocol::limits::FRAME_BYTES_MAX;
 use martlet_protocol::version::{Features, VERSION_MAX};
 use martlet_protocol::{Address, CloseCode, Kind, Position};
-use martlet_shard::{Command, SendRequest, SessionId, Topology};
+use martlet_shard::{Command, DevicePart, OwnDevices, SendRequest, SessionId, Topology};
 
 use crate::brief::Brief;
 use crate::env::Env;
@@ -156,6 +156,7 @@ impl Gate {
                     key: register.key,
                     user: topology.user_for_handle(register.handle, env.rng.next()),
                     epoch: env.rng.next() | 1,
+                    reset: false,
                 }))
             }
             (Phase::Auth, Frame::Auth(auth)) => {
@@ -269,13 +270,18 @@ impl Gate {
             session: self.session(),
             from,
             // The server knows, and says when it hands this on.
-            has_siblings: false,
+            own: OwnDevices::NONE,
             request: SendRequest {
                 message_id: send.message_id,
                 to: send.to,
                 after: send.after,
                 ttl_ms: send.ttl_ms,
-                envelope: bytes::Bytes::copy_from_slice(send.envelope),
+                scope: send.scope,
+                to_version: send.to_version,
+                own_version: send.own_version,
+                to_parts: owned(send.to_parts),
+                own_parts: owned(send.own_parts),
+                envelope: Bytes::copy_from_slice(send.envelope),
             },
         }
     }
@@ -320,4 +326,14 @@ impl Gate {
         let close = martlet_protocol::frame::Close { code, detail: "" };
         self.write(&Frame::Close(close));
     }
+}
+
+fn owned(parts: Parts<'_>) -> Vec<DevicePart> {
+    parts
+        .iter()
+        .map(|part| DevicePart {
+            device: part.device,
+            part: Bytes::copy_from_slice(part.part),
+        })
+        .collect()
 }

@@ -20,6 +20,7 @@ mod device;
 mod disk;
 mod env;
 mod gate;
+mod lists;
 mod mutant;
 mod net;
 mod oracle;

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use martlet_protocol::frame::{Found, Frame, Pong, Sent};
-use martlet_protocol::wire::Writer;
+use martlet_protocol::frame::{
+    Bundles, DeviceLists, Found, Frame, LinkOffer, Linked, Pong, Sent, SignedList,
+};
+use martlet_protocol::wire::{List, Writer};
 use martlet_protocol::{Address, CloseCode, Kind, Position, codec};
 use martlet_shard::{Command, Effect, Limits, Reply, Shard, Topology};
 use martlet_store::keys::inbox;
@@ -13,6 +15,7 @@ use martlet_store::{Batch, Memory, ShardId, View};
 use crate::disk::Disk;
 use crate::env::Env;
 use crate::gate::{Ask, Gate, IDLE_MS, Phase};
+use crate::lists;
 use crate::mutant::Mutant;
 use crate::net::{self, ConnId, Side};
 use crate::sabotage::Sabotage;
@@ -191,11 +194,14 @@ impl Server {
         for mut command in commands {
             let view = self.disk.sealed();
             if let Command::Send {
-                from, has_siblings, ..
+                from, own, request, ..
             } = &mut command
             {
-                let home = usize::from(self.topology.shard_of_user(from.user).0);
-                *has_siblings = self.shards[home].has_siblings(view, *from);
+                let home = |user| usize::from(self.topology.shard_of_user(user).0);
+                *own = self.shards[home(from.user)].own_devices(view, *from);
+                let everyone = lists::everyone(request.to);
+                let theirs = self.shards[home(request.to)].own_devices(view, everyone);
+                lists::address(request, own, &theirs);
             }
             let home = usize::from(command.home(&self.topology).0);
             self.shards[home].apply(now, command, view, &mut batch, &mut effects);
@@ -387,5 +393,28 @@ fn reply_to(gate: &mut Gate, env: &Env, reply: Reply) {
         Reply::State(state) => gate.write(&Frame::State(state)),
         Reply::Gap(gap) => gate.write(&Frame::Gap(gap)),
         Reply::CaughtUp(mark) => gate.write(&Frame::CaughtUp(mark)),
+        Reply::DeviceLists(answer) => {
+            let lists = answer.lists.iter().map(|list| SignedList(list));
+            let lists: Vec<_> = lists.collect();
+            gate.write(&Frame::DeviceLists(DeviceLists {
+                request: answer.request,
+                user: answer.user,
+                newest: answer.newest,
+                lists: List::Slice(&lists),
+            }));
+        }
+        Reply::Published(published) => gate.write(&Frame::Published(published)),
+        Reply::Stock(stock) => gate.write(&Frame::Stock(stock)),
+        Reply::Bundles(answer) => gate.write(&Frame::Bundles(Bundles {
+            request: answer.request,
+            user: answer.user,
+            bundles: List::Slice(&answer.bundles),
+        })),
+        Reply::LinkOpened(opened) => gate.write(&Frame::LinkOpened(opened)),
+        Reply::LinkOffer { device, offer } => gate.write(&Frame::LinkOffer(LinkOffer {
+            device,
+            offer: &offer,
+        })),
+        Reply::Linked { answer } => gate.write(&Frame::Linked(Linked { answer: &answer })),
     }
 }

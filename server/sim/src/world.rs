@@ -11,6 +11,7 @@ use crate::brief::Brief;
 use crate::counters::Counters;
 use crate::device::Device;
 use crate::env::Env;
+use crate::lists;
 use crate::mutant::Mutant;
 use crate::net::{self, ConnId, Net, Side};
 use crate::oracle::{Ledger, Witness};
@@ -92,10 +93,11 @@ impl World {
         for (account, handle) in HANDLES.into_iter().take(pairs).enumerate() {
             let index = self.add_device(handle);
             let (user, device) = (self.users[account], DeviceId(2));
-            let key = self.devices[index].public_key();
+            let keys = [account, index].map(|index| self.devices[index].public_key());
             let epoch = self.env.rng.next() | 1;
-            self.server
-                .tell(&mut self.env, Command::AddDevice { user, key, epoch });
+            for command in lists::link(user, keys, epoch) {
+                self.server.tell(&mut self.env, command);
+            }
             let address = Address { user, device };
             self.devices[index].link(address);
             let name = format!("{handle}2");
@@ -107,6 +109,7 @@ impl World {
             key: [0; 32],
             user: self.poisoner,
             epoch: 1,
+            reset: false,
         };
         self.server.tell(&mut self.env, register);
         self.run_for(1_000);

@@ -62,7 +62,7 @@ impl Ledger {
             }
         }
         let mut watermarks = BTreeMap::<(UserId, State), Timestamp>::new();
-        let mut facts = BTreeSet::<(MessageId, Option<Address>)>::new();
+        let mut facts = BTreeSet::<(MessageId, State, Option<Address>)>::new();
         for item in watched.items.values() {
             let is_news = match item {
                 Item::Told(Told::Receipt { peer, state, up_to }) => {
@@ -76,9 +76,10 @@ impl Ledger {
                     state,
                     message_id,
                 }) => {
-                    // A message ends once at each device, and is delivered once at all.
-                    let at = state.is_terminal().then_some(*peer);
-                    facts.insert((*message_id, at))
+                    // A message ends once at each device, and is delivered and read once at all.
+                    // That it still waits is told once for each device that does not have it.
+                    let is_at_all = matches!(*state, State::DELIVERED | State::READ);
+                    facts.insert((*message_id, *state, (!is_at_all).then_some(*peer)))
                 }
                 Item::Message(_) | Item::Gap => true,
             };
