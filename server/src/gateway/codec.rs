@@ -5,12 +5,15 @@ use std::io;
 
 use bytes::{Buf, Bytes, BytesMut};
 use martlet_protocol::auth::{KEY_BYTES, SIGNATURE_BYTES};
-use martlet_protocol::frame::{Ack, Auth, Credit, Frame, LookupQuery, Nack, Ping, Read, Status};
+use martlet_protocol::frame::{
+    Ack, Auth, Credit, Frame, LookupQuery, Nack, Parts, Ping, Read, SendScope, Status,
+};
 use martlet_protocol::header::Header;
 use martlet_protocol::id::{MessageId, Timestamp, UserId};
 use martlet_protocol::limits::FRAME_BYTES_MAX;
 use martlet_protocol::version::Features;
 use martlet_protocol::{CloseCode, DecodeError, Kind, codec};
+use martlet_shard::DevicePart;
 use tokio_util::codec::{Decoder, Encoder};
 
 /// A frame of a client, with its bytes copied out of the reactor's scratch: what is kept must not
@@ -92,6 +95,16 @@ pub struct Send {
     pub after: Timestamp,
     /// Time to live in milliseconds, 0 for the default.
     pub ttl_ms: u64,
+    /// Which devices get it.
+    pub scope: SendScope,
+    /// The version of the recipient's device list that it was made for.
+    pub to_version: u64,
+    /// The version of the sender's device list that it was made for.
+    pub own_version: u64,
+    /// For the recipient's devices.
+    pub to_parts: Vec<DevicePart>,
+    /// For the sender's other devices.
+    pub own_parts: Vec<DevicePart>,
     /// The opaque message.
     pub envelope: Bytes,
     /// Bytes of the whole frame: what it costs in credit.
@@ -226,6 +239,11 @@ fn owned(frame: Frame<'_>) -> Inbound {
             to: send.to,
             after: send.after,
             ttl_ms: send.ttl_ms,
+            scope: send.scope,
+            to_version: send.to_version,
+            own_version: send.own_version,
+            to_parts: owned_parts(send.to_parts),
+            own_parts: owned_parts(send.own_parts),
             envelope: Bytes::copy_from_slice(send.envelope),
             frame_bytes: 0,
         }),
@@ -257,6 +275,16 @@ fn owned(frame: Frame<'_>) -> Inbound {
         | Frame::State(_)
         | Frame::Stock(_) => Inbound::ServerOnly(frame.kind()),
     }
+}
+
+fn owned_parts(parts: Parts<'_>) -> Vec<DevicePart> {
+    parts
+        .iter()
+        .map(|part| DevicePart {
+            device: part.device,
+            part: Bytes::copy_from_slice(part.part),
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -3,8 +3,11 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use martlet_protocol::frame::{Found, Frame, Pong, Ready, Registered, Sent};
-use martlet_protocol::wire::Writer;
+use martlet_protocol::frame::{
+    Bundles, DeviceLists, Found, Frame, LinkOffer, Linked, Pong, Ready, Registered, Sent,
+    SignedList,
+};
+use martlet_protocol::wire::{List, Writer};
 use martlet_protocol::{Address, Kind, Position, codec};
 use martlet_shard::{Command, Effect, Reply, SessionId};
 use martlet_store::keys::inbox;
@@ -76,7 +79,13 @@ impl Reactor {
             return Ok(());
         };
         let mut codec = self.codec();
-        codec.encode(&self.frame_of(&reply), &mut state.out)?;
+        let lists = match &reply {
+            Reply::DeviceLists(answer) => {
+                answer.lists.iter().map(|list| SignedList(list)).collect()
+            }
+            _ => Vec::new(),
+        };
+        codec.encode(&self.frame_of(&reply, &lists), &mut state.out)?;
         let is_answer = match &reply {
             Reply::Registered(address) => {
                 session.registered();
@@ -104,7 +113,14 @@ impl Reactor {
             | Reply::State(_)
             | Reply::Gap(_)
             | Reply::CaughtUp(_)
-            | Reply::Pong { .. } => false,
+            | Reply::Pong { .. }
+            | Reply::DeviceLists(_)
+            | Reply::Published(_)
+            | Reply::Stock(_)
+            | Reply::Bundles(_)
+            | Reply::LinkOpened(_)
+            | Reply::LinkOffer { .. }
+            | Reply::Linked { .. } => false,
         };
         if is_answer && let Some(grant) = session.ready_mut().and_then(|ready| ready.answered()) {
             codec.encode(&Frame::Credit(grant), &mut state.out)?;
@@ -112,8 +128,8 @@ impl Reactor {
         Ok(())
     }
 
-    /// The frame of a reply, with what only the driver knows.
-    fn frame_of<'a>(&self, reply: &'a Reply) -> Frame<'a> {
+    /// The frame of a reply, with what only the driver knows. `lists` are those of the reply.
+    fn frame_of<'a>(&self, reply: &'a Reply, lists: &'a [SignedList<'a>]) -> Frame<'a> {
         match reply {
             Reply::Registered(address) => Frame::Registered(Registered { address: *address }),
             Reply::Ready {
@@ -146,6 +162,25 @@ impl Reactor {
             Reply::State(answer) => Frame::State(*answer),
             Reply::Gap(gap) => Frame::Gap(*gap),
             Reply::CaughtUp(mark) => Frame::CaughtUp(*mark),
+            Reply::DeviceLists(answer) => Frame::DeviceLists(DeviceLists {
+                request: answer.request,
+                user: answer.user,
+                newest: answer.newest,
+                lists: List::Slice(lists),
+            }),
+            Reply::Published(answer) => Frame::Published(*answer),
+            Reply::Stock(stock) => Frame::Stock(*stock),
+            Reply::Bundles(answer) => Frame::Bundles(Bundles {
+                request: answer.request,
+                user: answer.user,
+                bundles: List::Slice(&answer.bundles),
+            }),
+            Reply::LinkOpened(answer) => Frame::LinkOpened(*answer),
+            Reply::LinkOffer { device, offer } => Frame::LinkOffer(LinkOffer {
+                device: *device,
+                offer,
+            }),
+            Reply::Linked { answer } => Frame::Linked(Linked { answer }),
         }
     }
 

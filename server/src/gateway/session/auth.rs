@@ -67,6 +67,7 @@ impl ExpectAuth {
                             key: register.key,
                             user,
                             epoch: random::number(),
+                            reset: false,
                         });
                     }
                     Err((code, retry_after_ms)) => {

@@ -103,12 +103,17 @@ impl Ready {
             None => Command::Send {
                 session,
                 from,
-                has_siblings: desk.driver.has_siblings(from),
+                own: desk.driver.own_devices(from),
                 request: SendRequest {
                     message_id: send.message_id,
                     to: send.to,
                     after: send.after,
                     ttl_ms: send.ttl_ms,
+                    scope: send.scope,
+                    to_version: send.to_version,
+                    own_version: send.own_version,
+                    to_parts: send.to_parts,
+                    own_parts: send.own_parts,
                     envelope: send.envelope,
                 },
             },
