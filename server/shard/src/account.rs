@@ -194,6 +194,9 @@ impl Account {
 
     /// The account as a message of one of its devices must know it.
     pub(crate) fn own_devices(&self, sender: DeviceId) -> OwnDevices {
+        if self.devices.len() == 1 && self.devices.contains_key(&sender) {
+            return OwnDevices::alone(self.list_version);
+        }
         let devices = self.devices.keys().copied();
         OwnDevices::new(
             self.list_version,

@@ -7,7 +7,7 @@ use martlet_protocol::{Address, DeviceId, MessageId, NackCode, Position, UserId}
 use martlet_store::ShardId;
 use martlet_store::keys::relay::RelayItem;
 
-use crate::message::{Copy, OwnDevices, SendRequest, SentAnswer};
+use crate::message::{Copy, SendRequest, SentAnswer};
 use crate::topology::Topology;
 
 /// One authenticated (or registering) connection, as its driver numbers it. Never used twice.
@@ -15,6 +15,8 @@ use crate::topology::Topology;
 pub struct SessionId(pub u64);
 
 /// Something that happened, for one shard to decide about.
+///
+/// A command is moved from queue to queue: what is large and rare is in a box.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// A connection asks for an account. The driver has checked the handle's form, the signature
@@ -55,14 +57,8 @@ pub enum Command {
         address: Address,
         /// The client's number for the request.
         request: u64,
-        /// The list as it was signed.
-        list: Bytes,
-        /// Its hash.
-        hash: [u8; HASH_BYTES],
-        /// A random identity for the stream of a device that the list adds.
-        epoch: u64,
-        /// What that device is to be told, if it waits.
-        answer: Bytes,
+        /// The list, and what goes with it.
+        publication: Box<Publication>,
     },
     /// A device hands over prekeys. The driver has verified their signatures against
     /// [`Shard::device_identity`](crate::Shard::device_identity).
@@ -74,7 +70,7 @@ pub enum Command {
         /// The client's number for the request.
         request: u64,
         /// Its key for when no one-time key is left.
-        last_resort: Option<Prekey>,
+        last_resort: Option<Box<Prekey>>,
         /// Its one-time keys.
         one_time: Vec<Prekey>,
     },
@@ -165,8 +161,6 @@ pub enum Command {
         session: SessionId,
         /// The sender.
         from: Address,
-        /// The sender's account as its own shard has it.
-        own: OwnDevices,
         /// The message.
         request: SendRequest,
     },
@@ -195,7 +189,7 @@ pub enum Command {
         /// What the sender will be told.
         sent: SentAnswer,
         /// What the sender's other devices will see.
-        copy: Copy,
+        copy: Box<Copy>,
     },
     /// A device has stored its stream up to a position.
     Ack {
@@ -298,6 +292,19 @@ pub enum Command {
         /// The shard meant.
         shard: ShardId,
     },
+}
+
+/// A device list that was verified, and what goes with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Publication {
+    /// The list as it was signed.
+    pub list: Bytes,
+    /// Its hash.
+    pub hash: [u8; HASH_BYTES],
+    /// A random identity for the stream of a device that the list adds.
+    pub epoch: u64,
+    /// What that device is to be told, if it waits.
+    pub answer: Bytes,
 }
 
 impl Command {

@@ -42,10 +42,10 @@ mod topology;
 mod turn;
 pub mod verify;
 
-pub use command::{Command, SessionId};
+pub use command::{Command, Publication, SessionId};
 pub use effect::{BundlesAnswer, Effect, ListsAnswer, LookupAnswer, Reply};
 pub use limits::Limits;
 pub use martlet_store::keys::relay::RelayItem;
-pub use message::{Copy, DevicePart, OwnDevices, SendRequest, SentAnswer};
+pub use message::{Addressing, Copy, DevicePart, OwnDevices, SendRequest, SentAnswer};
 pub use shard::{DeviceIdentity, Shard};
 pub use topology::Topology;

@@ -17,6 +17,16 @@ pub struct SendRequest {
     pub after: Timestamp,
     /// Time to live in milliseconds, 0 for the retention.
     pub ttl_ms: u64,
+    /// Which devices it is for; `None` is [`Addressing::PLAIN`]. Commands are moved more often
+    /// than anything else, so what may be missing is no part of them.
+    pub addressing: Option<Box<Addressing>>,
+    /// What every device gets.
+    pub envelope: Bytes,
+}
+
+/// Which devices a message is for, and what each of them gets beside the envelope.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Addressing {
     /// Which devices get it.
     pub scope: SendScope,
     /// The version of the recipient's device list that `to_parts` was made for.
@@ -27,8 +37,10 @@ pub struct SendRequest {
     pub to_parts: Vec<DevicePart>,
     /// For the sender's other devices.
     pub own_parts: Vec<DevicePart>,
-    /// What every device gets.
-    pub envelope: Bytes,
+    /// The sender's account as its own shard has it
+    /// ([`Shard::own_devices`](crate::Shard::own_devices)): the recipient's shard judges by it
+    /// whether the message was made for all of the sender's devices.
+    pub own: OwnDevices,
 }
 
 /// What one device gets of a message beside the envelope.
@@ -40,14 +52,12 @@ pub struct DevicePart {
     pub part: Bytes,
 }
 
-/// What the sender's own shard knows of the sender's account when a message leaves
-/// ([`Shard::own_devices`](crate::Shard::own_devices)): the recipient's shard judges by it whether
-/// the message was made for all of the sender's devices.
+/// An account beside the one of its devices that sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OwnDevices {
     version: u64,
     others: [DeviceId; DEVICES_MAX],
-    others_count: usize,
+    others_count: u8,
 }
 
 /// The answer that every try of one message gets.
@@ -72,7 +82,28 @@ pub struct Copy {
     pub envelope: Bytes,
 }
 
-impl SendRequest {
+impl Addressing {
+    /// From an account without a list, to one without a list: the only device of each.
+    pub const PLAIN: Self = Self {
+        scope: SendScope::ALL,
+        to_version: 0,
+        own_version: 0,
+        to_parts: Vec::new(),
+        own_parts: Vec::new(),
+        own: OwnDevices::NONE,
+    };
+
+    /// As [`SendRequest::addressing`] has it.
+    #[inline]
+    pub fn boxed(self) -> Option<Box<Self>> {
+        let is_plain = self.scope == SendScope::ALL
+            && (self.to_version | self.own_version | self.own.version) == 0
+            && self.to_parts.is_empty()
+            && self.own_parts.is_empty()
+            && self.own.others_count == 0;
+        (!is_plain).then(|| Box::new(self))
+    }
+
     /// What a device of the recipient gets beside the envelope; `None` when the message is not for
     /// it. Without any parts it is for every device.
     pub(crate) fn part_for(&self, device: DeviceId) -> Option<&[u8]> {
@@ -80,6 +111,17 @@ impl SendRequest {
             return Some(&[]);
         }
         part_of(&self.to_parts, device)
+    }
+}
+
+impl SendRequest {
+    pub(crate) fn addressing(&self) -> &Addressing {
+        static PLAIN: Addressing = Addressing::PLAIN;
+        self.addressing.as_deref().unwrap_or(&PLAIN)
+    }
+
+    pub(crate) fn is_named(&self) -> bool {
+        self.addressing().scope == SendScope::NAMED
     }
 
     /// What a retry must repeat: everything that a device sees or that decides which devices do.
@@ -90,15 +132,22 @@ impl SendRequest {
         let mut head = [0; HASH_HEAD_BYTES];
         head[..8].copy_from_slice(&to);
         head[8..16].copy_from_slice(&ttl);
-        head[16] = self.scope.0;
-        head[17..25].copy_from_slice(&(self.to_parts.len() as u64).to_le_bytes());
-        head[25..].copy_from_slice(&(self.own_parts.len() as u64).to_le_bytes());
-        if self.to_parts.is_empty() && self.own_parts.is_empty() {
+        let Addressing {
+            scope,
+            to_parts,
+            own_parts,
+            ..
+        } = self.addressing();
+        head[16] = scope.0;
+        if to_parts.is_empty() && own_parts.is_empty() {
             return hash128(&[&head, &self.envelope]);
         }
+        head[17] = 1;
         // Borders are not hashed: all that has a fixed width comes first, lengths among it.
         let mut head = head.to_vec();
-        let parts = || self.to_parts.iter().chain(&self.own_parts);
+        head.extend_from_slice(&(to_parts.len() as u64).to_le_bytes());
+        head.extend_from_slice(&(own_parts.len() as u64).to_le_bytes());
+        let parts = || to_parts.iter().chain(own_parts);
         for DevicePart { device, part } in parts() {
             head.extend_from_slice(&device.0.to_le_bytes());
             head.extend_from_slice(&(part.len() as u64).to_le_bytes());
@@ -112,23 +161,25 @@ impl SendRequest {
 
 impl OwnDevices {
     /// An account that nothing is known of.
-    pub const NONE: Self = Self {
-        version: 0,
-        others: [DeviceId(0); DEVICES_MAX],
-        others_count: 0,
-    };
+    pub const NONE: Self = Self::alone(0);
+
+    /// An account with this list version and no device beside the sender.
+    pub const fn alone(version: u64) -> Self {
+        Self {
+            version,
+            others: [DeviceId(0); DEVICES_MAX],
+            others_count: 0,
+        }
+    }
 
     /// An account with this list version and, beside the sender, these devices.
     ///
     /// # Panics
     /// When there are more devices than an account may have.
     pub fn new(version: u64, others: impl Iterator<Item = DeviceId>) -> Self {
-        let mut own = Self {
-            version,
-            ..Self::NONE
-        };
+        let mut own = Self::alone(version);
         for device in others {
-            own.others[own.others_count] = device;
+            own.others[usize::from(own.others_count)] = device;
             own.others_count += 1;
         }
         own
@@ -141,7 +192,7 @@ impl OwnDevices {
 
     /// The account's other devices, ascending.
     pub fn others(&self) -> &[DeviceId] {
-        &self.others[..self.others_count]
+        &self.others[..usize::from(self.others_count)]
     }
 }
 
@@ -159,7 +210,8 @@ fn part_of(parts: &[DevicePart], device: DeviceId) -> Option<&[u8]> {
     found.map(|part| &part.part[..])
 }
 
-const HASH_HEAD_BYTES: usize = 8 + 8 + 1 + 8 + 8;
+/// Recipient, time to live, scope, and whether there are parts.
+const HASH_HEAD_BYTES: usize = 8 + 8 + 1 + 1;
 
 #[cfg(test)]
 mod tests {
@@ -172,38 +224,42 @@ mod tests {
         }
     }
 
-    fn request(to_parts: Vec<DevicePart>, own_parts: Vec<DevicePart>) -> SendRequest {
+    fn addressed(addressing: Addressing) -> SendRequest {
         SendRequest {
             message_id: MessageId([1; 16]),
             to: UserId(7),
             after: Timestamp(5),
             ttl_ms: 0,
-            scope: SendScope::ALL,
-            to_version: 1,
-            own_version: 1,
-            to_parts,
-            own_parts,
+            addressing: addressing.boxed(),
             envelope: Bytes::from_static(b"envelope"),
         }
     }
 
+    fn request(to_parts: Vec<DevicePart>, own_parts: Vec<DevicePart>) -> SendRequest {
+        addressed(Addressing {
+            to_version: 1,
+            own_version: 1,
+            to_parts,
+            own_parts,
+            ..Addressing::PLAIN
+        })
+    }
+
     #[test]
     fn no_two_payloads_look_alike() {
-        let base = request(vec![part(1, b"ab"), part(2, b"c")], vec![part(3, b"d")]);
-        let moved = |to, own| request(to, own);
+        let parts = || vec![part(1, b"ab"), part(2, b"c")];
+        let base = request(parts(), vec![part(3, b"d")]);
+        let three = vec![part(1, b"ab"), part(2, b"c"), part(3, b"d")];
         let others = [
-            moved(vec![part(1, b"a"), part(2, b"bc")], vec![part(3, b"d")]),
-            moved(vec![part(1, b"ab"), part(4, b"c")], vec![part(3, b"d")]),
-            moved(
-                vec![part(1, b"ab"), part(2, b"c"), part(3, b"d")],
-                Vec::new(),
-            ),
-            moved(vec![part(1, b"ab"), part(2, b"c")], vec![part(3, b"")]),
-            moved(Vec::new(), Vec::new()),
-            SendRequest {
+            request(vec![part(1, b"a"), part(2, b"bc")], vec![part(3, b"d")]),
+            request(vec![part(1, b"ab"), part(4, b"c")], vec![part(3, b"d")]),
+            request(three, Vec::new()),
+            request(parts(), vec![part(3, b"")]),
+            request(Vec::new(), Vec::new()),
+            addressed(Addressing {
                 scope: SendScope::NAMED,
-                ..base.clone()
-            },
+                ..(*base.addressing()).clone()
+            }),
             SendRequest {
                 ttl_ms: 1_000,
                 ..base.clone()
@@ -222,10 +278,23 @@ mod tests {
         }
         let later = SendRequest {
             after: Timestamp(6),
-            to_version: 2,
-            own_version: 2,
-            ..base.clone()
+            ..addressed(Addressing {
+                to_version: 2,
+                own_version: 2,
+                own: OwnDevices::alone(2),
+                ..(*base.addressing()).clone()
+            })
         };
         assert_eq!(later.payload_hash(), base.payload_hash());
+    }
+
+    #[test]
+    fn a_message_between_accounts_without_lists_carries_nothing_of_them() {
+        assert_eq!(addressed(Addressing::PLAIN).addressing, None);
+        let named = Addressing {
+            scope: SendScope::NAMED,
+            ..Addressing::PLAIN
+        };
+        assert_eq!(addressed(named.clone()).addressing(), &named);
     }
 }

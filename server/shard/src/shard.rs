@@ -7,7 +7,6 @@ use martlet_store::{Batch, ShardId, View};
 use crate::command::Command;
 use crate::effect::Effect;
 use crate::handle;
-use crate::handle::devices::Publication;
 use crate::handle::register::Registration;
 use crate::limits::Limits;
 use crate::message::OwnDevices;
@@ -99,19 +98,10 @@ impl Shard {
                 session,
                 address,
                 request,
-                list,
-                hash,
-                epoch,
-                answer,
+                publication,
             } => {
-                let publication = Publication {
-                    request,
-                    list,
-                    hash,
-                    epoch,
-                    answer,
-                };
-                handle::devices::publish(state, turn, session, address, publication);
+                let request = (session, address, request);
+                handle::devices::publish(state, turn, request, *publication);
             }
             Command::Upload {
                 session,
@@ -121,7 +111,7 @@ impl Shard {
                 one_time,
             } => {
                 let request = (session, address, request);
-                handle::prekeys::upload(state, turn, request, last_resort, &one_time);
+                handle::prekeys::upload(state, turn, request, last_resort.map(|it| *it), &one_time);
             }
             Command::Claim {
                 session,
@@ -181,10 +171,9 @@ impl Shard {
             Command::Send {
                 session,
                 from,
-                own,
                 request,
             } => {
-                handle::send::send(state, turn, (session, from), own, request);
+                handle::send::send(state, turn, (session, from), request);
             }
             Command::Decline {
                 session,
@@ -292,7 +281,8 @@ impl Shard {
             .min(self.state.expiry_due.unwrap_or(sweep))
     }
 
-    /// The account of a device beside the device: what [`Command::Send`] must say of its sender.
+    /// The account of a device beside the device: what a message must say of its sender
+    /// ([`Addressing::own`](crate::Addressing::own)).
     pub fn own_devices(&mut self, view: &dyn View, address: Address) -> OwnDevices {
         let account = self.state.account(view, address.user);
         account.map_or(OwnDevices::NONE, |account| {

@@ -1,6 +1,7 @@
 //! The fields of a shard, and nothing that decides.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use martlet_protocol::{Address, MessageId, Millis, UserId};
 use martlet_store::keys::message::{Origin, expiry_key_at, expiry_of};
@@ -124,11 +125,10 @@ impl State {
 
     /// The account, read from the store when it is first needed.
     pub(crate) fn account(&mut self, view: &dyn View, user: UserId) -> Option<&mut Account> {
-        if !self.accounts.contains_key(&user) {
-            let account = Account::load(self.id, user, view)?;
-            self.accounts.insert(user, account);
+        match self.accounts.entry(user) {
+            Entry::Occupied(known) => Some(known.into_mut()),
+            Entry::Vacant(place) => Some(place.insert(Account::load(self.id, user, view)?)),
         }
-        self.accounts.get_mut(&user)
     }
 
     /// Notes what another account is to be told.

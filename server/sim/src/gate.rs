@@ -4,15 +4,15 @@
 //! are the real engines. What an engine itself must not do is a violation of the protocol and ends
 //! the run.
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use martlet_protocol::codec::{self, Decoder};
 use martlet_protocol::frame::{
-    Challenge, Credit, Frame, LookupQuery, Parts, Ready, Registration, Send, Status,
+    Challenge, Credit, Frame, LookupQuery, Ready, Registration, Send, Status,
 };
 use martlet_protocol::limits::FRAME_BYTES_MAX;
 use martlet_protocol::version::{Features, VERSION_MAX};
 use martlet_protocol::{Address, CloseCode, Kind, Position};
-use martlet_shard::{Command, DevicePart, OwnDevices, SendRequest, SessionId, Topology};
+use martlet_shard::{Command, SendRequest, SessionId, Topology};
 
 use crate::brief::Brief;
 use crate::env::Env;
@@ -269,19 +269,14 @@ impl Gate {
         Command::Send {
             session: self.session(),
             from,
-            // The server knows, and says when it hands this on.
-            own: OwnDevices::NONE,
             request: SendRequest {
                 message_id: send.message_id,
                 to: send.to,
                 after: send.after,
                 ttl_ms: send.ttl_ms,
-                scope: send.scope,
-                to_version: send.to_version,
-                own_version: send.own_version,
-                to_parts: owned(send.to_parts),
-                own_parts: owned(send.own_parts),
-                envelope: Bytes::copy_from_slice(send.envelope),
+                // The server knows, and says when it hands this on.
+                addressing: None,
+                envelope: bytes::Bytes::copy_from_slice(send.envelope),
             },
         }
     }
@@ -326,14 +321,4 @@ impl Gate {
         let close = martlet_protocol::frame::Close { code, detail: "" };
         self.write(&Frame::Close(close));
     }
-}
-
-fn owned(parts: Parts<'_>) -> Vec<DevicePart> {
-    parts
-        .iter()
-        .map(|part| DevicePart {
-            device: part.device,
-            part: Bytes::copy_from_slice(part.part),
-        })
-        .collect()
 }

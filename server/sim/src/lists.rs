@@ -8,7 +8,9 @@ use martlet_protocol::device_list::{HASH_BYTES, PREVIOUS_NONE};
 use martlet_protocol::frame::Prekey;
 use martlet_protocol::wire::List;
 use martlet_protocol::{Address, DeviceId, DeviceList, ListedDevice, Millis, UserId};
-use martlet_shard::{Command, DevicePart, OwnDevices, SendRequest, SessionId};
+use martlet_shard::{
+    Addressing, Command, DevicePart, OwnDevices, Publication, SendRequest, SessionId,
+};
 
 /// As many one-time keys as keep the server from asking for more.
 const KEYS: u64 = 10;
@@ -24,10 +26,12 @@ pub(crate) fn link(user: UserId, keys: [[u8; 32]; 2], epoch: u64) -> Vec<Command
         session: SessionId(0),
         address: first,
         request: 1,
-        list: list(user, &keys[..usize::from(version)], version),
-        hash: hash(version),
-        epoch,
-        answer: Bytes::new(),
+        publication: Box::new(Publication {
+            list: list(user, &keys[..usize::from(version)], version),
+            hash: hash(version),
+            epoch,
+            answer: Bytes::new(),
+        }),
     };
     let mut commands = vec![publish(1, 0), publish(2, epoch)];
     commands.extend([1, 2].map(|device| Command::Upload {
@@ -53,7 +57,7 @@ pub(crate) const fn everyone(user: UserId) -> Address {
 
 /// Makes a message for the devices that both accounts have now: a part for each, with nothing in
 /// it.
-pub(crate) fn address(request: &mut SendRequest, own: &OwnDevices, theirs: &OwnDevices) {
+pub(crate) fn address(request: &mut SendRequest, own: OwnDevices, theirs: OwnDevices) {
     let parts = |devices: &[DeviceId]| -> Vec<_> {
         let devices = devices.iter().copied();
         devices
@@ -63,11 +67,18 @@ pub(crate) fn address(request: &mut SendRequest, own: &OwnDevices, theirs: &OwnD
             })
             .collect()
     };
-    (request.to_version, request.own_version) = (theirs.version(), own.version());
-    if theirs.version() > 0 {
-        request.to_parts = parts(theirs.others());
-    }
-    request.own_parts = parts(own.others());
+    let addressing = Addressing {
+        to_version: theirs.version(),
+        own_version: own.version(),
+        to_parts: match theirs.version() {
+            0 => Vec::new(),
+            _ => parts(theirs.others()),
+        },
+        own_parts: parts(own.others()),
+        own,
+        ..Addressing::PLAIN
+    };
+    request.addressing = addressing.boxed();
 }
 
 fn list(user: UserId, keys: &[[u8; 32]], version: u8) -> Bytes {

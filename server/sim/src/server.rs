@@ -193,15 +193,12 @@ impl Server {
         }
         for mut command in commands {
             let view = self.disk.sealed();
-            if let Command::Send {
-                from, own, request, ..
-            } = &mut command
-            {
+            if let Command::Send { from, request, .. } = &mut command {
                 let home = |user| usize::from(self.topology.shard_of_user(user).0);
-                *own = self.shards[home(from.user)].own_devices(view, *from);
+                let own = self.shards[home(from.user)].own_devices(view, *from);
                 let everyone = lists::everyone(request.to);
                 let theirs = self.shards[home(request.to)].own_devices(view, everyone);
-                lists::address(request, own, &theirs);
+                lists::address(request, own, theirs);
             }
             let home = usize::from(command.home(&self.topology).0);
             self.shards[home].apply(now, command, view, &mut batch, &mut effects);

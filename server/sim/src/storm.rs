@@ -1,9 +1,8 @@
 //! What people do and what breaks, until all heals.
 
 use bytes::Bytes;
-use martlet_protocol::frame::SendScope;
 use martlet_protocol::{Address, DeviceId, MessageId, Timestamp};
-use martlet_shard::{Command, OwnDevices, SendRequest, SessionId};
+use martlet_shard::{Command, SendRequest, SessionId};
 
 use crate::net;
 use crate::oracle::Witness;
@@ -130,11 +129,7 @@ impl World {
             to,
             after: Timestamp(0),
             ttl_ms: 0,
-            scope: SendScope::ALL,
-            to_version: 0,
-            own_version: 0,
-            to_parts: Vec::new(),
-            own_parts: Vec::new(),
+            addressing: None,
             envelope: Bytes::from_static(b"\xffno envelope"),
         };
         let session = SessionId(0);
@@ -143,7 +138,6 @@ impl World {
             Command::Send {
                 session,
                 from,
-                own: OwnDevices::NONE,
                 request,
             },
         );

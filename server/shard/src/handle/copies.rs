@@ -24,19 +24,20 @@ pub(crate) fn answer(
         timestamp: row.timestamp,
         devices: row.devices(),
     };
-    if request.own_parts.is_empty() {
+    let parts = request.addressing.map_or_else(Vec::new, |it| it.own_parts);
+    if parts.is_empty() {
         return turn.reply(session, Reply::Sent(sent));
     }
     let copy = Copy {
         to: request.to,
-        parts: request.own_parts,
+        parts,
         envelope: request.envelope,
     };
     turn.effects.push(Effect::Forward(Command::Accepted {
         session,
         from,
         sent,
-        copy,
+        copy: Box::new(copy),
     }));
 }
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use martlet_protocol::auth::KEY_BYTES;
-use martlet_protocol::device_list::{DeviceList, HASH_BYTES, PREVIOUS_NONE};
+use martlet_protocol::device_list::{DeviceList, PREVIOUS_NONE};
 use martlet_protocol::frame::{Published, Reference};
 use martlet_protocol::limits::DEVICE_LISTS_MAX;
 use martlet_protocol::{Address, DeviceId, Kind, NackCode, UserId};
@@ -10,7 +10,7 @@ use martlet_store::View;
 use martlet_store::keys::account::{self as account_rows, AccountRow, ListHead};
 use martlet_store::keys::device_list;
 
-use crate::command::SessionId;
+use crate::command::{Publication, SessionId};
 use crate::effect::{ListsAnswer, Reply};
 use crate::handle::{link, removal};
 use crate::state::State;
@@ -102,22 +102,12 @@ struct Change {
     added: Option<[u8; KEY_BYTES]>,
 }
 
-/// A PUBLISH as its driver hands it on.
-pub(crate) struct Publication {
-    pub(crate) request: u64,
-    pub(crate) list: Bytes,
-    pub(crate) hash: [u8; HASH_BYTES],
-    pub(crate) epoch: u64,
-    pub(crate) answer: Bytes,
-}
-
 /// Replaces an account's device list by its successor. Rows of the list, of the account, and of all
 /// that goes with a device are one batch.
 pub(crate) fn publish(
     state: &mut State,
     turn: &mut Turn<'_>,
-    session: SessionId,
-    address: Address,
+    (session, address, request): (SessionId, Address, u64),
     publication: Publication,
 ) {
     let user = address.user;
@@ -126,7 +116,6 @@ pub(crate) fn publish(
         // It was removed while this was on its way, and is told so.
         return;
     }
-    let request = publication.request;
     let list = DeviceList::decode(&publication.list).map_err(|_| NackCode::LIST_INVALID);
     let verdict = list.and_then(|list| {
         let verdict = judge(state, turn.view, user, &list, &publication)?;

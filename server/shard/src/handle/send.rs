@@ -1,6 +1,6 @@
 //! A message arrives, is made durable once, and is answered the same way every time.
 
-use martlet_protocol::frame::{Event, EventKind, SendScope};
+use martlet_protocol::frame::{Event, EventKind};
 use martlet_protocol::limits::{
     AFTER_AHEAD_US_MAX, MESSAGE_ID_AGE_MS_MAX, MESSAGE_ID_AHEAD_MS_MAX, TTL_MS_MAX, TTL_MS_MIN,
 };
@@ -17,7 +17,7 @@ use crate::handle::parts::Refusal;
 use crate::handle::{copies, devices, parts};
 use crate::inbox::{self, MessageItems};
 use crate::limits::{INBOX_FULL_RETRY_MS, Limits, REFUSED_SENDERS_MAX};
-use crate::message::{OwnDevices, SendRequest};
+use crate::message::SendRequest;
 use crate::state::State;
 use crate::turn::Turn;
 
@@ -29,7 +29,6 @@ pub(crate) fn send(
     state: &mut State,
     turn: &mut Turn<'_>,
     (session, from): (SessionId, Address),
-    own: OwnDevices,
     request: SendRequest,
 ) {
     let origin = Origin {
@@ -47,7 +46,7 @@ pub(crate) fn send(
             Some(row) if row.hash == request.payload_hash() => Ok(row),
             Some(_) => Err((NackCode::CONFLICT, 0)),
             None => {
-                check(state, turn, (session, from), own, &request)?;
+                check(state, turn, (session, from), &request)?;
                 place(state, turn, origin, &request)
             }
         }
@@ -114,10 +113,9 @@ fn check(
     state: &mut State,
     turn: &Turn<'_>,
     (session, from): (SessionId, Address),
-    own: OwnDevices,
     request: &SendRequest,
 ) -> Result<(), Refusal> {
-    if request.to == from.user && request.scope != SendScope::NAMED {
+    if request.to == from.user && !request.is_named() {
         return Err((NackCode::SELF_ADDRESSED, 0));
     }
     if request.ttl_ms != 0 && !(TTL_MS_MIN..=TTL_MS_MAX).contains(&request.ttl_ms) {
@@ -134,7 +132,7 @@ fn check(
     }
     let account = state.account(turn.view, request.to);
     let account = account.ok_or((NackCode::UNKNOWN_RECIPIENT, 0))?;
-    parts::check(account, &own, from, request)
+    parts::check(account, from, request)
 }
 
 /// Per-pair order: what follows a refused message is refused until that one comes again.
@@ -201,8 +199,8 @@ fn place(
     }
     let timestamp = state.clock.next(id, turn, request.after);
     let placements = append(state, turn, origin.sender, timestamp, request);
-    let is_partial = request.scope == SendScope::NAMED
-        || placements.iter().any(|placement| placement.fact.is_some());
+    let is_partial =
+        request.is_named() || placements.iter().any(|placement| placement.fact.is_some());
     let row = MessageRow {
         timestamp,
         hash: request.payload_hash(),
@@ -231,8 +229,9 @@ fn place(
 
 /// Whether one of the devices that get the message can take it.
 fn has_room(account: &Account, request: &SendRequest, limits: &Limits) -> bool {
+    let addressing = request.addressing();
     account.devices.iter().any(|(device_id, device)| {
-        let part = request.part_for(*device_id);
+        let part = addressing.part_for(*device_id);
         part.is_some_and(|part| {
             inbox::has_room(device, inbox::weight(&request.envelope, part), limits)
         })
@@ -248,7 +247,7 @@ fn append(
     request: &SendRequest,
 ) -> Vec<Placement> {
     let (id, to, limits) = (state.id, request.to, state.limits);
-    let envelope = &request.envelope[..];
+    let (addressing, envelope) = (request.addressing(), &request.envelope[..]);
     let mut items = MessageItems::new(Event {
         position: Position(0),
         kind: EventKind::INCOMING,
@@ -261,7 +260,7 @@ fn append(
     let account = state.accounts.get_mut(&to).expect("checked before");
     let mut placements = Vec::with_capacity(account.devices.len());
     for (device_id, device) in &mut account.devices {
-        let Some(part) = request.part_for(*device_id) else {
+        let Some(part) = addressing.part_for(*device_id) else {
             continue;
         };
         let address = inbox::address(to, *device_id);

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use martlet_protocol::frame::SendScope;
 use martlet_protocol::{Address, DeviceId, MessageId, Millis, Timestamp, UserId};
-use martlet_shard::{DevicePart, SendRequest};
+use martlet_shard::{Addressing, DevicePart, SendRequest};
 
 use crate::lists;
 use crate::words::Words;
@@ -45,11 +45,15 @@ pub(crate) fn send(world: &mut World, from: Address, words: &Words<'_>) -> SendR
         to,
         after: after(world, words),
         ttl_ms: words.value("ttl").unwrap_or(0),
-        scope,
-        to_version,
-        own_version,
-        to_parts,
-        own_parts,
+        addressing: Addressing {
+            scope,
+            to_version,
+            own_version,
+            to_parts,
+            own_parts,
+            own: world.own_devices(from),
+        }
+        .boxed(),
         envelope,
     }
 }

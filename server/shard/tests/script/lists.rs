@@ -6,7 +6,7 @@ use martlet_protocol::device_list::{HASH_BYTES, PREVIOUS_NONE};
 use martlet_protocol::frame::{Prekey, PrekeyKind};
 use martlet_protocol::wire::List;
 use martlet_protocol::{Address, DeviceId, DeviceList, ListedDevice, Millis, UserId};
-use martlet_shard::{Command, SessionId};
+use martlet_shard::{Command, Publication, SessionId};
 use martlet_store::keys::account::{self, AccountRow};
 use martlet_store::keys::device_list;
 use martlet_store::{View, hash128};
@@ -125,8 +125,9 @@ pub(crate) fn add(world: &mut World, name: &str, words: &Words<'_>) -> Vec<Comma
     draft.add(device);
     world.name_device(name, user, device);
     let mut publish = publish_command((session, publisher), draft.encode(), "");
-    if let (Command::Publish { epoch, .. }, Some(of)) = (&mut publish, words.value("epoch")) {
-        *epoch = of;
+    let epoch = words.value("epoch");
+    if let (Command::Publish { publication, .. }, Some(epoch)) = (&mut publish, epoch) {
+        publication.epoch = epoch;
     }
     commands.push(publish);
     for (device, _, _) in &draft.devices {
@@ -234,10 +235,12 @@ fn publish_command((session, address): (SessionId, Address), list: Bytes, answer
         session,
         address,
         request: REQUEST,
-        hash: hash(&list),
-        list,
-        epoch: EPOCH,
-        answer: Bytes::copy_from_slice(answer.as_bytes()),
+        publication: Box::new(Publication {
+            hash: hash(&list),
+            list,
+            epoch: EPOCH,
+            answer: Bytes::copy_from_slice(answer.as_bytes()),
+        }),
     }
 }
 
@@ -255,7 +258,7 @@ fn upload(session: SessionId, address: Address, words: &Words<'_>) -> Command {
         unreachable!("it is an upload");
     };
     let last = words.value("last");
-    *last_resort = last.map(|id| prekey(address, PrekeyKind::LAST_RESORT, id));
+    *last_resort = last.map(|id| Box::new(prekey(address, PrekeyKind::LAST_RESORT, id)));
     if words.has("backwards") {
         one_time.reverse();
     }

@@ -94,7 +94,6 @@ fn of_session(world: &mut World, device: &str, words: &Words<'_>) -> Command {
         "send" => Command::Send {
             session,
             from: address,
-            own: world.own_devices(address),
             request: compose::send(world, address, words),
         },
         "decline" => Command::Decline {

@@ -3,7 +3,7 @@
 use martlet_protocol::frame::{Credit, Nack, Reference};
 use martlet_protocol::id::Address;
 use martlet_protocol::{CloseCode, Kind, NackCode};
-use martlet_shard::{Command, SendRequest};
+use martlet_shard::{Addressing, Command, SendRequest};
 
 use crate::gateway::codec::{Inbound, Query, Send};
 use crate::gateway::credit::Window;
@@ -103,17 +103,20 @@ impl Ready {
             None => Command::Send {
                 session,
                 from,
-                own: desk.driver.own_devices(from),
                 request: SendRequest {
                     message_id: send.message_id,
                     to: send.to,
                     after: send.after,
                     ttl_ms: send.ttl_ms,
-                    scope: send.scope,
-                    to_version: send.to_version,
-                    own_version: send.own_version,
-                    to_parts: send.to_parts,
-                    own_parts: send.own_parts,
+                    addressing: Addressing {
+                        scope: send.scope,
+                        to_version: send.to_version,
+                        own_version: send.own_version,
+                        to_parts: send.to_parts,
+                        own_parts: send.own_parts,
+                        own: desk.driver.own_devices(from),
+                    }
+                    .boxed(),
                     envelope: send.envelope,
                 },
             },
