@@ -38,3 +38,4 @@ mod reset;
 mod resume;
 mod send;
 mod status;
+mod verify;

@@ -158,7 +158,8 @@ fn what_the_lost_devices_say_afterwards_has_no_effect() {
     World::each(PAIR, |world| {
         world.quietly("bob2: add; bob: connect; ann: connect");
         world.check(
-            "bob3: register key=5 reset + bob: publish -bob2 + bob: upload 11-20 + bob: link 4 ticket=1",
+            "bob3: register key=5 reset + bob: publish -bob2 + bob: upload 11-20 \
+             + bob: link 4 ticket=1",
             &["bob: closed DEVICE_GONE", "bob3: registered as device 3"],
         );
         assert_eq!(world.rows(KeyTag::DeviceList), 2);
