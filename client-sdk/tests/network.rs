@@ -5,7 +5,7 @@
     reason = "a test binary has no public interface"
 )]
 
-#[path = "support/model.rs"]
+#[path = "support/model/mod.rs"]
 mod model;
 #[path = "support/tcp.rs"]
 mod tcp;

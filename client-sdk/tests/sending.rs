@@ -185,7 +185,7 @@ fn a_server_that_goes_away_gets_the_message_on_the_next_connection() {
 fn no_more_is_sent_than_the_server_has_granted() {
     check(
         "
-        login with 2 1000
+        login with 2 10000
           ev online home:1
         app send bob one
           net LOOKUP 1 bob

@@ -2,11 +2,10 @@
 
 use martlet_protocol::codec;
 use martlet_protocol::frame::{
-    Ack, Found, Frame, Lookup, LookupQuery, Nack, Ping, Read, Reference, Send, SendScope, Sent,
-    Status,
+    Ack, Claim, Devices, Found, Frame, Lookup, LookupQuery, Nack, Ping, Read, Sent, Status,
 };
 use martlet_protocol::wire::List;
-use martlet_protocol::{Address, Class, Kind, Millis, NackCode};
+use martlet_protocol::{Address, Class, MessageId, Millis, NackCode, UserId};
 
 use super::link::Link;
 use super::lookups::Query;
@@ -15,9 +14,6 @@ use super::state::Core;
 use crate::error::StoreError;
 use crate::event::MessageState;
 use crate::local::{ContactId, Notice, OutboxEntry, Tx};
-
-/// How long the server waits before it pushes a refused item again, as far as we are asked.
-const REFUSAL_MS: u64 = 1_000;
 
 impl Core {
     /// The end of every call: what is stored is acknowledged, and what may be sent is written.
@@ -29,9 +25,15 @@ impl Core {
         if self.live().is_some_and(|live| live.leaving.is_none()) {
             self.pump_reads(tx, now)?;
             self.pump_questions(tx, now)?;
-            self.pump_sends(tx)?;
+            self.pump_keys(tx, now)?;
+            self.pump_link(now);
+            self.pump_repairs(tx, now)?;
+            self.pump_syncs(tx, now)?;
+            self.pump_sends(tx, now)?;
+            // What was found to be missing on the way.
+            self.pump_key_questions(tx, now)?;
         }
-        let busy = self.outbox.is_flying() || self.lookups.is_asking() || self.statuses.is_asking();
+        let busy = self.is_busy();
         let spoke = self.output.len() > written;
         if let Some(live) = self.live() {
             if spoke {
@@ -47,6 +49,17 @@ impl Core {
         Ok(())
     }
 
+    /// Whether the server owes an answer.
+    fn is_busy(&self) -> bool {
+        self.outbox.is_flying()
+            || self.lookups.is_asking()
+            || self.statuses.is_asking()
+            || self.lists.is_asking()
+            || self.claims.is_asking()
+            || self.upkeep.is_asking()
+            || self.is_linking()
+    }
+
     /// The place in the stream goes into the transaction that stored the items up to it, also when
     /// the connection ended behind them.
     fn store_place(&mut self, tx: &Tx<'_>) -> Result<(), StoreError> {
@@ -60,7 +73,7 @@ impl Core {
         Ok(())
     }
 
-    /// Acknowledges what is stored, then refuses what could not be stored, then grants credit.
+    /// Acknowledges what is stored, then grants credit.
     fn settle_stream(&mut self) {
         let Self {
             link: Link::Ready(live),
@@ -80,52 +93,9 @@ impl Core {
                 output,
             );
         }
-        if let Some(position) = live.refusal_due.take() {
-            let refusal = Nack {
-                of: Kind::EVENT,
-                code: NackCode::REFUSED,
-                class: Class::RETRY_AFTER,
-                retry_after_ms: REFUSAL_MS,
-                reference: Reference::number(position.0),
-            };
-            codec::encode(&Frame::Nack(refusal), output);
-        }
         if let Some(credit) = live.grant() {
             codec::encode(&Frame::Credit(credit), output);
         }
-    }
-
-    fn pump_sends(&mut self, tx: &Tx<'_>) -> Result<(), StoreError> {
-        let Self {
-            link: Link::Ready(live),
-            outbox,
-            output,
-            ..
-        } = self
-        else {
-            return Ok(());
-        };
-        while live.allowance.is_open()
-            && let Some(departure) = outbox.depart()
-        {
-            let outbound = tx.outbound(departure.entry.seq)?;
-            let start = output.len();
-            let frame = Frame::Send(Send {
-                message_id: departure.entry.id,
-                to: departure.to,
-                after: outbound.after,
-                ttl_ms: outbound.ttl_ms,
-                scope: SendScope::ALL,
-                to_version: 0,
-                own_version: 0,
-                to_parts: List::EMPTY,
-                own_parts: List::EMPTY,
-                envelope: &outbound.envelope,
-            });
-            codec::encode(&frame, output);
-            live.allowance.spend(output.len() - start);
-        }
-        Ok(())
     }
 
     fn pump_reads(&mut self, tx: &Tx<'_>, now: Millis) -> Result<(), StoreError> {
@@ -191,6 +161,28 @@ impl Core {
         Ok(())
     }
 
+    /// Asks for device lists and for prekeys.
+    fn pump_key_questions(&mut self, tx: &Tx<'_>, now: Millis) -> Result<(), StoreError> {
+        while let Some(user) = self.lists.ask(now, self.key_requests + 1) {
+            let request = self.next_key_request();
+            let have = self.have_version(tx, user)?;
+            self.write(&Frame::Devices(Devices {
+                request,
+                user,
+                have,
+            }));
+        }
+        while let Some((user, devices)) = self.claims.ask(now, self.key_requests + 1) {
+            let request = self.next_key_request();
+            self.write(&Frame::Claim(Claim {
+                request,
+                user,
+                devices: List::Slice(&devices),
+            }));
+        }
+        Ok(())
+    }
+
     pub(super) fn on_sent(
         &mut self,
         tx: &Tx<'_>,
@@ -200,7 +192,7 @@ impl Core {
         let Some(entry) = self.outbox.landed(now, sent.message_id) else {
             return Ok(());
         };
-        tx.dequeue(entry.seq)?;
+        tx.dequeue(entry.slot)?;
         match tx.own_message(entry.id)? {
             Some(mut row) => self.accept(tx, &mut row, sent.timestamp, sent.devices),
             None => Ok(()),
@@ -216,13 +208,70 @@ impl Core {
     ) -> Result<(), StoreError> {
         let id = nack.reference.as_message();
         if let Some(until) = until {
-            self.outbox.refused(now, id, until);
+            let is_stale = nack.class == Class::REFRESH_DEVICES;
+            if is_stale {
+                self.refresh(tx, now, id, nack.code)?;
+            }
+            // It was refused behind the place where a known message is recognised [M-22.9].
+            self.outbox.refused(now, id, until, is_stale);
             return Ok(());
         }
         match self.outbox.landed(now, id) {
             Some(entry) => self.fail(tx, now, &entry, nack.code),
             None => Ok(()),
         }
+    }
+
+    /// A message was made for devices that are not the newest ones: the lists that are not known
+    /// yet are asked for.
+    fn refresh(
+        &mut self,
+        tx: &Tx<'_>,
+        now: Millis,
+        id: MessageId,
+        code: NackCode,
+    ) -> Result<(), StoreError> {
+        let Some((entry, to)) = self.outbox.flight(id) else {
+            return Ok(());
+        };
+        let made = tx.outbound(&entry)?.made;
+        let (to_version, own_version) =
+            made.map_or((0, 0), |made| (made.to_version, made.own_version));
+        if code != NackCode::STALE_OWN {
+            self.refresh_list(tx, now, to, to_version)?;
+        }
+        if code != NackCode::STALE_RECIPIENT
+            && let Some(own) = self.own_address()
+        {
+            self.refresh_list(tx, now, own.user, own_version)?;
+        }
+        Ok(())
+    }
+
+    fn refresh_list(
+        &mut self,
+        tx: &Tx<'_>,
+        now: Millis,
+        user: UserId,
+        used: u64,
+    ) -> Result<(), StoreError> {
+        let known = self.list_of(tx, user)?.map_or(0, |list| list.version());
+        if known <= used {
+            self.lists.demand_after(now, user, known, &mut self.rng);
+        }
+        Ok(())
+    }
+
+    /// A message that was about to be sent cannot be.
+    pub(super) fn give_up(
+        &mut self,
+        tx: &Tx<'_>,
+        now: Millis,
+        entry: &OutboxEntry,
+        code: NackCode,
+    ) -> Result<(), StoreError> {
+        self.outbox.landed(now, entry.id);
+        self.fail(tx, now, entry, code)
     }
 
     /// A message will never be sent.
@@ -233,18 +282,15 @@ impl Core {
         entry: &OutboxEntry,
         code: NackCode,
     ) -> Result<(), StoreError> {
-        tx.dequeue(entry.seq)?;
-        let row = tx.own_message(entry.id)?;
+        tx.dequeue(entry.slot)?;
+        let Some(row) = tx.own_message(entry.id)? else {
+            return Ok(());
+        };
         // A FACT may have told that the server had taken it at an earlier attempt.
-        if row.is_some_and(|row| row.state == MessageState::Pending) {
-            tx.set_failed(entry.seq, code, self.server_time(now))?;
-            self.notices.store(
-                tx,
-                &Notice::Failed {
-                    seq: entry.seq,
-                    code,
-                },
-            )?;
+        if row.state == MessageState::Pending {
+            let seq = row.seq;
+            tx.set_failed(seq, code, self.server_time(now))?;
+            self.notices.store(tx, &Notice::Failed { seq, code })?;
         }
         Ok(())
     }
@@ -290,10 +336,7 @@ impl Core {
         let Some((query, wanted)) = self.lookups.answered(found.request) else {
             return Ok(());
         };
-        let contact = tx.learn(found.user, found.handle)?;
-        self.outbox.resolved(contact, found.user);
-        // Conversations may have become one: READs carry the number of the surviving one.
-        self.reads.load(&tx.pending_reads()?);
+        self.learn(tx, found.user, found.handle)?;
         if let Query::Handle(handle) = query
             && wanted
         {
@@ -301,6 +344,30 @@ impl Core {
                 handle,
                 user: Some(found.user),
             });
+        }
+        Ok(())
+    }
+
+    /// An account and a handle are the same: what waited for that goes on.
+    pub(super) fn learn(
+        &mut self,
+        tx: &Tx<'_>,
+        user: UserId,
+        handle: &str,
+    ) -> Result<(), StoreError> {
+        let learned = tx.learn(user, handle)?;
+        if let Some(merged) = learned.merged {
+            self.outbox.merge(merged, learned.contact);
+        }
+        self.outbox.resolved(learned.contact, user);
+        // Conversations may have become one: READs carry the number of the surviving one.
+        self.reads.load(&tx.pending_reads()?);
+        let is_own = self.is_own(user);
+        if let Some(identity) = self.identity.as_mut().filter(|_| is_own)
+            && identity.handle.is_empty()
+        {
+            handle.clone_into(&mut identity.handle);
+            tx.put_identity(identity)?;
         }
         Ok(())
     }
@@ -329,8 +396,8 @@ impl Core {
         Ok(())
     }
 
-    /// Nobody has this name: what was written to it fails.
-    fn fail_all(
+    /// Nobody has this name, or the account is gone: what was written to it fails.
+    pub(super) fn fail_all(
         &mut self,
         tx: &Tx<'_>,
         now: Millis,

@@ -2,21 +2,28 @@
 
 use martlet_protocol::{MessageId, Millis, UserId};
 
-use super::mailbox::{Command, NewRegistration, Reply};
+use super::devices_desk::DevicesDesk;
+use super::mailbox::{Command, NewRegistration, Reply, WithKeys};
 use crate::address::ServerAddress;
 use crate::config::Config;
-use crate::engine::{Answer, Engine, Outgoing, Registration};
-use crate::error::{ClientError, RegisterError, SendError, StoreError};
+use crate::engine::{Answer, Engine, Linking, Outgoing, Registration};
+use crate::error::{ClientError, LinkError, RegisterError, SendError, StoreError};
 use crate::event::{Direction, Identity, Message, MessageState, OfflineCause};
 use crate::keys::KeySeed;
 
 /// How long a question to the server may take before the local answer counts, in milliseconds.
 const ANSWER_MS_MAX: u64 = 3_000;
+/// How long a home waits until somebody lets it join, in milliseconds: as long as the server does.
+const JOIN_MS_MAX: u64 = 11 * 60 * 1_000;
 
 /// Commands that wait. A reply whose receiver is gone is dropped: nobody asks any more.
 #[derive(Default)]
 pub(super) struct Desk {
     registering: Option<Asked<(), Result<Identity, RegisterError>>>,
+    joining: Option<Asked<(), Result<Identity, LinkError>>>,
+    devices: DevicesDesk,
+    /// What needs the keys of an account, until when it waits for them.
+    keys: Vec<(UserId, Millis, WithKeys)>,
     unasked: Vec<Asked<MessageId, Result<Option<Message>, ClientError>>>,
     statuses: Vec<Asked<MessageId, Result<Option<Message>, ClientError>>>,
     lookups: Vec<Asked<String, Result<Option<UserId>, ClientError>>>,
@@ -86,10 +93,12 @@ impl Desk {
                 }
                 Err(error) => answer(reply, Err(error)),
             },
+            Command::Devices(command) => self.devices.serve(engine, now, command)?,
+            Command::WithKeys { peer, run } => self.with_keys(engine, now, &peer, run)?,
             // The settling that follows every command hands the event out.
             Command::WantEvent => {}
-            // These two concern the connection, and the driver has it.
-            Command::Register(..) | Command::Close(_) => {}
+            // These concern the connection, and the driver has it.
+            Command::Register(..) | Command::Link { .. } | Command::Close(_) => {}
         }
         Ok(())
     }
@@ -120,6 +129,23 @@ impl Desk {
         Ok(())
     }
 
+    /// Runs what needs the keys of a contact, after asking the server for them if it can be asked.
+    fn with_keys(
+        &mut self,
+        engine: &mut Engine,
+        now: Millis,
+        peer: &str,
+        run: WithKeys,
+    ) -> Result<(), StoreError> {
+        match engine.lacks_keys_of(peer)? {
+            Some(user) if engine.seeks_server() && engine.ask_devices(now, user).is_ok() => {
+                self.keys.push((user, now.plus(ANSWER_MS_MAX), run));
+            }
+            _ => run(engine, now),
+        }
+        Ok(())
+    }
+
     /// Asks the server what was put off until the backlog is over: receipts in it say more than
     /// the answer, which has no time.
     pub(super) fn ask(&mut self, engine: &mut Engine, now: Millis) {
@@ -142,19 +168,14 @@ impl Desk {
         asked: &NewRegistration,
         reply: Reply<Result<Identity, RegisterError>>,
     ) {
-        let key_seed = || {
-            let mut seed = [0; 32];
-            getrandom::fill(&mut seed)
-                .map_err(|error| entropy_missing(&error))
-                .map(|()| seed)
-        };
         let begun = check_address(&asked.server, config).and_then(|()| {
             let registration = Registration {
                 server: &asked.server,
                 handle: &asked.handle,
                 token: asked.token.as_deref(),
                 trust,
-                key_seed: KeySeed(key_seed()?),
+                key_seed: new_seed()?,
+                account_seed: new_seed()?,
             };
             engine.register(now, &registration)
         });
@@ -162,6 +183,36 @@ impl Desk {
             Ok(()) => {
                 let deadline = now.plus(config.register_timeout_ms);
                 self.registering = Some(Asked {
+                    what: (),
+                    deadline,
+                    reply,
+                });
+            }
+            Err(error) => answer(reply, Err(error)),
+        }
+    }
+
+    pub(super) fn link(
+        &mut self,
+        engine: &mut Engine,
+        now: Millis,
+        (config, trust): (&Config, Option<&str>),
+        (code, name): (&str, &str),
+        reply: Reply<Result<Identity, LinkError>>,
+    ) {
+        let begun = check_code(code, config).and_then(|()| {
+            let linking = Linking {
+                code,
+                name,
+                trust,
+                key_seed: new_seed()?,
+            };
+            engine.link(now, &linking)
+        });
+        match begun {
+            Ok(()) => {
+                let deadline = now.plus(JOIN_MS_MAX);
+                self.joining = Some(Asked {
                     what: (),
                     deadline,
                     reply,
@@ -185,6 +236,17 @@ impl Desk {
             if let Some(asked) = self.registering.take() {
                 answer(asked.reply, Err(RegisterError::TimedOut));
             }
+        }
+        if let Some(asked) = self.joining.take_if(|asked| asked.deadline <= now) {
+            engine.cancel_link(now)?;
+            answer(asked.reply, Err(LinkError::TimedOut));
+        }
+        self.devices.expire(engine, now)?;
+        let late = self
+            .keys
+            .extract_if(.., |(_, deadline, _)| *deadline <= now);
+        for (_, _, run) in late {
+            run(engine, now);
         }
         let unasked = self.unasked.extract_if(.., |asked| asked.deadline <= now);
         let unanswered = self.statuses.extract_if(.., |asked| asked.deadline <= now);
@@ -223,21 +285,49 @@ impl Desk {
     ) -> Result<(), StoreError> {
         match given {
             Answer::Registered { .. } => {
-                if let (Some(asked), Some(identity)) = (self.registering.take(), engine.identity())
-                {
+                let Some(identity) = engine.identity() else {
+                    return Ok(());
+                };
+                if let Some(asked) = self.registering.take() {
+                    answer(asked.reply, Ok(identity));
+                } else if let Some(asked) = self.joining.take() {
                     answer(asked.reply, Ok(identity));
                 }
             }
-            // A person who registers wants to know at once.
+            // A person who registers, or joins, wants to know at once.
             Answer::RegistrationDelayed { cause } => {
                 if let Some(asked) = self.registering.take() {
                     engine.cancel_registration(now)?;
                     answer(asked.reply, Err(undone(cause)));
+                } else if let Some(asked) = self.joining.take() {
+                    engine.cancel_link(now)?;
+                    let reason = cause.to_string();
+                    answer(asked.reply, Err(LinkError::Unreachable { reason }));
                 }
             }
             Answer::RegistrationRefused { code } => {
                 if let Some(asked) = self.registering.take() {
                     answer(asked.reply, Err(RegisterError::Refused(code)));
+                }
+            }
+            Answer::LinkRefused { code } => {
+                if let Some(asked) = self.joining.take() {
+                    answer(asked.reply, Err(LinkError::Refused(code)));
+                }
+            }
+            Answer::LinkInvalid => {
+                if let Some(asked) = self.joining.take() {
+                    answer(asked.reply, Err(LinkError::AnswerInvalid));
+                }
+            }
+            Answer::LinkOpened { code } => self.devices.on_opened(code),
+            Answer::LinkOffered { device, name } => self.devices.on_offered(device, name),
+            Answer::DeviceLinked { device } => self.devices.on_linked(device),
+            Answer::DeviceRevoked { device } => self.devices.on_revoked(device),
+            Answer::DevicesRefused { code } => self.devices.on_refused(code),
+            Answer::Devices { user } => {
+                for (_, _, run) in self.keys.extract_if(.., |(asked, _, _)| *asked == user) {
+                    run(engine, now);
                 }
             }
             Answer::Found { handle, user } => {
@@ -263,7 +353,15 @@ impl Desk {
             .chain(&self.statuses)
             .map(|asked| asked.deadline);
         let lookups = self.lookups.iter().map(|asked| asked.deadline);
-        registering.chain(statuses).chain(lookups).min()
+        let joining = self.joining.iter().map(|asked| asked.deadline);
+        let keys = self.keys.iter().map(|(_, deadline, _)| *deadline);
+        registering
+            .chain(joining)
+            .chain(statuses)
+            .chain(lookups)
+            .chain(keys)
+            .chain(self.devices.due())
+            .min()
     }
 }
 
@@ -271,6 +369,20 @@ fn send(engine: &mut Engine, now: Millis, outgoing: &Outgoing<'_>) -> Result<Mes
     let mut entropy = [0; 10];
     getrandom::fill(&mut entropy).map_err(|error| entropy_missing(&error))?;
     engine.send(now, entropy, outgoing)
+}
+
+fn new_seed() -> Result<KeySeed, ClientError> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|error| entropy_missing(&error))?;
+    Ok(KeySeed(seed))
+}
+
+/// A code leads to a server: it must be one that may be reached so.
+fn check_code(code: &str, config: &Config) -> Result<(), LinkError> {
+    match check_address(&Engine::server_of(code)?, config) {
+        Ok(()) => Ok(()),
+        Err(_) => Err(LinkError::PlaintextForbidden),
+    }
 }
 
 fn entropy_missing(error: &getrandom::Error) -> ClientError {

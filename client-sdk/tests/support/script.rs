@@ -2,8 +2,8 @@
 
 use martlet_client::{History, MessageId, Millis, Timestamp, UserId};
 use martlet_protocol::frame::{
-    CaughtUp, Close, Credit, Event, EventKind, Fact, Found, Frame, Gap, GapReason, Goaway, Nack,
-    Ping, Pong, Receipt, Reference, Registered, Sent, StateReply,
+    CaughtUp, Close, Credit, EventKind, Fact, Found, Frame, Gap, GapReason, Goaway, Nack, Ping,
+    Pong, Receipt, Reference, Registered, Sent, StateReply,
 };
 use martlet_protocol::{Address, Class, CloseCode, DeviceId, Kind, NackCode, Position, State};
 
@@ -89,8 +89,6 @@ impl World {
     }
 
     fn act_server(&mut self, words: &[&str]) {
-        let envelope = words.last().map(|text| [&[1, 1], text.as_bytes()].concat());
-        let envelope = envelope.unwrap_or_default();
         let frame = match *words {
             ["REGISTERED"] => Frame::Registered(Registered {
                 address: super::ALICE,
@@ -105,21 +103,18 @@ impl World {
                 user: UserId(number(user)),
                 handle,
             }),
-            ["EVENT", position, peer, id, timestamp, _] => self.event(
-                EventKind::INCOMING,
-                [position, peer, id, timestamp],
-                &envelope,
-            ),
-            ["COPY", position, peer, id, timestamp, _] => self.event(
-                EventKind::OWN_COPY,
-                [position, peer, id, timestamp],
-                &envelope,
-            ),
-            ["SEALED", position, peer, id, timestamp] => self.event(
-                EventKind::INCOMING,
-                [position, peer, id, timestamp],
-                &[9, 9],
-            ),
+            ["EVENT", position, peer, id, timestamp, text] => {
+                let place = [position, peer, id, timestamp];
+                return self.event(EventKind::INCOMING, place, Some(text));
+            }
+            ["COPY", position, peer, id, timestamp, text] => {
+                let place = [position, peer, id, timestamp];
+                return self.event(EventKind::OWN_COPY, place, Some(text));
+            }
+            ["BROKEN", position, peer, id, timestamp] => {
+                let place = [position, peer, id, timestamp];
+                return self.event(EventKind::INCOMING, place, None);
+            }
             ["GAP", from, to] => Frame::Gap(Gap {
                 from: Position(number(from)),
                 to: Position(number(to)),
@@ -142,17 +137,15 @@ impl World {
         self.serve(&frame);
     }
 
-    fn event<'a>(&self, kind: EventKind, words: [&str; 4], envelope: &'a [u8]) -> Frame<'a> {
+    fn event(&mut self, kind: EventKind, words: [&str; 4], text: Option<&str>) {
         let [position, peer, id, timestamp] = words;
-        Frame::Event(Event {
-            position: Position(number(position)),
-            kind,
-            peer: address(peer),
-            message_id: self.id(id),
-            timestamp: Timestamp(number(timestamp)),
-            envelope,
-            part: &[],
-        })
+        let position = Position(number(position));
+        let message = (self.id(id), Timestamp(number(timestamp)));
+        let bytes = self
+            .people
+            .event((kind, position), address(peer), message, text);
+        let now = self.now;
+        self.engine().handle_bytes(now, &bytes).unwrap();
     }
 
     fn told(&self, words: &[&str]) -> Frame<'static> {

@@ -4,7 +4,7 @@ use bytes::BytesMut;
 use martlet_client::engine::{Engine, Outgoing, Registration};
 use martlet_client::keys::{DeviceKey, KeySeed};
 use martlet_client::local::{Db, IdentityRow, StreamPlace};
-use martlet_client::{Direction, Event as Shown, MessageId, Millis, StoreError};
+use martlet_client::{Direction, Event as Shown, MessageId, Millis, StoreError, StoreKey};
 use martlet_protocol::{Address, DeviceId};
 
 use crate::env::Env;
@@ -46,7 +46,7 @@ impl Device {
             handle: handle.to_owned(),
             key_seed: KeySeed(env.rng.bytes()),
             engine: None,
-            disk: Some(Db::memory().expect("a database in memory opens")),
+            disk: Some(Db::memory(&StoreKey::random()).expect("a database in memory opens")),
             conn: None,
             life: 0,
             fuse: None,
@@ -68,6 +68,7 @@ impl Device {
             address: Some(address),
             place: StreamPlace::default(),
             clock_offset_ms: 0,
+            revoked: false,
         };
         let db = self.disk.as_mut().expect("it was never started");
         let tx = db.begin().expect("memory takes a transaction");
@@ -117,6 +118,7 @@ impl Device {
                 token: None,
                 trust: None,
                 key_seed,
+                account_seed: key_seed,
             };
             engine
                 .register(now, &registration)
