@@ -82,7 +82,9 @@ pub(crate) const MODULES: &[(&str, &[&str])] = &[
     ),
     (
         "client-sdk/cli",
-        &["commands", "chat", "output", "home", "args", "stop", "text"],
+        &[
+            "commands", "chat", "output", "home", "args", "ask", "over", "stop", "text",
+        ],
     ),
     (
         "server",

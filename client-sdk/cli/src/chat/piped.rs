@@ -6,12 +6,13 @@ use std::io::{self, Write};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use martlet_client::{Client, Direction, Event, Identity, MessageId, MessageState, SendOptions};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use crate::output::{Format, Output, refusal};
+use crate::output::{Format, Output, not_taken, refusal};
+use crate::over::over;
 
 /// How long the server may take, after the input has ended, to take what it has not yet.
 const SETTLE_MAX: Duration = Duration::from_secs(30);
@@ -92,7 +93,8 @@ impl<W: Write> Chat<W> {
         let id = self
             .client
             .send(&self.peer, &text, SendOptions::default())
-            .await?;
+            .await
+            .map_err(|error| anyhow!(not_taken(&error, &self.peer)))?;
         self.texts.insert(id, (text, MessageState::Pending));
         self.unsent += 1;
         Ok(())
@@ -104,6 +106,10 @@ impl<W: Write> Chat<W> {
             Event::Failed { id, code, .. } => {
                 self.step(*id, MessageState::Failed, Some(refusal(*code)))?
             }
+            Event::Offline {
+                cause,
+                retry_at: None,
+            } => bail!(over(cause)),
             _ => false,
         };
         if ours {

@@ -1,15 +1,16 @@
 //! `listen`: what arrives, line by line.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io::Write;
 use std::time::Duration;
 
 use anyhow::bail;
-use martlet_client::{Client, CloseCode, Direction, Event, Identity, MessageId, OfflineCause};
+use martlet_client::{Client, Direction, Event, Identity, MessageId};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::args::Listen;
 use crate::output::{Format, Output};
+use crate::over::over;
 use crate::stop::Stopped;
 use crate::text;
 
@@ -101,7 +102,7 @@ impl<W: Write> Listener<W> {
                 }
                 Event::Online { server } if !online => {
                     online = true;
-                    notice(&format!("connected to {server} again"));
+                    text::tell(&format!("connected to {server} again"));
                 }
                 Event::Offline {
                     cause,
@@ -112,7 +113,7 @@ impl<W: Write> Listener<W> {
                 // One line tells it; the attempts that follow would only repeat it.
                 Event::Offline { cause, .. } if online => {
                     online = false;
-                    notice(&format!("{cause}; trying again until it works"));
+                    text::tell(&format!("{cause}; trying again until it works"));
                 }
                 _ => {}
             }
@@ -138,21 +139,4 @@ impl<W: Write> Listener<W> {
         self.unmarked = 0;
         Ok(())
     }
-}
-
-/// Why no attempt to connect follows, and what a person can do.
-fn over(cause: &OfflineCause) -> String {
-    let what = match cause {
-        OfflineCause::ClosedByServer {
-            code: CloseCode::REPLACED,
-        } => "another process has connected with a copy of this home: use only one of them",
-        _ => "this home cannot connect any more",
-    };
-    format!("{cause}: {what}")
-}
-
-/// Tells a person something that is not part of the output.
-fn notice(line: &str) {
-    // Nothing depends on it being seen.
-    let _ = writeln!(io::stderr(), "martlet: {}", text::one_line(line));
 }
