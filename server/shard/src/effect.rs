@@ -59,6 +59,29 @@ pub enum Effect {
         /// Most bytes.
         bytes_max: usize,
     },
+    /// A line for the operator's log, whether anybody is connected or not.
+    Note(Note),
+}
+
+/// What an operator must be able to find out later: who could read an account's messages when. It
+/// has ids and no keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// An account has other devices than before, or says so for the first time.
+    ListPublished {
+        /// The account.
+        user: UserId,
+        /// The version of the list.
+        version: u64,
+        /// How many devices are in it.
+        devices: usize,
+        /// The one that is new.
+        added: Option<DeviceId>,
+        /// Those that are gone.
+        removed: Vec<DeviceId>,
+    },
+    /// A token has given the account to this device, which is its only one now.
+    AccountReset(Address),
 }
 
 /// A frame that a shard answers with. The driver fills in what only it knows.

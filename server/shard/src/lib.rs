@@ -43,7 +43,7 @@ mod turn;
 pub mod verify;
 
 pub use command::{Command, Publication, SessionId};
-pub use effect::{BundlesAnswer, Effect, ListsAnswer, LookupAnswer, Reply};
+pub use effect::{BundlesAnswer, Effect, ListsAnswer, LookupAnswer, Note, Reply};
 pub use limits::Limits;
 pub use martlet_store::keys::relay::RelayItem;
 pub use message::{Addressing, Copy, DevicePart, OwnDevices, SendRequest, SentAnswer};

@@ -77,6 +77,13 @@ pub(crate) const SWEEP_ROWS: usize = 256;
 /// from the time of the id, and by a day the sweep that ends the row and must find the message.
 pub(crate) const MESSAGE_ROW_MS: u64 = TTL_MS_MAX + MESSAGE_ID_AGE_MS_MAX + 24 * 60 * 60 * 1_000;
 
+/// How many device lists an account may publish: each is kept for ever. Whoever links and removes
+/// all of an account's devices twice over is below it.
+pub(crate) const LISTS: Quota = Quota {
+    burst: 30,
+    refill_ms: 10 * 60 * 1_000,
+};
+
 /// What one account may claim of another's prekeys: whoever could take them all would leave only
 /// last-resort keys to everybody else. Twenty are sessions between all devices of both, four times
 /// over.

@@ -48,6 +48,8 @@ pub(crate) struct State {
     pub(crate) refused: BTreeMap<(Address, UserId), (SessionId, MessageId)>,
     /// Devices whose stream is paused after a refusal.
     pub(crate) paused: BTreeMap<(Millis, Address), SessionId>,
+    /// Who has published device lists.
+    pub(crate) publishers: Spent<UserId>,
     /// What each account has claimed of the prekeys of another one.
     pub(crate) claims: BTreeMap<UserId, Spent<UserId>>,
     /// Devices that wait for a new one of their account.
@@ -103,6 +105,7 @@ impl State {
             placed: Vec::new(),
             refused: BTreeMap::new(),
             paused: BTreeMap::new(),
+            publishers: Spent::default(),
             claims: BTreeMap::new(),
             links: Links::default(),
             expiry_due: None,

@@ -277,6 +277,7 @@ impl Server {
         match effect {
             Effect::Forward(command) => self.tell(env, command),
             Effect::LoadPage { .. } => self.load(env, effect),
+            Effect::Note(_) => {}
             Effect::Close { session, code } => {
                 env.counters.replaced += u64::from(code == CloseCode::REPLACED);
                 self.close(env, ConnId(session.0), code);

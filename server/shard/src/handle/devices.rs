@@ -11,8 +11,10 @@ use martlet_store::keys::account::{self as account_rows, AccountRow, ListHead};
 use martlet_store::keys::device_list;
 
 use crate::command::{Publication, SessionId};
-use crate::effect::{ListsAnswer, Reply};
+use crate::effect::{Effect, ListsAnswer, Note, Reply};
+use crate::handle::parts::Refusal;
 use crate::handle::{link, removal};
+use crate::limits::LISTS;
 use crate::state::State;
 use crate::turn::Turn;
 
@@ -116,14 +118,15 @@ pub(crate) fn publish(
         // It was removed while this was on its way, and is told so.
         return;
     }
-    let list = DeviceList::decode(&publication.list).map_err(|_| NackCode::LIST_INVALID);
+    let list = DeviceList::decode(&publication.list).map_err(|_| (NackCode::LIST_INVALID, 0));
     let verdict = list.and_then(|list| {
-        let verdict = judge(state, turn.view, user, &list, &publication)?;
+        let verdict = judge(state, turn, user, &list, &publication)?;
         Ok((list.version, verdict))
     });
     match verdict {
-        Err(code) => {
-            turn.refuse(session, Kind::PUBLISH, code, Reference::number(request));
+        Err((code, retry_after_ms)) => {
+            let reference = Reference::number(request);
+            turn.refuse_for(session, Kind::PUBLISH, code, reference, retry_after_ms);
         }
         Ok((version, verdict)) => {
             // Before the change: it may end this very connection.
@@ -137,35 +140,39 @@ pub(crate) fn publish(
 
 fn judge(
     state: &mut State,
-    view: &dyn View,
+    turn: &Turn<'_>,
     user: UserId,
     next: &DeviceList<'_>,
     publication: &Publication,
-) -> Result<Verdict, NackCode> {
-    let account = state.account(view, user).expect("the caller has it");
+) -> Result<Verdict, Refusal> {
+    const INVALID: Refusal = (NackCode::LIST_INVALID, 0);
+    let account = state.account(turn.view, user).expect("the caller has it");
     let (newest, is_listed) = (account.list_version, account.is_listed());
     if next.user != user {
-        return Err(NackCode::LIST_INVALID);
+        return Err(INVALID);
     }
-    let row = stored(state, view, user);
+    let row = stored(state, turn.view, user);
     let before = row.list.as_ref();
     if before.is_some_and(|head| (head.version, head.hash) == (next.version, publication.hash)) {
         return Ok(Verdict::Known);
     }
     if next.version != newest + 1 {
-        return Err(NackCode::LIST_CONFLICT);
+        return Err((NackCode::LIST_CONFLICT, 0));
     }
-    let has_key = before.is_none_or(|head| head.is_reset || head.account_key == next.account_key);
-    if next.previous != before.map_or(PREVIOUS_NONE, |head| head.hash) || !has_key {
-        return Err(NackCode::LIST_INVALID);
+    let keeps_key = before.is_none_or(|head| head.is_reset || head.account_key == next.account_key);
+    if next.previous != before.map_or(PREVIOUS_NONE, |head| head.hash) || !keeps_key {
+        return Err(INVALID);
     }
-    let (removed, added) = if is_listed {
-        let before = list(state, view, user, newest);
+    let changes = if is_listed {
+        let before = list(state, turn.view, user, newest);
         follow(&row, &decode(&before), next)
     } else {
         begin(&row, next)
-    }
-    .ok_or(NackCode::LIST_INVALID)?;
+    };
+    let (removed, added) = changes.ok_or(INVALID)?;
+    // Last of all: only a list that is kept costs anything.
+    let has_quota = LISTS.take(&mut state.publishers, user, 1, turn.now);
+    has_quota.map_err(|retry_after_ms| (NackCode::RATE_LIMITED, retry_after_ms))?;
     let head = ListHead {
         version: next.version,
         hash: publication.hash,
@@ -228,8 +235,8 @@ fn adopt(
     state.fresh.put(turn, &key, |out| {
         out.extend_from_slice(&publication.list);
     });
-    for device in change.removed {
-        removal::remove(state, turn, user, device);
+    for device in &change.removed {
+        removal::remove(state, turn, user, *device);
     }
     let account = state.accounts.get_mut(&user).expect("it was loaded before");
     account.list_version = version;
@@ -240,6 +247,14 @@ fn adopt(
         let account = state.accounts.get_mut(&user).expect("it was loaded before");
         account.add_device(key, publication.epoch);
     }
+    let account = state.accounts.get(&user).expect("it was loaded before");
+    turn.effects.push(Effect::Note(Note::ListPublished {
+        user,
+        version,
+        devices: account.devices.len(),
+        added: change.added.map(|_| added),
+        removed: change.removed,
+    }));
     store(state, turn, user, Some(change.head));
     if change.added.is_some() {
         link::added(state, turn, user, publication.answer);

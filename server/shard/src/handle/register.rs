@@ -6,7 +6,7 @@ use martlet_store::keys::account::{self, ListHead};
 
 use crate::account::Account;
 use crate::command::SessionId;
-use crate::effect::Reply;
+use crate::effect::{Effect, Note, Reply};
 use crate::handle::{devices, link, removal};
 use crate::inbox;
 use crate::state::State;
@@ -112,5 +112,7 @@ fn begin_anew(
     });
     devices::store(state, turn, user, list);
     link::forget(state, turn, user);
-    turn.reply(session, Reply::Registered(inbox::address(user, device)));
+    let address = inbox::address(user, device);
+    turn.effects.push(Effect::Note(Note::AccountReset(address)));
+    turn.reply(session, Reply::Registered(address));
 }

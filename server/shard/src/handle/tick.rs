@@ -23,14 +23,15 @@ pub(crate) fn tick(state: &mut State, turn: &mut Turn<'_>) {
     if state.sweep_due <= turn.now {
         state.sweep_due = turn.now.plus(SWEEP_MS);
         link::forget_old(state, turn);
-        forget_claims(state, turn);
+        forget_spenders(state, turn);
         forget_messages(state, turn);
         sweep(state, turn);
     }
 }
 
-/// Forgets who has claimed prekeys, once all of the quota is back.
-fn forget_claims(state: &mut State, turn: &Turn<'_>) {
+/// Forgets who has published lists or claimed prekeys, once all of the quota is back.
+fn forget_spenders(state: &mut State, turn: &Turn<'_>) {
+    state.publishers.forget_whole(turn.now);
     state.claims.retain(|_, spent| {
         spent.forget_whole(turn.now);
         !spent.is_empty()

@@ -240,6 +240,31 @@ fn whoever_is_behind_gets_what_follows_the_list_they_have() {
 }
 
 #[test]
+fn an_account_publishes_thirty_lists_and_then_one_in_ten_minutes() {
+    World::each(PAIR, |world| {
+        listed(world);
+        for version in 2..=30 {
+            let line = format!("bob: published {version}");
+            world.check("bob: publish", &[&line]);
+        }
+        let refused = "bob: publish refused RATE_LIMITED for 600000";
+        world.check("bob: publish", &[refused]);
+        // What would be refused in any case is, and what is there is there.
+        world.check(
+            "bob: publish previous=1",
+            &["bob: publish refused LIST_INVALID"],
+        );
+        world.check("bob: publish again=30", &["bob: published 30"]);
+        world.wait(10 * 60 * 1_000);
+        world.check(
+            "bob: publish; bob: publish",
+            &["bob: published 31", refused],
+        );
+        assert_eq!(world.rows(KeyTag::DeviceList), 31);
+    });
+}
+
+#[test]
 fn a_list_that_a_crash_took_back_was_not_told() {
     for commits in 0..3 {
         let mut world = World::new(2, PAIR);

@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use martlet_protocol::frame::PrekeyKind;
 use martlet_protocol::{Address, DeviceList, Position};
-use martlet_shard::{Command, Effect, Reply, SentAnswer};
+use martlet_shard::{Command, Effect, Note, Reply, SentAnswer};
 use martlet_store::keys::account::{self, AccountRow};
 use martlet_store::keys::cursor::{self, CursorRow};
 use martlet_store::keys::inbox::{self, InboxRow};
@@ -38,6 +38,7 @@ pub(crate) fn check(world: &World, effect: &Effect) {
             reply_is_durable(world, address, reply);
         }
         Effect::Forward(command) => forward_is_durable(world, command),
+        Effect::Note(note) => note_is_durable(world, note),
         Effect::LoadPage { .. } | Effect::Close { .. } => {}
     }
 }
@@ -127,6 +128,31 @@ fn forward_is_durable(world: &World, command: &Command) {
             assert!(applied >= *sequence);
         }
         other => panic!("nobody forwards {other:?}"),
+    }
+}
+
+fn note_is_durable(world: &World, note: &Note) {
+    match note {
+        Note::ListPublished {
+            user,
+            version,
+            devices,
+            added,
+            removed,
+        } => {
+            let home = world.topology.shard_of_user(*user);
+            let list = world.durable.get(&device_list::key(home, *user, *version));
+            let list = list.expect("a list that is logged is durable");
+            let list = DeviceList::decode(&list).expect("it decodes");
+            assert_eq!(list.devices.len(), *devices);
+            assert!(added.is_none_or(|device| list.device(device).is_some()));
+            assert!(removed.iter().all(|it| list.device(*it).is_none()));
+        }
+        Note::AccountReset(address) => {
+            let row = account_row(world, *address).expect("the account is durable");
+            let devices: Vec<_> = row.devices.iter().map(|row| row.device).collect();
+            assert_eq!(devices, [address.device], "a reset leaves one device");
+        }
     }
 }
 

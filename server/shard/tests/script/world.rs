@@ -366,6 +366,7 @@ impl World {
                 };
                 self.turns.push_back(vec![page]);
             }
+            Effect::Note(_) => {}
             frame => {
                 if let Some(line) = print::line(self, frame) {
                     self.seen.push(line);
