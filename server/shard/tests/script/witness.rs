@@ -151,7 +151,9 @@ fn note_is_durable(world: &World, note: &Note) {
         Note::AccountReset(address) => {
             let row = account_row(world, *address).expect("the account is durable");
             let devices: Vec<_> = row.devices.iter().map(|row| row.device).collect();
-            assert_eq!(devices, [address.device], "a reset leaves one device");
+            // Another reset of the same turn may have taken its place.
+            let is_alone = devices.len() == 1 && devices[0] >= address.device;
+            assert!(is_alone, "a reset leaves one device");
         }
     }
 }
