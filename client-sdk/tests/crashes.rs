@@ -126,7 +126,9 @@ impl World {
                 let id = self.lab.send(who, other, &text);
                 self.ledgers[who].sent.push(id);
             }
-            Step::Travel(bytes_max) => self.lab.travel(who, bytes_max),
+            Step::Travel(bytes_max) => {
+                self.lab.travel(who, bytes_max);
+            }
             Step::Cut => self.lab.cut(who),
             Step::Close => {
                 if let Some(session) = &mut self.lab.peers[who].session {

@@ -149,6 +149,7 @@ impl Core {
             &Draft {
                 list: list.bytes().to_vec(),
                 answer: Vec::new(),
+                with_history: false,
             },
         )
     }
@@ -262,7 +263,7 @@ impl Core {
             self.open_all_parked(tx, now)?;
         }
         let step = step.unwrap_or_default();
-        self.on_own_devices(tx, now, &step)?;
+        self.on_own_devices(tx, now, &step, draft.with_history)?;
         self.outbox.all_prepared();
         Ok(())
     }

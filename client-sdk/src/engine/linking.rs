@@ -36,6 +36,8 @@ pub(super) struct OpenLink {
     offer: Option<Offer>,
     /// A person wants that device to join.
     is_approved: bool,
+    /// The device is listed: the server takes no link for its id any more.
+    is_done: bool,
 }
 
 impl Engine {
@@ -69,6 +71,7 @@ impl Engine {
                 is_shown: false,
                 offer: None,
                 is_approved: false,
+                is_done: false,
             });
             Ok(())
         })?;
@@ -127,6 +130,7 @@ impl Engine {
                 &Draft {
                     list: list.bytes().to_vec(),
                     answer: Vec::new(),
+                    with_history: false,
                 },
             )
         })?;
@@ -189,7 +193,9 @@ impl Core {
             self.linking = None;
             return;
         }
-        if !core::mem::take(&mut linking.is_due) {
+        // A list that is on its way may be the one for this link.
+        let waits = self.upkeep.has_draft() || linking.is_done;
+        if waits || !core::mem::take(&mut linking.is_due) {
             return;
         }
         linking.request = Some(request);
@@ -285,7 +291,14 @@ impl Core {
             return Ok(());
         };
         let answer = self.link_answer();
-        self.put_draft(tx, &Draft { list, answer })
+        let linking = self.linking.as_ref();
+        let with_history = linking.is_some_and(|linking| linking.with_history);
+        let draft = Draft {
+            list,
+            answer,
+            with_history,
+        };
+        self.put_draft(tx, &draft)
     }
 
     /// The list with the new device; the same one again when it has missed the answer.
@@ -339,11 +352,13 @@ impl Core {
         tx: &Tx<'_>,
         now: Millis,
         step: &Step,
+        with_history: bool,
     ) -> Result<(), StoreError> {
         for device in &step.added {
-            // It stays open for a device that misses the answer.
-            let linking = self.linking.as_ref();
-            let with_history = linking.is_some_and(|linking| linking.with_history);
+            // It stays for a device that has missed the answer and shows its offer again.
+            if let Some(linking) = &mut self.linking {
+                linking.is_done = true;
+            }
             self.begin_sync(tx, now, *device, with_history)?;
             let device = *device;
             self.answers.push_back(Answer::DeviceLinked { device });

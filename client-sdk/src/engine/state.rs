@@ -172,6 +172,11 @@ impl Core {
         for user in tx.parked_users()?.into_iter().chain(tx.claimed()?) {
             self.lists.want(user);
         }
+        if let Some(own) = self.own_address().filter(|_| self.is_listed())
+            && tx.list(own.user)?.is_none()
+        {
+            self.lists.demand(own.user);
+        }
         self.stay_away_if_revoked();
         Ok(())
     }

@@ -1,5 +1,5 @@
-//! What a device that was linked gets from this one: the contacts, and, if its owner wants it, the
-//! history, newest first and a piece at a time.
+//! What a device that was linked gets from this one: the contacts with the key for the names of the
+//! devices, and, if its owner wants it, the history, newest first and a piece at a time.
 
 use bytes::BytesMut;
 use martlet_protocol::limits::{ENVELOPE_BYTES_MAX, HANDLE_BYTES_MAX};
@@ -8,6 +8,7 @@ use martlet_protocol::{Address, DecodeError, DeviceId, Millis, Timestamp, UserId
 
 use super::state::Core;
 use crate::content::Content;
+use crate::crypto::identity::NamesKey;
 use crate::crypto::list::Head;
 use crate::crypto::payload::kind;
 use crate::error::StoreError;
@@ -55,7 +56,12 @@ impl Core {
         now: Millis,
         device: DeviceId,
     ) -> Result<(), StoreError> {
-        let mut piece = BytesMut::new();
+        let names = self.keys.as_ref().and_then(|keys| keys.names.clone());
+        let Some(names) = names else {
+            return Ok(());
+        };
+        let begin = || BytesMut::from(&names.as_bytes()[..]);
+        let mut piece = begin();
         for contact in tx.complete_contacts()? {
             let (Some(user), Some(handle)) = (contact.user, &contact.handle) else {
                 continue;
@@ -63,11 +69,9 @@ impl Core {
             let head = self.list_of(tx, user)?.map(|list| list.head());
             write_contact(&mut piece, user, handle, head.unwrap_or_default());
             if piece.len() >= PIECE_BYTES {
-                self.send_piece(tx, now, device, kind::CONTACTS, piece.split().to_vec())?;
+                let full = core::mem::replace(&mut piece, begin());
+                self.send_piece(tx, now, device, kind::CONTACTS, full.to_vec())?;
             }
-        }
-        if piece.is_empty() {
-            return Ok(());
         }
         self.send_piece(tx, now, device, kind::CONTACTS, piece.to_vec())
     }
@@ -122,7 +126,7 @@ impl Core {
         Ok(())
     }
 
-    /// Another device of this account says who is who.
+    /// Another device of this account says who is who. Layout: names_key 32 · contacts.
     pub(super) fn on_contacts(
         &mut self,
         tx: &Tx<'_>,
@@ -130,6 +134,14 @@ impl Core {
         data: &[u8],
     ) -> Result<(), StoreError> {
         let mut reader = Reader::new(data);
+        let Ok(names) = reader.array() else {
+            return Ok(());
+        };
+        // The answer to the link may have been missed.
+        if let Some(keys) = self.keys.as_mut().filter(|keys| keys.names.is_none()) {
+            keys.names = Some(NamesKey::from_bytes(names));
+            tx.put_own_keys(keys)?;
+        }
         while !reader.rest().is_empty() {
             let Ok((user, handle, head)) = read_contact(&mut reader) else {
                 break;

@@ -52,6 +52,8 @@ pub struct Draft {
     pub list: Vec<u8>,
     /// For the new device; empty without one.
     pub answer: Vec<u8>,
+    /// The new device gets the conversations of this one.
+    pub with_history: bool,
 }
 
 struct Sealed {
@@ -129,10 +131,12 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn draft(&self) -> Result<Option<Draft>, StoreError> {
-        self.first("SELECT list, answer FROM drafts", (), |row| {
+        let sql = "SELECT list, answer, with_history FROM drafts";
+        self.first(sql, (), |row| {
             Ok(Draft {
                 list: row.get(0)?,
                 answer: row.get(1)?,
+                with_history: row.get(2)?,
             })
         })
     }
@@ -143,8 +147,13 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn put_draft(&self, draft: &Draft) -> Result<(), StoreError> {
         self.execute(
-            "INSERT OR REPLACE INTO drafts (only, list, answer) VALUES (1, ?1, ?2)",
-            (draft.list.as_slice(), draft.answer.as_slice()),
+            "INSERT OR REPLACE INTO drafts (only, list, answer, with_history)
+             VALUES (1, ?1, ?2, ?3)",
+            (
+                draft.list.as_slice(),
+                draft.answer.as_slice(),
+                draft.with_history,
+            ),
         )?;
         Ok(())
     }

@@ -50,7 +50,8 @@ CREATE TABLE joining (                   -- the code of the link that this home 
 CREATE TABLE drafts (                    -- the own list that is being published
     only INTEGER PRIMARY KEY CHECK (only = 1),
     list BLOB NOT NULL,
-    answer BLOB NOT NULL                 -- for the device that waits to be in it; or empty
+    answer BLOB NOT NULL,                -- for the device that waits to be in it; or empty
+    with_history INTEGER NOT NULL        -- 1: that device gets the conversations
 ) STRICT;
 
 CREATE TABLE lists (                     -- of each account whose devices are known

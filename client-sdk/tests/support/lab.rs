@@ -19,7 +19,7 @@ use crate::model::{Model, Session};
 const START: Millis = Millis(1_000_000);
 
 /// More rounds than anything here takes.
-const ROUNDS_MAX: usize = 400;
+const ROUNDS_MAX: usize = 4_000;
 
 pub(crate) struct Lab {
     pub(crate) now: Millis,
@@ -320,12 +320,12 @@ impl Lab {
         }
     }
 
-    /// Up to so many bytes travel, each way.
-    pub(crate) fn travel(&mut self, who: usize, bytes_max: usize) {
+    /// Up to so many bytes travel, each way. Returns whether any did.
+    pub(crate) fn travel(&mut self, who: usize, bytes_max: usize) -> bool {
         let now = self.now;
         let peer = &mut self.peers[who];
         let Some(session) = &mut peer.session else {
-            return;
+            return false;
         };
         let up = peer.to_server.split_to(bytes_max.min(peer.to_server.len()));
         self.model.now = now;
@@ -338,6 +338,7 @@ impl Lab {
             self.cut(who);
         }
         self.dial(who);
+        ended || !up.is_empty() || !down.is_empty()
     }
 
     /// Lets everybody do what there is to do now, while no time passes.
@@ -345,26 +346,13 @@ impl Lab {
         for _ in 0..ROUNDS_MAX {
             let mut is_calm = true;
             for who in 0..self.peers.len() {
-                let before = self.position(who);
-                self.travel(who, 1_000_000);
-                is_calm &= before == self.position(who);
+                is_calm &= !self.travel(who, 1_000_000);
             }
             if is_calm {
                 return;
             }
         }
         panic!("the clients do not come to rest");
-    }
-
-    /// How far a client's connection is.
-    fn position(&self, who: usize) -> (usize, usize, bool) {
-        let peer = &self.peers[who];
-        let waiting = peer
-            .session
-            .as_ref()
-            .map_or(0, |session| session.output.len());
-        let is_up = peer.session.is_some();
-        (peer.to_server.len(), waiting, is_up)
     }
 
     /// Lets everything calm down, pauses included.
