@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::output::{Format, Output, not_taken, refusal};
-use crate::over::over;
+use crate::over::{is_over, over};
 
 /// How long the server may take, after the input has ended, to take what it has not yet.
 const SETTLE_MAX: Duration = Duration::from_secs(30);
@@ -21,6 +21,9 @@ const SETTLE_MAX: Duration = Duration::from_secs(30);
 const LINES_AHEAD: usize = 64;
 
 pub(super) async fn run(client: Client, identity: Identity, peer: String) -> anyhow::Result<()> {
+    if let Some(cause) = client.offline_cause().await?.filter(is_over) {
+        bail!(over(&cause));
+    }
     let output = Output::stdout(Format::Plain, &identity);
     let texts = BTreeMap::new();
     let mut chat = Chat {
