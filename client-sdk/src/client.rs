@@ -97,13 +97,12 @@ impl Client {
             .await?
     }
 
-    /// The devices of this account.
+    /// The devices of this account: the server is asked first, if it answers within three seconds.
     ///
     /// # Errors
     /// [`ClientError`].
     pub async fn devices(&self) -> Result<Vec<Device>, ClientError> {
-        self.ask(|reply| Command::Devices(DevicesCommand::List(reply)))
-            .await?
+        self.ask(Command::DeviceList).await?
     }
 
     /// Begins to link a device and returns the code that it has to read, as text or as a QR code.

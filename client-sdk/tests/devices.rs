@@ -19,7 +19,9 @@ use martlet_client::{
 };
 
 fn numbered(count: usize) -> Vec<String> {
-    (0..count).map(|number| format!("message {number}")).collect()
+    (0..count)
+        .map(|number| format!("message {number}"))
+        .collect()
 }
 
 #[test]
@@ -45,7 +47,13 @@ fn every_device_of_both_sides_has_the_whole_conversation() {
     let alice2 = lab.link(alice, false);
     let bob2 = lab.link(bob, false);
     let bob3 = lab.link(bob, false);
-    let everybody = [(alice, "bob"), (bob, "alice"), (alice2, "bob"), (bob2, "alice"), (bob3, "alice")];
+    let everybody = [
+        (alice, "bob"),
+        (bob, "alice"),
+        (alice2, "bob"),
+        (bob2, "alice"),
+        (bob3, "alice"),
+    ];
     let mut said = Vec::new();
     for round in 0..2 {
         for (who, to) in everybody {
@@ -58,7 +66,9 @@ fn every_device_of_both_sides_has_the_whole_conversation() {
         assert_eq!(lab.peers[who].texts(with), said, "device {who}");
         let kinds: Vec<_> = lab.peers[who].notices();
         assert!(
-            kinds.iter().all(|(_, kind)| *kind == SecurityKind::DevicesChanged),
+            kinds
+                .iter()
+                .all(|(_, kind)| *kind == SecurityKind::DevicesChanged),
             "{kinds:?}"
         );
     }
@@ -101,7 +111,10 @@ fn a_device_that_is_linked_in_the_middle_gets_what_follows_in_its_order() {
 fn messages_that_were_under_way_when_the_list_changed_keep_their_order_and_their_ids() {
     let mut lab = Lab::of(&["alice", "bob"]);
     lab.say(0, "bob", "before");
-    let ids: Vec<_> = numbered(6).iter().map(|text| lab.send(0, "bob", text)).collect();
+    let ids: Vec<_> = numbered(6)
+        .iter()
+        .map(|text| lab.send(0, "bob", text))
+        .collect();
     // They are encrypted and on their way when the connection breaks: nobody knows whether the
     // server has them. It has not, and Bob gets a second device.
     lab.leave(0);
@@ -129,6 +142,33 @@ fn an_own_device_that_is_linked_elsewhere_makes_the_own_list_stale() {
 }
 
 #[test]
+fn copies_that_arrive_in_another_order_than_they_were_encrypted_in_are_read_and_no_attack() {
+    let mut lab = Lab::of(&["alice", "bob", "carol"]);
+    let tablet = lab.link(0, false);
+    lab.say(0, "bob", "hello Bob");
+    lab.say(0, "carol", "hello Carol");
+    // The first message is encrypted first, refused for now, and overtaken by others.
+    lab.model.refusals = 1;
+    lab.send(0, "bob", "first");
+    for text in numbered(30) {
+        lab.send(0, "carol", &text);
+    }
+    lab.exchange();
+    assert_eq!(lab.peers[tablet].texts("carol").len(), 31);
+    assert_eq!(lab.peers[tablet].texts("bob").len(), 1);
+    lab.settle();
+    assert_eq!(lab.peers[tablet].texts("bob"), ["hello Bob", "first"]);
+    for who in [0, 1, 2, tablet] {
+        let notices = lab.peers[who].notices();
+        let is_fine = |kind| kind == SecurityKind::DevicesChanged;
+        assert!(
+            notices.iter().all(|(_, kind)| is_fine(*kind)),
+            "{notices:?}"
+        );
+    }
+}
+
+#[test]
 fn a_new_device_gets_the_contacts_and_if_wanted_the_history() {
     let mut lab = Lab::of(&["alice", "bob", "carol"]);
     for text in numbered(30) {
@@ -147,12 +187,18 @@ fn a_new_device_gets_the_contacts_and_if_wanted_the_history() {
     let original = lab.engine(0).history("bob", &page).unwrap();
     let place = |messages: &[martlet_client::Message]| -> Vec<_> {
         let places = messages.iter();
-        places.map(|it| (it.id, it.at, it.direction, it.device)).collect()
+        places
+            .map(|it| (it.id, it.at, it.direction, it.device))
+            .collect()
     };
     assert_eq!(place(&history), place(&original));
     // Nothing of the past is an event.
     let events = lab.peers[with].take();
-    assert!(!events.iter().any(|event| matches!(event, Event::Message(_))));
+    assert!(
+        !events
+            .iter()
+            .any(|event| matches!(event, Event::Message(_)))
+    );
 }
 
 #[test]
@@ -192,7 +238,10 @@ fn a_removed_device_gets_nothing_more_and_keeps_what_it_has() {
     assert_eq!(lab.peers[1].texts("alice"), ["one", "two"]);
     assert_eq!(lab.peers[tablet].texts("alice"), ["one"]);
     let cause = lab.engine(tablet).offline_cause().cloned();
-    assert!(matches!(cause, Some(OfflineCause::ClosedByServer { .. })), "{cause:?}");
+    assert!(
+        matches!(cause, Some(OfflineCause::ClosedByServer { .. })),
+        "{cause:?}"
+    );
     lab.crash(tablet);
     assert!(!lab.engine(tablet).seeks_server());
     assert_eq!(lab.engine(1).devices().unwrap().len(), 1);
@@ -216,7 +265,11 @@ fn what_a_device_wrote_before_it_was_removed_is_still_read() {
     let texts = lab.peers[0].texts("bob");
     assert!(texts.contains(&"from the tablet".to_owned()), "{texts:?}");
     let notices = lab.peers[0].notices();
-    assert!(notices.iter().all(|(_, kind)| *kind == SecurityKind::DevicesChanged));
+    assert!(
+        notices
+            .iter()
+            .all(|(_, kind)| *kind == SecurityKind::DevicesChanged)
+    );
 }
 
 #[test]
@@ -247,7 +300,10 @@ fn an_account_has_five_devices_with_names() {
     }
     let now = lab.now;
     let error = lab.engine(0).open_link(now, false).unwrap_err();
-    assert!(matches!(error, DevicesError::Full { devices_max: 5 }), "{error}");
+    assert!(
+        matches!(error, DevicesError::Full { devices_max: 5 }),
+        "{error}"
+    );
     for who in 0..5 {
         let (now, user) = (lab.now, lab.peers[who].address().user);
         lab.engine(who).ask_devices(now, user).unwrap();
@@ -255,7 +311,10 @@ fn an_account_has_five_devices_with_names() {
         lab.settle();
         let devices = lab.engine(who).devices().unwrap();
         let names: Vec<_> = devices.iter().filter_map(|it| it.name.as_deref()).collect();
-        assert_eq!(names, ["first device", "tablet", "tablet", "tablet", "tablet"]);
+        assert_eq!(
+            names,
+            ["first device", "tablet", "tablet", "tablet", "tablet"]
+        );
         let this: Vec<_> = devices.iter().filter(|it| it.is_this).collect();
         assert_eq!(this.len(), 1);
         assert_eq!(this[0].device, lab.device(who));
@@ -270,7 +329,11 @@ fn a_code_lets_one_device_in_and_only_with_a_persons_word() {
     let second = lab.push("alice", Db::memory(&StoreKey::random()).unwrap());
     lab.join(second, &code);
     lab.settle();
-    assert_eq!(lab.engine(0).devices().unwrap().len(), 1, "nobody was asked");
+    assert_eq!(
+        lab.engine(0).devices().unwrap().len(),
+        1,
+        "nobody was asked"
+    );
     lab.approve(0);
     lab.settle();
     assert_eq!(lab.engine(0).devices().unwrap().len(), 2);
@@ -285,7 +348,11 @@ fn a_code_that_nobody_waits_for_is_refused() {
     let now = lab.now;
     lab.engine(0).close_link(now).unwrap();
     lab.settle();
-    assert!(lab.peers[joiner].answer(|it| matches!(it, Answer::Registered { .. }).then_some(())).is_none());
+    assert!(
+        lab.peers[joiner]
+            .answer(|it| matches!(it, Answer::Registered { .. }).then_some(()))
+            .is_none()
+    );
     let changed = code.replace("MARTLET-LINK-1-", "MARTLET-LINK-2-");
     let linking = martlet_client::engine::Linking {
         code: &changed,
@@ -328,11 +395,17 @@ fn a_link_that_is_interrupted_anywhere_goes_on() {
             assert!(is_approved, "round {round}, {who} {dies}");
             let devices = lab.engine(0).devices().unwrap().len();
             assert_eq!(devices, 2, "round {round}, {who} {dies}");
-            assert!(lab.engine(joiner).is_online(), "round {round}, {who} {dies}");
+            assert!(
+                lab.engine(joiner).is_online(),
+                "round {round}, {who} {dies}"
+            );
             assert_eq!(lab.engine(joiner).devices().unwrap().len(), 2);
             assert_eq!(lab.engine(joiner).identity().unwrap().handle, "alice");
             let devices = lab.engine(joiner).devices().unwrap();
-            assert!(devices.iter().all(|device| device.name.is_some()), "round {round}");
+            assert!(
+                devices.iter().all(|device| device.name.is_some()),
+                "round {round}"
+            );
         }
     }
 }

@@ -248,19 +248,13 @@ impl Core {
         parcel: &Parcel,
         reason: OpenError,
     ) -> Result<(), StoreError> {
-        let is_repeat = reason == OpenError::Replayed;
-        if is_repeat && tx.may_repeat(parcel.timestamp)? {
+        if reason == OpenError::Replayed && tx.may_repeat(parcel.timestamp)? {
             return Ok(());
         }
+        // A key that is gone was used, or is of a message that so many others have overtaken that
+        // it was given up. Only the author knows, so this is not called a repetition.
         tx.excuse_holes(1)?;
-        let kind = if is_repeat {
-            SecurityKind::Replayed
-        } else {
-            SecurityKind::Undecryptable
-        };
-        self.secure_parcel(tx, now, parcel, kind)?;
-        // What seems repeated may also be so late that its key is gone. Its author knows.
-        self.begin_repair(tx, now, parcel)
+        self.cannot_read(tx, now, parcel)
     }
 
     /// A session opens a message, and its contents are not those that were sealed.

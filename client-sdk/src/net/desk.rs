@@ -93,6 +93,11 @@ impl Desk {
                 }
                 Err(error) => answer(reply, Err(error)),
             },
+            Command::DeviceList(reply) => {
+                let own = engine.identity().map(|identity| identity.user);
+                let run = |engine: &mut Engine, _| answer(reply, engine.devices());
+                self.when_known(engine, now, own, Box::new(run));
+            }
             Command::Devices(command) => self.devices.serve(engine, now, command)?,
             Command::WithKeys { peer, run } => self.with_keys(engine, now, &peer, run)?,
             // The settling that follows every command hands the event out.
@@ -137,13 +142,26 @@ impl Desk {
         peer: &str,
         run: WithKeys,
     ) -> Result<(), StoreError> {
-        match engine.lacks_keys_of(peer)? {
+        let lacking = engine.lacks_keys_of(peer)?;
+        self.when_known(engine, now, lacking, run);
+        Ok(())
+    }
+
+    /// Asks for the devices of an account, if it is one and the server can be asked, and goes on
+    /// when it has answered.
+    fn when_known(
+        &mut self,
+        engine: &mut Engine,
+        now: Millis,
+        user: Option<UserId>,
+        run: WithKeys,
+    ) {
+        match user {
             Some(user) if engine.seeks_server() && engine.ask_devices(now, user).is_ok() => {
                 self.keys.push((user, now.plus(ANSWER_MS_MAX), run));
             }
             _ => run(engine, now),
         }
-        Ok(())
     }
 
     /// Asks the server what was put off until the backlog is over: receipts in it say more than

@@ -37,7 +37,6 @@ impl DevicesDesk {
     ) -> Result<(), StoreError> {
         let deadline = now.plus(ANSWER_MS_MAX);
         match command {
-            DevicesCommand::List(reply) => answer(reply, engine.devices()),
             DevicesCommand::OpenLink {
                 with_history,
                 reply,

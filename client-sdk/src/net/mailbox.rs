@@ -50,6 +50,7 @@ pub(crate) enum Command {
         name: String,
         reply: Reply<Result<Identity, LinkError>>,
     },
+    DeviceList(Reply<Result<Vec<Device>, ClientError>>),
     Devices(DevicesCommand),
     /// Something that needs the keys of a contact, which the server may have to be asked for.
     WithKeys {
@@ -66,7 +67,6 @@ pub(crate) type WithKeys = Box<dyn FnOnce(&mut Engine, Millis) + Send>;
 
 /// What an application asks about the devices of its account.
 pub(crate) enum DevicesCommand {
-    List(Reply<Result<Vec<Device>, ClientError>>),
     OpenLink {
         with_history: bool,
         reply: Reply<Result<Zeroizing<String>, DevicesError>>,

@@ -17,7 +17,7 @@ use martlet_protocol::frame::{
 use martlet_protocol::wire::List;
 use martlet_protocol::{Address, DeviceId, MessageId as Id, Position, Timestamp, UserId};
 
-use super::puppet::{Puppet, Subject, listed};
+use super::puppet::{Puppet, Speech, Subject, listed};
 use super::show::name;
 use super::{ALICE, START, World};
 
@@ -232,7 +232,7 @@ impl People {
         (kind, position): (EventKind, Position),
         peer: Address,
         (id, timestamp): (Id, Timestamp),
-        text: Option<&str>,
+        speech: Option<&Speech<'_>>,
     ) -> BytesMut {
         let is_copy = kind == EventKind::OWN_COPY;
         let user = if is_copy { ALICE.user } else { peer.user };
@@ -242,10 +242,10 @@ impl People {
         };
         let conversation = if is_copy { peer.user } else { ALICE.user };
         let mut subject = self.subject.take().unwrap();
-        let part = match text {
-            Some(text) => self
+        let part = match speech {
+            Some(speech) => self
                 .puppet(writer)
-                .write(&mut subject, (id, conversation), text),
+                .write(&mut subject, (id, conversation), speech),
             None => vec![2, 1, 9, 9],
         };
         self.subject = Some(subject);

@@ -23,9 +23,27 @@ pub(crate) struct Puppet {
     /// Its account's list.
     pub(crate) list: SignedList,
     sessions: PeerSessions,
-    chains: BTreeMap<UserId, SendChain>,
+    chains: BTreeMap<(UserId, bool), SendChain>,
     /// What it has written: a message that is pushed again has the same bytes.
     written: BTreeMap<MessageId, Vec<u8>>,
+}
+
+/// What a puppet says.
+pub(crate) struct Speech<'a> {
+    pub(crate) kind: u8,
+    pub(crate) contents: &'a [u8],
+    /// It names another message as the one before than it has sent.
+    pub(crate) breaks_chain: bool,
+}
+
+impl<'a> Speech<'a> {
+    pub(crate) const fn text(text: &'a str) -> Self {
+        Self {
+            kind: kind::TEXT,
+            contents: text.as_bytes(),
+            breaks_chain: false,
+        }
+    }
 }
 
 /// The client under test, as its peers see it.
@@ -82,7 +100,7 @@ impl Puppet {
         &mut self,
         subject: &mut Subject,
         (id, conversation): (MessageId, UserId),
-        text: &str,
+        speech: &Speech<'_>,
     ) -> Vec<u8> {
         if let Some(part) = self.written.get(&id) {
             return part.clone();
@@ -93,10 +111,14 @@ impl Puppet {
                 .start(&self.keys, &subject.identity_key, &prekey.key)
                 .unwrap();
         }
-        let chain = self.chains.entry(conversation).or_default();
-        let (counter, previous) = chain.next();
+        let is_control = kind::is_control(speech.kind);
+        let chain = self.chains.entry((conversation, is_control)).or_default();
+        let (counter, mut previous) = chain.next();
+        if speech.breaks_chain {
+            previous[0] ^= 1;
+        }
         let payload = Payload {
-            kind: kind::TEXT,
+            kind: speech.kind,
             message_id: id,
             sender: self.address,
             recipient: subject.address,
@@ -109,7 +131,7 @@ impl Puppet {
             },
             counter,
             previous,
-            contents: Contents::Inline(text.as_bytes()),
+            contents: Contents::Inline(speech.contents),
         };
         let payload = payload.encode();
         chain.advance(&payload);

@@ -1,5 +1,6 @@
 //! The lines of a script, as calls.
 
+use martlet_client::crypto::payload::kind;
 use martlet_client::{History, MessageId, Millis, Timestamp, UserId};
 use martlet_protocol::frame::{
     CaughtUp, Close, Credit, EventKind, Fact, Found, Frame, Gap, GapReason, Goaway, Nack, Ping,
@@ -7,6 +8,7 @@ use martlet_protocol::frame::{
 };
 use martlet_protocol::{Address, Class, CloseCode, DeviceId, Kind, NackCode, Position, State};
 
+use super::puppet::Speech;
 use super::{World, show};
 
 /// What the server grants unless a script says otherwise.
@@ -105,11 +107,27 @@ impl World {
             }),
             ["EVENT", position, peer, id, timestamp, text] => {
                 let place = [position, peer, id, timestamp];
-                return self.event(EventKind::INCOMING, place, Some(text));
+                return self.event(EventKind::INCOMING, place, Some(&Speech::text(text)));
             }
             ["COPY", position, peer, id, timestamp, text] => {
                 let place = [position, peer, id, timestamp];
-                return self.event(EventKind::OWN_COPY, place, Some(text));
+                return self.event(EventKind::OWN_COPY, place, Some(&Speech::text(text)));
+            }
+            ["UNCHAINED", position, peer, id, timestamp, text] => {
+                let place = [position, peer, id, timestamp];
+                let mut speech = Speech::text(text);
+                speech.breaks_chain = true;
+                return self.event(EventKind::INCOMING, place, Some(&speech));
+            }
+            ["RESENT", position, peer, id, timestamp, what, text] => {
+                let place = [position, peer, id, timestamp];
+                let contents = self.resent(what, text);
+                let speech = Speech {
+                    kind: kind::RESENT,
+                    contents: &contents,
+                    breaks_chain: false,
+                };
+                return self.event(EventKind::INCOMING, place, Some(&speech));
             }
             ["BROKEN", position, peer, id, timestamp] => {
                 let place = [position, peer, id, timestamp];
@@ -137,15 +155,27 @@ impl World {
         self.serve(&frame);
     }
 
-    fn event(&mut self, kind: EventKind, words: [&str; 4], text: Option<&str>) {
+    fn event(&mut self, kind: EventKind, words: [&str; 4], speech: Option<&Speech<'_>>) {
         let [position, peer, id, timestamp] = words;
         let position = Position(number(position));
         let message = (self.id(id), Timestamp(number(timestamp)));
         let bytes = self
             .people
-            .event((kind, position), address(peer), message, text);
+            .event((kind, position), address(peer), message, speech);
         let now = self.now;
         self.engine().handle_bytes(now, &bytes).unwrap();
+    }
+
+    /// Contents of RESENT: the message `what` to the client, once more.
+    fn resent(&self, what: &str, text: &str) -> Vec<u8> {
+        let timestamp = 1_u64.to_le_bytes();
+        let conversation = super::ALICE.user.0.to_le_bytes();
+        let mut contents = self.id(what).0.to_vec();
+        contents.extend_from_slice(&timestamp);
+        contents.extend_from_slice(&conversation);
+        contents.push(kind::TEXT);
+        contents.extend_from_slice(text.as_bytes());
+        contents
     }
 
     fn told(&self, words: &[&str]) -> Frame<'static> {

@@ -182,7 +182,7 @@ impl Model {
     }
 
     fn take_key(&mut self, peer: Address) -> Option<Bundle> {
-        let (hides, swaps) = (self.hides_keys, self.swaps_keys);
+        let (hides, swaps) = (self.keyless == Some(peer), self.swaps_keys);
         let inbox = self.account(peer.user).inboxes.get_mut(&peer.device)?;
         if hides {
             return None;

@@ -53,8 +53,8 @@ pub(crate) struct Model {
     pub(crate) false_lists: BTreeMap<UserId, Vec<Vec<u8>>>,
     /// Whether prekeys are handed out with a byte changed.
     pub(crate) swaps_keys: bool,
-    /// How many keys of a device are gone, whoever asks.
-    pub(crate) hides_keys: bool,
+    /// A device whose keys nobody gets.
+    pub(crate) keyless: Option<Address>,
     /// How many CLAIMs were answered.
     pub(crate) claims: u32,
 }
