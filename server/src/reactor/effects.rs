@@ -3,22 +3,15 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use martlet_protocol::frame::{
-    Bundles, DeviceLists, Found, Frame, LinkOffer, Linked, Pong, Ready, Registered, Sent,
-    SignedList,
-};
-use martlet_protocol::wire::{List, Writer};
-use martlet_protocol::{Address, Kind, Position, codec};
-use martlet_shard::{Command, Effect, Reply, SessionId};
+use martlet_protocol::wire::Writer;
+use martlet_protocol::{CloseCode, DeviceId, Kind, Position, codec};
+use martlet_shard::{Command, Effect, Note, SessionId};
 use martlet_store::keys::inbox;
 use martlet_store::rocks::PageRequest;
-use tokio_util::codec::Encoder;
 
-use crate::clock;
 use crate::gateway::codec::{CodecError, FrameCodec};
-use crate::gateway::conn::{Conn, Phase, State};
-use crate::gateway::credit::Window;
-use crate::gateway::session::{Ending, log_registration_refused};
+use crate::gateway::conn::{Phase, State};
+use crate::gateway::session::Ending;
 use crate::reactor::Reactor;
 use crate::reactor::mail::Mail;
 
@@ -26,7 +19,7 @@ impl Reactor {
     /// Does what an effect says, here or on the reactor that can.
     pub(super) fn execute(&mut self, effect: Effect) {
         let session = match &effect {
-            Effect::Forward(_) | Effect::LoadPage { .. } => None,
+            Effect::Forward(_) | Effect::LoadPage { .. } | Effect::Note(_) => None,
             Effect::Frame { session, .. }
             | Effect::Event { session, .. }
             | Effect::Close { session, .. } => Some(*session),
@@ -41,6 +34,7 @@ impl Reactor {
                 }
             }
             (None, Effect::Forward(command)) => self.commands.push(command),
+            (None, Effect::Note(note)) => log_note(&note),
             (None, effect) => self.load_page(effect),
         }
     }
@@ -55,7 +49,7 @@ impl Reactor {
             return;
         }
         let written = match effect {
-            Effect::Frame { reply, .. } => self.reply(&conn, &mut state, reply),
+            Effect::Frame { reply, .. } => self.reply(&conn, &mut state, &reply),
             Effect::Event {
                 position,
                 kind,
@@ -66,121 +60,15 @@ impl Reactor {
             Effect::Close { code, .. } => {
                 return self.close(&conn, &mut state, Ending::Refused(code));
             }
-            Effect::Forward(_) | Effect::LoadPage { .. } => return,
+            Effect::Forward(_) | Effect::LoadPage { .. } | Effect::Note(_) => return,
         };
         match written {
+            // It was let wait for this.
+            Ok(()) if self.is_draining() && state.is_stranger() => {
+                self.close(&conn, &mut state, Ending::Refused(CloseCode::SHUTDOWN));
+            }
             Ok(()) => self.mark_dirty(&conn, &mut state),
             Err(error) => self.close(&conn, &mut state, Ending::Refused(error.close_code())),
-        }
-    }
-
-    fn reply(&self, conn: &Conn, state: &mut State, reply: Reply) -> Result<(), CodecError> {
-        let Some(session) = &mut state.session else {
-            return Ok(());
-        };
-        let mut codec = self.codec();
-        let lists = match &reply {
-            Reply::DeviceLists(answer) => {
-                answer.lists.iter().map(|list| SignedList(list)).collect()
-            }
-            _ => Vec::new(),
-        };
-        codec.encode(&self.frame_of(&reply, &lists), &mut state.out)?;
-        let is_answer = match &reply {
-            Reply::Registered(address) => {
-                session.registered();
-                log_registered(conn, *address);
-                false
-            }
-            Reply::Nack(nack) if nack.of == Kind::REGISTER => {
-                session.registered();
-                log_registration_refused(conn.session, conn.peer.ip(), nack.code);
-                false
-            }
-            Reply::Nack(nack) => {
-                let (of, code) = (nack.of.name(), nack.code.name());
-                tracing::debug!(event = "request_refused", conn = conn.session.0, of, code);
-                nack.of == Kind::SEND
-            }
-            Reply::Ready { .. } => {
-                if let Some(ready) = session.ready_mut() {
-                    ready.greet();
-                }
-                false
-            }
-            Reply::Sent(_) => true,
-            Reply::Found(_)
-            | Reply::State(_)
-            | Reply::Gap(_)
-            | Reply::CaughtUp(_)
-            | Reply::Pong { .. }
-            | Reply::DeviceLists(_)
-            | Reply::Published(_)
-            | Reply::Stock(_)
-            | Reply::Bundles(_)
-            | Reply::LinkOpened(_)
-            | Reply::LinkOffer { .. }
-            | Reply::Linked { .. } => false,
-        };
-        if is_answer && let Some(grant) = session.ready_mut().and_then(|ready| ready.answered()) {
-            codec.encode(&Frame::Credit(grant), &mut state.out)?;
-        }
-        Ok(())
-    }
-
-    /// The frame of a reply, with what only the driver knows. `lists` are those of the reply.
-    fn frame_of<'a>(&self, reply: &'a Reply, lists: &'a [SignedList<'a>]) -> Frame<'a> {
-        match reply {
-            Reply::Registered(address) => Frame::Registered(Registered { address: *address }),
-            Reply::Ready {
-                epoch,
-                cursor,
-                tail,
-            } => {
-                let idle = self.shared.config.limits.idle_time.0;
-                Frame::Ready(Ready {
-                    epoch: *epoch,
-                    cursor: *cursor,
-                    tail: *tail,
-                    credit: Window::GRANT,
-                    idle_ms: u64::try_from(idle.as_millis()).unwrap_or(u64::MAX),
-                    server_time: clock::wall(),
-                })
-            }
-            Reply::Pong { token } => Frame::Pong(Pong { token: *token }),
-            Reply::Found(answer) => Frame::Found(Found {
-                request: answer.request,
-                user: answer.user,
-                handle: &answer.handle,
-            }),
-            Reply::Sent(answer) => Frame::Sent(Sent {
-                message_id: answer.message_id,
-                timestamp: answer.timestamp,
-                devices: answer.devices,
-            }),
-            Reply::Nack(nack) => Frame::Nack(*nack),
-            Reply::State(answer) => Frame::State(*answer),
-            Reply::Gap(gap) => Frame::Gap(*gap),
-            Reply::CaughtUp(mark) => Frame::CaughtUp(*mark),
-            Reply::DeviceLists(answer) => Frame::DeviceLists(DeviceLists {
-                request: answer.request,
-                user: answer.user,
-                newest: answer.newest,
-                lists: List::Slice(lists),
-            }),
-            Reply::Published(answer) => Frame::Published(*answer),
-            Reply::Stock(stock) => Frame::Stock(*stock),
-            Reply::Bundles(answer) => Frame::Bundles(Bundles {
-                request: answer.request,
-                user: answer.user,
-                bundles: List::Slice(&answer.bundles),
-            }),
-            Reply::LinkOpened(answer) => Frame::LinkOpened(*answer),
-            Reply::LinkOffer { device, offer } => Frame::LinkOffer(LinkOffer {
-                device: *device,
-                offer,
-            }),
-            Reply::Linked { answer } => Frame::Linked(Linked { answer }),
         }
     }
 
@@ -246,11 +134,33 @@ impl Reactor {
     }
 }
 
-fn log_registered(conn: &Conn, address: Address) {
-    tracing::info!(
-        event = "registered",
-        conn = conn.session.0,
-        user = address.user.0,
-        device = address.device.0,
-    );
+/// What an operator must be able to find out later: who could read an account's messages when.
+fn log_note(note: &Note) {
+    match note {
+        Note::ListPublished {
+            user,
+            version,
+            devices,
+            added,
+            removed,
+        } => tracing::info!(
+            event = "device_list_published",
+            user = user.0,
+            version,
+            devices,
+            added = added.map(|device| device.0),
+            removed = removed_text(removed),
+        ),
+        Note::AccountReset(address) => tracing::info!(
+            event = "account_reset",
+            user = address.user.0,
+            device = address.device.0,
+        ),
+    }
+}
+
+/// Ids with commas; nothing when no device was removed.
+fn removed_text(removed: &[DeviceId]) -> Option<String> {
+    let ids: Vec<_> = removed.iter().map(ToString::to_string).collect();
+    (!ids.is_empty()).then(|| ids.join(","))
 }
