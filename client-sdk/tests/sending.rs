@@ -141,6 +141,68 @@ fn a_refusal_for_good_is_told_once_and_does_not_stop_what_follows() {
 }
 
 #[test]
+fn what_the_server_may_have_is_repeated_unchanged_even_when_a_newer_list_is_known() {
+    check(
+        "
+        login
+          ev online home:1
+        app send bob one
+          net LOOKUP 1 bob
+        srv FOUND 1 7 bob
+          net SEND m1 7 0 0 one
+        net lost
+          ev offline: the connection was lost
+        peer links 7
+        login with 0 0
+          ev online home:1
+        app devices 7
+          answer devices 7
+          ev security bob devices_changed
+        srv CREDIT 10 100000
+          net SEND m1 7 0 0 one
+        srv NACK SEND m1 RATE_LIMITED 100
+        time 125
+          net SEND m1 7 0 0 one
+        srv NACK SEND m1 STALE_RECIPIENT 0
+          net SEND m1 7 0 0 one (anew for 2)
+        app send bob two
+          net SEND m2 7 0 0 two
+        ",
+    );
+}
+
+#[test]
+fn a_stale_message_is_made_anew_before_those_behind_it() {
+    check(
+        "
+        login
+          ev online home:1
+        app send bob one
+          net LOOKUP 1 bob
+        srv FOUND 1 7 bob
+          net SEND m1 7 0 0 one
+        app send bob two
+          net SEND m2 7 0 0 two
+        peer links 7
+        srv NACK SEND m1 STALE_RECIPIENT 0
+          ev security bob devices_changed
+        app send bob three
+        srv NACK SEND m2 OUT_OF_ORDER 0
+          net SEND m1 7 0 0 one (anew for 2)
+          net SEND m2 7 0 0 two (anew for 2)
+          net SEND m3 7 0 0 three
+        crash
+          net dial home:1
+        login
+          net SEND m1 7 0 0 one
+          net SEND m2 7 0 0 two
+          net SEND m3 7 0 0 three
+          ev online home:1
+        ",
+    );
+}
+
+#[test]
 fn messages_to_a_name_that_nobody_has_fail() {
     check(
         "

@@ -1,6 +1,6 @@
 //! Keys in scripts: a registered client with a list, and people who answer for their devices.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::BytesMut;
 use martlet_client::content::Content;
@@ -34,8 +34,13 @@ pub(crate) struct People {
     puppets: BTreeMap<Address, Puppet>,
     own_list: Option<SignedList>,
     /// What each message that was sent said, and its parts: retries repeat the bytes.
-    sent: BTreeMap<MessageId, (String, Vec<u8>)>,
+    sent: BTreeMap<MessageId, (String, Parts)>,
+    /// Messages that were refused because of stale lists: they may be made anew.
+    pub(crate) stale: BTreeSet<MessageId>,
 }
+
+/// The part of each device.
+type Parts = BTreeMap<Address, Vec<u8>>;
 
 impl World {
     /// A client that is registered and reachable, with one device.
@@ -171,6 +176,13 @@ impl People {
         true
     }
 
+    /// An account of the script gets a second device.
+    pub(crate) fn link(&mut self, user: UserId) {
+        let device = DeviceId(1);
+        let second = self.puppet(Address { user, device }).second();
+        self.puppets.insert(second.address, second);
+    }
+
     fn list_of(&mut self, user: UserId) -> SignedList {
         match &self.own_list {
             Some(list) if list.user() == user => list.clone(),
@@ -187,26 +199,33 @@ impl People {
         send: &Send<'_>,
         names: &BTreeMap<MessageId, String>,
     ) -> String {
-        let mut parts = Vec::new();
-        for part in send.to_parts.iter().chain(send.own_parts.iter()) {
-            parts.extend_from_slice(&part.device.0.to_le_bytes());
-            parts.extend_from_slice(part.part);
-        }
-        if let Some((shown, known)) = self.sent.get(&send.message_id) {
-            assert_eq!(*known, parts, "a retry repeats the bytes");
-            return shown.clone();
-        }
         let to = send.to_parts.iter().map(|part| (send.to, part));
         let own = send.own_parts.iter().map(|part| (ALICE.user, part));
+        let parts: Parts = to
+            .chain(own)
+            .map(|(user, part)| {
+                let device = part.device;
+                (Address { user, device }, part.part.to_vec())
+            })
+            .collect();
+        let known = self.sent.get(&send.message_id).cloned();
+        let is_anew = self.stale.remove(&send.message_id);
+        if let Some((shown, known)) = &known {
+            assert!(is_anew || *known == parts, "a retry repeats the bytes");
+            if *known == parts {
+                return shown.clone();
+            }
+        }
+        let known = known.map(|(_, parts)| parts).unwrap_or_default();
         let mut contents: Vec<Content> = Vec::new();
-        for (user, part) in to.chain(own) {
-            let device = part.device;
+        for (address, part) in &parts {
+            if let Some(before) = known.get(address) {
+                assert_eq!(before, part, "a device that stays keeps its part");
+                continue;
+            }
             let subject = self.subject.take().unwrap();
-            let content = self
-                .puppet(Address { user, device })
-                .read(&subject, part.part);
+            contents.push(self.puppet(*address).read(&subject, part));
             self.subject = Some(subject);
-            contents.push(content);
         }
         assert!(
             contents.is_sorted_by(|a, b| a == b),
@@ -223,7 +242,11 @@ impl People {
             format!("SEND {id} {to} {after} {ttl_ms} {text}")
         };
         self.sent.insert(send.message_id, (shown.clone(), parts));
-        shown
+        if known.is_empty() {
+            shown
+        } else {
+            format!("{shown} (anew for {})", send.to_version)
+        }
     }
 
     /// The frame with which a message from `peer`, or a copy of one to it, arrives.

@@ -67,6 +67,20 @@ impl Puppet {
         Self::with_keys(address, signer, keys, list)
     }
 
+    /// Its account's second device, which stands in the account's next list.
+    pub(crate) fn second(&mut self) -> Self {
+        let address = Address {
+            user: self.address.user,
+            device: self.list.next_device(),
+        };
+        let account = AccountKey::from_seed(&[0x40 + address.user.0 as u8; 32]);
+        let signer = DeviceKey::new(&KeySeed([0x70 + address.user.0 as u8; 32]));
+        let keys = DeviceKeys::random();
+        let device = listed(&signer, address, &account, &keys);
+        self.list = self.list.with_device(&account, device, Millis(1)).unwrap();
+        Self::with_keys(address, signer, keys, self.list.clone())
+    }
+
     pub(crate) fn with_keys(
         address: Address,
         signer: DeviceKey,

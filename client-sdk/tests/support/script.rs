@@ -42,6 +42,7 @@ impl World {
                 self.engine().handle_timeout(now).unwrap();
             }
             ["start"] => {}
+            ["peer", "links", user] => self.people.link(UserId(number(user))),
             ["net", "connected"] => self.connect(),
             ["net", "lost"] => self.engine().handle_disconnected(now).unwrap(),
             ["net", "failed"] => {
@@ -78,6 +79,10 @@ impl World {
                 self.engine().ask_status(now, id).unwrap();
             }
             ["lookup", handle] => self.engine().lookup(now, handle).unwrap(),
+            ["devices", user] => {
+                let user = UserId(number(user));
+                self.engine().ask_devices(now, user).unwrap();
+            }
             ["shutdown"] => self.engine().shutdown(now).unwrap(),
             ["history", peer] => {
                 let history = self.engine().history(peer, &History::default()).unwrap();
@@ -200,7 +205,7 @@ impl World {
     }
 
     /// `SEND m1 RATE_LIMITED 100`, `LOOKUP 1 UNKNOWN_HANDLE 0`, `AUTH - AUTH_FAILED 0`.
-    fn nack(&self, words: &[&str]) -> Frame<'static> {
+    fn nack(&mut self, words: &[&str]) -> Frame<'static> {
         let [of, what, code, retry_after_ms] = *words else {
             panic!("NACK {}", words.join(" "))
         };
@@ -220,6 +225,9 @@ impl World {
             _ => Reference::number(0),
         };
         let class: Class = code.class();
+        if class == Class::REFRESH_DEVICES || code == NackCode::OUT_OF_ORDER {
+            self.people.stale.insert(reference.as_message());
+        }
         let retry_after_ms = number(retry_after_ms);
         Frame::Nack(Nack {
             of,

@@ -51,6 +51,7 @@ pub(crate) fn answer(answer: &Answer, names: &Names) -> String {
             let user = user.map_or_else(|| "nobody".to_owned(), |user| user.0.to_string());
             format!("answer {handle} is {user}")
         }
+        Answer::Devices { user } => format!("answer devices {}", user.0),
         Answer::Registered { user, device } => format!("answer registered {} {device}", user.0),
         Answer::RegistrationDelayed { cause } => format!("answer not now: {cause}"),
         Answer::RegistrationRefused { code } => format!("answer refused {}", code.name()),
