@@ -88,7 +88,27 @@ impl Model {
         inbox.expect("the device exists")
     }
 
+    /// Ends the connection of a device that was removed, if it is one.
+    fn ends(&mut self, session: &mut Session) -> bool {
+        let Some(address) = session.address else {
+            return false;
+        };
+        let inboxes = &self.account(address.user).inboxes;
+        let is_gone = !inboxes.contains_key(&address.device);
+        if is_gone && !session.closed {
+            session.write(&Frame::Close(Close {
+                code: CloseCode::DEVICE_GONE,
+                detail: "",
+            }));
+            session.closed = true;
+        }
+        is_gone
+    }
+
     pub(crate) fn handle(&mut self, session: &mut Session, bytes: &[u8]) {
+        if self.ends(session) {
+            return;
+        }
         let mut input = core::mem::take(&mut session.input);
         input.extend_from_slice(bytes);
         let mut rest = &input[..];
@@ -253,17 +273,10 @@ impl Model {
         let Some(address) = session.address else {
             return;
         };
-        let account = self.account(address.user);
-        let Some(inbox) = account.inboxes.get(&address.device) else {
-            if !session.closed {
-                session.write(&Frame::Close(Close {
-                    code: CloseCode::DEVICE_GONE,
-                    detail: "",
-                }));
-            }
-            session.closed = true;
+        if self.ends(session) {
             return;
-        };
+        }
+        let inbox = &self.account(address.user).inboxes[&address.device];
         let rest = inbox.stream.iter().enumerate();
         let rest = rest.skip(usize::try_from(session.pushed).unwrap());
         for (index, item) in rest {
