@@ -69,8 +69,8 @@ pub(crate) struct Args {
     /// The directory with this person's key and messages [default: $MARTLET_HOME, or ~/.martlet]
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) home: Option<PathBuf>,
-    /// A file with the passphrase that opens the home, given each time and first when the home is
-    /// made [default: the key file `store.key` in the home]
+    /// A file with the passphrase that opens the home; a new home is made with it [default: the
+    /// key file `store.key` in the home]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) passphrase_file: Option<PathBuf>,
     #[command(subcommand)]
@@ -187,7 +187,7 @@ pub(crate) struct Chat {
     pub(crate) name: String,
 }
 
-/// List the devices of this account, as far as this home knows.
+/// List the devices of this account; the server is asked if it can be reached.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Devices {
     /// Print one JSON object a line: {"device","name","this","account_key"}; `this` is true for
@@ -223,7 +223,8 @@ pub(crate) struct Link {
     /// With a code: as for `register`
     #[arg(long, requires = "joining")]
     pub(crate) insecure_plaintext: bool,
-    /// Without a code: give the new device the conversations of this one, 1000 messages of each
+    /// Without a code: give the new device the last 1000 messages of each conversation; they come
+    /// while it is connected, with `listen` for example
     #[arg(long, conflicts_with = "joining")]
     pub(crate) history: bool,
     /// Without a code: add the device that has the code without asking
@@ -238,9 +239,9 @@ impl Link {
     }
 }
 
-/// Remove a device from this account. It gets no more messages, and nobody takes any from it.
+/// Remove a device from this account.
 ///
-/// What it has stored stays there. Only the account's first device can do it.
+/// It gets no more messages, and nobody takes any from it. What it has stored stays there. Only the account's first device can do it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Revoke {
     /// Its number as `devices` shows it, or its name if no other device has that one
@@ -263,9 +264,9 @@ pub(crate) struct SafetyNumber {
     pub(crate) json: bool,
 }
 
-/// Mark that the safety number was compared. When the other side's key changes after that, nothing
-/// is sent before you have looked.
+/// Mark that the safety number was compared.
 ///
+/// When the other side's key changes after that, nothing is sent before you have looked again.
 /// Without an option it shows the number and asks. Exit status 0: the mark is as asked for.
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("how").args(["number", "accept", "undo"]))]

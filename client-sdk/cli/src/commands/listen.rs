@@ -5,12 +5,12 @@ use std::io::Write;
 use std::time::Duration;
 
 use anyhow::bail;
-use martlet_client::{Client, Direction, Event, Identity, MessageId};
+use martlet_client::{Client, Direction, Event, Identity, MessageId, OfflineCause};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::args::Listen;
 use crate::output::{Format, Output};
-use crate::over::over;
+use crate::over::{is_over, over};
 use crate::stop::Stopped;
 use crate::text;
 
@@ -40,6 +40,8 @@ pub(super) async fn run(
             None => std::future::pending().await,
         }
     };
+    // A home that knows already that it will not connect is told so by no event.
+    let over = client.offline_cause().await?.filter(is_over);
     let output = Output::stdout(Format::new(args.json), &identity);
     let unread = BTreeMap::new();
     let mut listener = Listener {
@@ -49,6 +51,7 @@ pub(super) async fn run(
         unread,
         unmarked: 0,
         heard: 0,
+        over,
     };
     let ended = tokio::select! {
         ended = listener.listen() => ended,
@@ -69,6 +72,8 @@ struct Listener<W> {
     unmarked: usize,
     /// Printed messages of others.
     heard: u64,
+    /// Why nothing more will come than what waits in the home.
+    over: Option<OfflineCause>,
 }
 
 impl<W: Write> Listener<W> {
@@ -78,8 +83,11 @@ impl<W: Write> Listener<W> {
             let event = tokio::select! {
                 biased;
                 event = self.client.next_event() => event?,
-                () = sleep(READ_DELAY), if !self.unread.is_empty() => {
+                () = sleep(READ_DELAY), if !self.unread.is_empty() || self.over.is_some() => {
                     self.mark_read().await?;
+                    if let Some(cause) = &self.over {
+                        bail!(over(cause));
+                    }
                     continue;
                 }
             };

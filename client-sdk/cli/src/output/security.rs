@@ -6,7 +6,7 @@ use martlet_client::{SecurityKind, SecurityNotice, SendError};
 pub(crate) fn security(notice: &SecurityNotice, me: &str) -> String {
     if notice.peer == me && notice.kind == SecurityKind::DevicesChanged {
         return "your account has other devices now: `martlet devices` lists them; \
-                if that was not you, revoke what you do not know"
+                if that was not you, remove what you do not know from the account's first device"
             .to_owned();
     }
     let peer = notice.peer.as_str();
