@@ -241,7 +241,8 @@ impl Link {
 
 /// Remove a device from this account.
 ///
-/// It gets no more messages, and nobody takes any from it. What it has stored stays there. Only the account's first device can do it.
+/// It gets no more messages, and nobody takes any from it. What it has stored stays there. Only the
+/// account's first device can do it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Revoke {
     /// Its number as `devices` shows it, or its name if no other device has that one

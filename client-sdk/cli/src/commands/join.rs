@@ -49,8 +49,11 @@ pub(super) async fn run(client: Client, args: Link, code: Zeroizing<String>) -> 
         None => error.into(),
     })?;
     output::print(&format!(
-        "linked to {} at {} as device {} ({name})",
-        identity.handle, identity.server, identity.device
+        "linked to {} at {} as device {} ({})",
+        identity.handle,
+        identity.server,
+        identity.device,
+        text::one_line(name)
     ))?;
     Ok(())
 }
