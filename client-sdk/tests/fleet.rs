@@ -111,8 +111,8 @@ impl Fleet {
             self.lab.settle();
         }
         let all: BTreeSet<String> = self.said.iter().flatten().cloned().collect();
-        for who in 0..4 {
-            let texts = self.lab.peers[who].texts(WITH[who]);
+        for (who, with) in WITH.iter().enumerate() {
+            let texts = self.lab.peers[who].texts(with);
             assert_eq!(texts.len(), all.len(), "each message once at device {who}");
             let found: BTreeSet<String> = texts.iter().cloned().collect();
             assert_eq!(found, all, "the whole conversation at device {who}");

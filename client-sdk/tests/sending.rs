@@ -203,6 +203,41 @@ fn a_stale_message_is_made_anew_before_those_behind_it() {
 }
 
 #[test]
+fn a_message_is_sent_again_to_a_device_that_it_was_for_three_times_and_to_nobody_else() {
+    check(
+        "
+        login
+          ev online home:1
+        app send bob one
+          net LOOKUP 1 bob
+        srv FOUND 1 7 bob
+          net SEND m1 7 0 0 one
+        srv SENT m1 100000 1
+          ev sent m1 bob
+        srv RETRY 1 7 x1 100010 m1
+          net ACK 1
+          net CONTROL 0x82 7.1
+        srv RETRY 2 7 x2 100020 m1
+          net ACK 2
+          net CONTROL 0x82 7.1
+        srv RETRY 3 8 x3 100030 m1
+          net ACK 3
+        srv RETRY 4 7 x4 100040 x9
+          net ACK 4
+        srv RETRY 5 7 x5 100050 m1
+          net ACK 5
+          net CONTROL 0x82 7.1
+        srv RETRY 6 7 x6 100060 m1
+          net ACK 6
+        peer links 7
+        srv RETRY 7 7.2 x7 100070 m1
+          net ACK 7
+          ev security bob devices_changed
+        ",
+    );
+}
+
+#[test]
 fn messages_to_a_name_that_nobody_has_fail() {
     check(
         "

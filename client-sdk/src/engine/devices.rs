@@ -12,7 +12,7 @@ use crate::crypto::list::{Head, ListError, SignedList, Step, check_successor};
 use crate::error::StoreError;
 use crate::event::SecurityKind;
 use crate::keys::DeviceKey;
-use crate::local::{Former, Stage, Tx};
+use crate::local::{Claim, Former, Stage, Tx};
 
 /// Why the rest of an answer is not looked at.
 enum Stop {
@@ -62,9 +62,10 @@ impl Core {
     pub(super) fn have_version(&mut self, tx: &Tx<'_>, user: UserId) -> Result<u64, StoreError> {
         match self.list_of(tx, user)? {
             Some(list) => Ok(list.version()),
-            None => Ok(tx
-                .claim(user)?
-                .map_or(0, |claim| claim.version.saturating_sub(1))),
+            None => {
+                let claim = tx.claim(user)?;
+                Ok(claim.map_or(0, |claim| claim.head.version.saturating_sub(1)))
+            }
         }
     }
 
@@ -210,13 +211,16 @@ impl Core {
         if self.is_own(user) {
             return self.take_own(tx, now, list);
         }
-        if let Some(claim) = tx.claim(user)?
-            && claim.version == list.version()
-            && claim.hash != list.head().hash
-        {
+        let claim = tx.claim(user)?;
+        let (head, key) = (list.head(), *list.account_key());
+        if claim.is_some_and(|it| it.head.version == head.version && it.head != head) {
             return Err(Stop::Told(SecurityKind::ListForked));
         }
         self.adopt(tx, now, list, None)?;
+        let known_key = claim.and_then(|claim| claim.account_key);
+        if known_key.is_some_and(|known| known != key) {
+            self.tell(tx, now, user, SecurityKind::IdentityChanged)?;
+        }
         Ok(())
     }
 
@@ -311,7 +315,8 @@ impl Core {
     ) -> Result<(), StoreError> {
         let known = self.list_of(tx, user)?.map_or(0, |list| list.version());
         if head.version > known {
-            tx.put_claim(user, head)?;
+            let account_key = None;
+            tx.put_claim(user, &Claim { head, account_key })?;
             self.lists.want(user);
             return Ok(());
         }
@@ -330,11 +335,11 @@ impl Core {
         };
         tx.drop_claim(user)?;
         let known = self.list_of(tx, user)?.map_or(0, |list| list.version());
-        if claim.version > known {
+        if claim.head.version > known {
             return self.tell_once(tx, now, user, SecurityKind::ListRolledBack);
         }
-        let same = tx.list_hash(user, claim.version)?;
-        if same.is_some_and(|hash| hash != claim.hash) {
+        let same = tx.list_hash(user, claim.head.version)?;
+        if same.is_some_and(|hash| hash != claim.head.hash) {
             return self.tell_once(tx, now, user, SecurityKind::ListForked);
         }
         Ok(())

@@ -62,6 +62,10 @@ impl Core {
             }
             match self.readiness(tx, departure, &outbound)? {
                 Readiness::Ready(audience) => {
+                    let versions = (audience.to.version(), audience.own.version());
+                    if !self.outbox.joins(departure, versions) {
+                        return Ok(());
+                    }
                     outbound.made = Some(self.encrypt(tx, departure, &outbound, &audience)?);
                 }
                 Readiness::NotYet => {
@@ -73,7 +77,9 @@ impl Core {
                 }
             }
         }
-        if let Some(made) = &outbound.made {
+        if let Some(made) = &outbound.made
+            && self.outbox.joins(departure, (made.to_version, made.own_version))
+        {
             self.write_send(tx, departure, &outbound, made)?;
         }
         Ok(())
@@ -145,6 +151,10 @@ impl Core {
         made.to_version = audience.to.version();
         made.own_version = audience.own.version();
         tx.put_made(entry, &made)?;
+        if !entry.is_control {
+            let (to_next, own_next) = (audience.to.next_device(), audience.own.next_device());
+            tx.set_audience(entry.id, to_next, own_next)?;
+        }
         let from = self.own_address().ok_or(StoreError::RowInvalid {
             column: "identity.user",
         })?;

@@ -10,7 +10,8 @@
 //!                                        [`Db`](crate::local::Db)
 //! ```
 //!
-//! It has no socket, no clock and no randomness: time, entropy and bytes are arguments. Every call
+//! It has no socket, no clock and no randomness: time, entropy and bytes are arguments. (The
+//! encryption draws keys and nonces, and nothing that is decided here depends on them.) Every call
 //! is one transaction of the database, and nothing that a call decides can be polled before that
 //! transaction is durable. Killing the process between any two instructions is therefore the same
 //! as killing it between two calls.
@@ -39,6 +40,7 @@ mod prepare;
 mod pulse;
 mod reads;
 mod receipts;
+mod refusals;
 mod repair;
 mod rng;
 mod sending;

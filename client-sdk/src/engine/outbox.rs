@@ -3,7 +3,8 @@
 //! Each conversation is a lane. Within a lane the order of writing is kept whatever happens: after
 //! a refusal that is not final the whole lane waits until nothing of it is under way, and then
 //! goes on with the refused message [M-9.17]. A lane whose next message cannot be encrypted yet is
-//! closed until that may have changed. Lanes do not wait for each other.
+//! closed until that may have changed, and one whose next message is for other device lists than
+//! those under way until they are answered. Lanes do not wait for each other.
 
 use std::collections::BTreeMap;
 
@@ -39,7 +40,14 @@ struct Lane {
     held_until: Option<Millis>,
     /// The first message that waits cannot be encrypted yet.
     is_unprepared: bool,
+    /// The lists for which all that is under way was made.
+    versions: Option<Versions>,
+    /// The first message that waits is for other lists.
+    is_ahead: bool,
 }
+
+/// The versions of the two lists that a message was made for: the recipient's, the own one.
+pub(super) type Versions = (u64, u64);
 
 #[derive(Clone, Copy, Debug)]
 struct Waiting {
@@ -49,7 +57,8 @@ struct Waiting {
 
 impl Lane {
     const fn is_open(&self) -> bool {
-        self.user.is_some() && self.held_until.is_none() && !self.is_unprepared
+        let may_go = self.held_until.is_none() && !self.is_unprepared && !self.is_ahead;
+        self.user.is_some() && may_go
     }
 
     fn put(&mut self, waiting: Waiting) {
@@ -128,6 +137,11 @@ impl Outbox {
         lane.flying += old.flying;
         lane.held_until = lane.held_until.max(old.held_until);
         lane.is_unprepared |= old.is_unprepared;
+        lane.is_ahead |= old.is_ahead;
+        // What is under way may be for several lists now: nothing else joins it.
+        if old.flying > 0 && lane.versions != old.versions {
+            lane.versions = None;
+        }
         for mut waiting in old.waiting.into_values() {
             self.ready.remove(&waiting.entry.slot);
             waiting.entry.contact = into;
@@ -152,6 +166,14 @@ impl Outbox {
 
     /// The message cannot be encrypted yet: it did not depart, and its lane waits.
     pub(super) fn unprepared(&mut self, departure: &Departure) {
+        if let Some(lane) = self.lanes.get_mut(&departure.entry.contact) {
+            lane.is_unprepared = true;
+        }
+        self.put_back(departure);
+    }
+
+    /// The message did not depart after all, and nothing of its lane will for now.
+    fn put_back(&mut self, departure: &Departure) {
         let entry = departure.entry;
         self.flying.remove(&entry.id);
         let Some(lane) = self.lanes.get_mut(&entry.contact) else {
@@ -162,10 +184,26 @@ impl Outbox {
             entry,
             is_uncertain: departure.is_uncertain,
         });
-        lane.is_unprepared = true;
         for slot in lane.waiting.keys() {
             self.ready.remove(slot);
         }
+    }
+
+    /// Whether the message may be under way together with the others of its lane: when all are for
+    /// the same lists. Else the lane waits for their answers: if they were refused for that, they
+    /// get parts for the devices that are new, and those have to come before the parts of this one.
+    pub(super) fn joins(&mut self, departure: &Departure, versions: Versions) -> bool {
+        let Some(lane) = self.lanes.get_mut(&departure.entry.contact) else {
+            return true;
+        };
+        // This one has departed already.
+        if lane.flying <= 1 || lane.versions == Some(versions) {
+            lane.versions = Some(versions);
+            return true;
+        }
+        lane.is_ahead = true;
+        self.put_back(departure);
+        false
     }
 
     /// Something is known of this account that its lane may have waited for.
@@ -217,6 +255,7 @@ impl Outbox {
                 self.lanes.remove(&entry.contact);
             }
         }
+        self.settled(entry.contact);
         self.reopen(now, entry.contact);
         Some(entry)
     }
@@ -239,7 +278,18 @@ impl Outbox {
         for slot in lane.waiting.keys() {
             self.ready.remove(slot);
         }
+        self.settled(entry.contact);
         self.reopen(now, entry.contact);
+    }
+
+    /// One message less is under way: what waited for the last one of them may go.
+    fn settled(&mut self, contact: ContactId) {
+        if let Some(lane) = self.lanes.get_mut(&contact)
+            && lane.flying == 0
+            && core::mem::take(&mut lane.is_ahead)
+        {
+            self.open(contact);
+        }
     }
 
     /// Takes a whole conversation out: it has no recipient.
@@ -280,6 +330,7 @@ impl Outbox {
         for contact in contacts {
             if let Some(lane) = self.lanes.get_mut(&contact) {
                 lane.is_unprepared = false;
+                lane.is_ahead = false;
             }
             self.open(contact);
         }
@@ -404,6 +455,28 @@ mod tests {
         assert!(depart_all(&mut outbox).is_empty());
         outbox.prepared(UserId(1));
         assert_eq!(depart_all(&mut outbox), [1, 2]);
+    }
+
+    #[test]
+    fn a_message_for_other_lists_waits_until_those_before_it_are_answered() {
+        let (a, b, c) = (entry(1, BOB), entry(2, BOB), entry(3, BOB));
+        let (old, new, now) = ((1, 1), (2, 1), Millis(0));
+        let mut outbox = outbox(&[a, b, c]);
+        let joins = |outbox: &mut Outbox, versions| {
+            let departure = outbox.depart()?;
+            Some(outbox.joins(&departure, versions))
+        };
+        assert_eq!(joins(&mut outbox, old), Some(true));
+        assert_eq!(joins(&mut outbox, old), Some(true));
+        assert_eq!(joins(&mut outbox, new), Some(false));
+        assert_eq!(joins(&mut outbox, new), None);
+        outbox.landed(now, a.id);
+        assert_eq!(joins(&mut outbox, new), None);
+        // Both go again for the new list, in their order.
+        outbox.refused(now, b.id, now, true);
+        assert_eq!(joins(&mut outbox, new), Some(true));
+        assert_eq!(joins(&mut outbox, new), Some(true));
+        assert!(outbox.flight(b.id).is_some() && outbox.flight(c.id).is_some());
     }
 
     #[test]

@@ -157,16 +157,19 @@ impl Core {
             return Ok(());
         };
         let is_ours = Some(wanted.sender) == self.own_address();
-        let had_it = asker.user == wanted.conversation || self.is_own(asker.user);
-        let Some(row) = tx.own_message(wanted.id)?.filter(|_| is_ours && had_it) else {
+        let Some(row) = tx.own_message(wanted.id)?.filter(|_| is_ours) else {
             return Ok(());
         };
+        let to = tx.contact(row.contact)?.user;
+        let is_own = self.is_own(asker.user);
+        let is_theirs = to == Some(wanted.conversation) && (is_own || to == Some(asker.user));
+        if !is_theirs || !tx.was_for(row.seq, is_own, asker.device)? {
+            return Ok(());
+        }
         let Some(content) = tx.own_content(wanted.id)? else {
             return Ok(());
         };
-        let was_for = tx.contact(row.contact)?.user;
-        if was_for != Some(wanted.conversation) || tx.count_asked(wanted.id, asker)? > ATTEMPTS_MAX
-        {
+        if tx.count_asked(wanted.id, asker)? > ATTEMPTS_MAX {
             return Ok(());
         }
         let resent = Resent {

@@ -2,6 +2,7 @@
 //! devices, and, if its owner wants it, the history, newest first and a piece at a time.
 
 use bytes::BytesMut;
+use martlet_protocol::auth::KEY_BYTES;
 use martlet_protocol::limits::{ENVELOPE_BYTES_MAX, HANDLE_BYTES_MAX};
 use martlet_protocol::wire::{Reader, Writer};
 use martlet_protocol::{Address, DecodeError, DeviceId, Millis, Timestamp, UserId};
@@ -13,7 +14,7 @@ use crate::crypto::list::Head;
 use crate::crypto::payload::kind;
 use crate::error::StoreError;
 use crate::event::MessageState;
-use crate::local::{Below, ContactId, Remembered, Sync, Tx};
+use crate::local::{Below, Claim, ContactId, Remembered, Sync, Tx};
 
 /// A piece of a history is sent when it has so many bytes. One long message may make it longer.
 const PIECE_BYTES: usize = 32 * 1024;
@@ -66,8 +67,9 @@ impl Core {
             let (Some(user), Some(handle)) = (contact.user, &contact.handle) else {
                 continue;
             };
-            let head = self.list_of(tx, user)?.map(|list| list.head());
-            write_contact(&mut piece, user, handle, head.unwrap_or_default());
+            let list = self.list_of(tx, user)?;
+            let known = list.as_ref().map(|list| (list.head(), *list.account_key()));
+            write_contact(&mut piece, user, handle, known.unwrap_or_default());
             if piece.len() >= PIECE_BYTES {
                 let full = core::mem::replace(&mut piece, begin());
                 self.send_piece(tx, now, device, kind::CONTACTS, full.to_vec())?;
@@ -143,12 +145,13 @@ impl Core {
             tx.put_own_keys(keys)?;
         }
         while !reader.rest().is_empty() {
-            let Ok((user, handle, head)) = read_contact(&mut reader) else {
+            let Ok((user, handle, (head, account_key))) = read_contact(&mut reader) else {
                 break;
             };
             self.learn(tx, user, handle)?;
             if self.list_of(tx, user)?.is_none() && head.version > 0 {
-                tx.put_claim(user, head)?;
+                let account_key = Some(account_key);
+                tx.put_claim(user, &Claim { head, account_key })?;
             } else {
                 self.hear_of(tx, now, user, head)?;
             }
@@ -217,22 +220,26 @@ fn next_piece(tx: &Tx<'_>, own: UserId, sync: &mut Sync) -> Result<Option<Vec<u8
     Ok(None)
 }
 
-/// Layout: user u64 · handle text · version varint · hash 32.
-fn write_contact(out: &mut BytesMut, user: UserId, handle: &str, head: Head) {
+/// What a device knows of an account: its newest list, and its key.
+type Known = (Head, [u8; KEY_BYTES]);
+
+/// Layout: user u64 · handle text · version varint · hash 32 · account_key 32.
+fn write_contact(out: &mut BytesMut, user: UserId, handle: &str, (head, key): Known) {
     let mut writer = Writer::new(out);
     writer.user(user);
     writer.text(handle);
     writer.varint(head.version);
     writer.raw(&head.hash);
+    writer.raw(&key);
 }
 
-fn read_contact<'a>(reader: &mut Reader<'a>) -> Result<(UserId, &'a str, Head), DecodeError> {
+fn read_contact<'a>(reader: &mut Reader<'a>) -> Result<(UserId, &'a str, Known), DecodeError> {
     let (user, handle) = (reader.user()?, reader.text(HANDLE_BYTES_MAX)?);
     let head = Head {
         version: reader.varint()?,
         hash: reader.array()?,
     };
-    Ok((user, handle, head))
+    Ok((user, handle, (head, reader.array()?)))
 }
 
 /// Layout: message_id 16 · own u8 · device u16 · timestamp u64 · state u8 · kind u8 · data bytes.
@@ -304,9 +311,10 @@ mod tests {
             hash: [9; 32],
         };
         let mut out = BytesMut::new();
-        write_contact(&mut out, UserId(7), "bob", head);
+        let known = (head, [8; KEY_BYTES]);
+        write_contact(&mut out, UserId(7), "bob", known);
         let mut reader = Reader::new(&out);
-        assert_eq!(read_contact(&mut reader), Ok((UserId(7), "bob", head)));
+        assert_eq!(read_contact(&mut reader), Ok((UserId(7), "bob", known)));
         assert!(reader.rest().is_empty());
 
         let message = Remembered {

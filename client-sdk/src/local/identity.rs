@@ -1,6 +1,7 @@
 //! The one row that says who this home is and how far it has read its stream.
 
 use martlet_protocol::{Address, DeviceId, Position, UserId};
+use zeroize::Zeroize;
 
 use super::db::{Tx, from_sql, to_sql};
 use crate::error::StoreError;
@@ -27,6 +28,12 @@ pub struct IdentityRow {
     pub clock_offset_ms: i64,
     /// The server has said that this device was removed: it will not be accepted again.
     pub revoked: bool,
+}
+
+impl Drop for IdentityRow {
+    fn drop(&mut self) {
+        self.key_seed.0.zeroize();
+    }
 }
 
 /// The last stream position stored, and the history it belongs to.

@@ -18,6 +18,15 @@ pub struct ListRow {
     pub is_blocked: bool,
 }
 
+/// What somebody says of an account's newest list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// Its version and hash.
+    pub head: Head,
+    /// The account's key, where another own device says it.
+    pub account_key: Option<[u8; KEY_BYTES]>,
+}
+
 /// A device that is in no list any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Former {
@@ -101,14 +110,17 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn claim(&self, user: UserId) -> Result<Option<Head>, StoreError> {
+    pub fn claim(&self, user: UserId) -> Result<Option<Claim>, StoreError> {
         self.first(
-            "SELECT version, hash FROM claims WHERE user = ?1",
+            "SELECT version, hash, account_key FROM claims WHERE user = ?1",
             [to_sql(user.0)],
             |row| {
-                Ok(Head {
-                    version: from_sql(row.get(0)?),
-                    hash: row.get(1)?,
+                Ok(Claim {
+                    head: Head {
+                        version: from_sql(row.get(0)?),
+                        hash: row.get(1)?,
+                    },
+                    account_key: row.get(2)?,
                 })
             },
         )
@@ -118,12 +130,19 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn put_claim(&self, user: UserId, head: Head) -> Result<(), StoreError> {
+    pub fn put_claim(&self, user: UserId, claim: &Claim) -> Result<(), StoreError> {
+        let account_key = claim.account_key.as_ref();
         self.execute(
-            "INSERT INTO claims (user, version, hash) VALUES (?1, ?2, ?3)
-             ON CONFLICT DO UPDATE SET version = excluded.version, hash = excluded.hash
+            "INSERT INTO claims (user, version, hash, account_key) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT DO UPDATE SET version = excluded.version, hash = excluded.hash,
+             account_key = coalesce(excluded.account_key, account_key)
              WHERE version < excluded.version",
-            (to_sql(user.0), to_sql(head.version), head.hash.as_slice()),
+            (
+                to_sql(user.0),
+                to_sql(claim.head.version),
+                claim.head.hash.as_slice(),
+                account_key.map(<[u8; KEY_BYTES]>::as_slice),
+            ),
         )?;
         Ok(())
     }
@@ -220,9 +239,15 @@ mod tests {
     fn of_two_claims_the_newer_one_counts() {
         let mut db = Db::memory(&StoreKey::random()).unwrap();
         let tx = db.begin().unwrap();
-        tx.put_claim(BOB, head(3, 3)).unwrap();
-        tx.put_claim(BOB, head(2, 2)).unwrap();
-        assert_eq!(tx.claim(BOB).unwrap(), Some(head(3, 3)));
+        let claim = |version, key: Option<u8>| Claim {
+            head: head(version, 9),
+            account_key: key.map(|mark| [mark; KEY_BYTES]),
+        };
+        tx.put_claim(BOB, &claim(3, Some(1))).unwrap();
+        tx.put_claim(BOB, &claim(2, Some(2))).unwrap();
+        assert_eq!(tx.claim(BOB).unwrap(), Some(claim(3, Some(1))));
+        tx.put_claim(BOB, &claim(4, None)).unwrap();
+        assert_eq!(tx.claim(BOB).unwrap(), Some(claim(4, Some(1))));
         assert_eq!(tx.claimed().unwrap(), [BOB]);
         tx.drop_claim(BOB).unwrap();
         assert_eq!(tx.claim(BOB).unwrap(), None);

@@ -279,6 +279,38 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Stores for which devices an own message is encrypted: those with ids below these.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn set_audience(
+        &self,
+        id: MessageId,
+        to_next: DeviceId,
+        own_next: DeviceId,
+    ) -> Result<(), StoreError> {
+        self.execute(
+            "UPDATE messages SET to_next = ?2, own_next = ?3 WHERE id = ?1 AND direction = 0",
+            (id.0.as_slice(), to_next.0, own_next.0),
+        )?;
+        Ok(())
+    }
+
+    /// Whether an own message was encrypted for a device with this id, of the recipient or of this
+    /// account. An id is never given twice, so a device that is listed now was listed then when
+    /// its id is below the one that was due then.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn was_for(&self, seq: Seq, own: bool, device: DeviceId) -> Result<bool, StoreError> {
+        let next = self.first(
+            "SELECT CASE WHEN ?2 THEN own_next ELSE to_next END FROM messages WHERE seq = ?1",
+            (seq.0, own),
+            |row| row.get::<_, u16>(0),
+        )?;
+        Ok(next.is_some_and(|next| device.0 < next))
+    }
+
     /// Says why the server will never place a message, and gives it the place at which it was
     /// written.
     ///

@@ -54,7 +54,7 @@ pub use db::{Db, Tx};
 pub use home::Home;
 pub use identity::{IdentityRow, StreamPlace};
 pub use joining::Joining;
-pub use lists::{Former, ListRow};
+pub use lists::{Claim, Former, ListRow};
 pub use messages::{Incoming, MessageRow, Outgoing, Seq};
 pub use notices::{Notice, NoticeId};
 pub use outbox::{Control, Made, Outbound, OutboxEntry, PartRow, Queued, Slot};

@@ -71,7 +71,8 @@ CREATE TABLE list_log (                  -- every version that was verified
 CREATE TABLE claims (                    -- what somebody says an account's newest list is
     user INTEGER PRIMARY KEY,
     version INTEGER NOT NULL,
-    hash BLOB NOT NULL
+    hash BLOB NOT NULL,
+    account_key BLOB                     -- which another own device knows of a contact
 ) STRICT;
 
 CREATE TABLE former (                    -- devices that are in no list any more
@@ -121,6 +122,8 @@ CREATE TABLE messages (
     state INTEGER NOT NULL,
     changed_at INTEGER NOT NULL,
     devices INTEGER NOT NULL,            -- inboxes it was placed in; 0: not known
+    to_next INTEGER NOT NULL DEFAULT 0,  -- it was encrypted for devices of the recipient below this
+    own_next INTEGER NOT NULL DEFAULT 0, -- and for own ones below this
     refusal INTEGER                      -- why the server will never take it; NULL: it may
 ) STRICT;
 CREATE UNIQUE INDEX messages_id ON messages (id, direction, contact, device);

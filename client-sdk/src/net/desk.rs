@@ -3,24 +3,19 @@
 use martlet_protocol::{MessageId, Millis, UserId};
 
 use super::devices_desk::DevicesDesk;
-use super::mailbox::{Command, NewRegistration, Reply, WithKeys};
-use crate::address::ServerAddress;
-use crate::config::Config;
-use crate::engine::{Answer, Engine, Linking, Outgoing, Registration};
-use crate::error::{ClientError, LinkError, RegisterError, SendError, StoreError};
-use crate::event::{Direction, Identity, Message, MessageState, OfflineCause};
-use crate::keys::KeySeed;
+use super::entrance::{Entrance, answer, entropy_missing};
+use super::mailbox::{Command, Reply, WithKeys};
+use crate::engine::{Answer, Engine, Outgoing};
+use crate::error::{ClientError, LinkError, SendError, StoreError};
+use crate::event::{Direction, Message, MessageState};
 
 /// How long a question to the server may take before the local answer counts, in milliseconds.
 const ANSWER_MS_MAX: u64 = 3_000;
-/// How long a home waits until somebody lets it join, in milliseconds: as long as the server does.
-const JOIN_MS_MAX: u64 = 11 * 60 * 1_000;
 
 /// Commands that wait. A reply whose receiver is gone is dropped: nobody asks any more.
 #[derive(Default)]
 pub(super) struct Desk {
-    registering: Option<Asked<(), Result<Identity, RegisterError>>>,
-    joining: Option<Asked<(), Result<Identity, LinkError>>>,
+    pub(super) entrance: Entrance,
     devices: DevicesDesk,
     /// What needs the keys of an account, until when it waits for them.
     keys: Vec<(UserId, Millis, WithKeys)>,
@@ -178,87 +173,12 @@ impl Desk {
         }
     }
 
-    pub(super) fn register(
-        &mut self,
-        engine: &mut Engine,
-        now: Millis,
-        (config, trust): (&Config, Option<&str>),
-        asked: &NewRegistration,
-        reply: Reply<Result<Identity, RegisterError>>,
-    ) {
-        let begun = check_address(&asked.server, config).and_then(|()| {
-            let registration = Registration {
-                server: &asked.server,
-                handle: &asked.handle,
-                token: asked.token.as_deref(),
-                trust,
-                key_seed: new_seed()?,
-                account_seed: new_seed()?,
-            };
-            engine.register(now, &registration)
-        });
-        match begun {
-            Ok(()) => {
-                let deadline = now.plus(config.register_timeout_ms);
-                self.registering = Some(Asked {
-                    what: (),
-                    deadline,
-                    reply,
-                });
-            }
-            Err(error) => answer(reply, Err(error)),
-        }
-    }
-
-    pub(super) fn link(
-        &mut self,
-        engine: &mut Engine,
-        now: Millis,
-        (config, trust): (&Config, Option<&str>),
-        (code, name): (&str, &str),
-        reply: Reply<Result<Identity, LinkError>>,
-    ) {
-        let begun = check_code(code, config).and_then(|()| {
-            let linking = Linking {
-                code,
-                name,
-                trust,
-                key_seed: new_seed()?,
-            };
-            engine.link(now, &linking)
-        });
-        match begun {
-            Ok(()) => {
-                let deadline = now.plus(JOIN_MS_MAX);
-                self.joining = Some(Asked {
-                    what: (),
-                    deadline,
-                    reply,
-                });
-            }
-            Err(error) => answer(reply, Err(error)),
-        }
-    }
-
     /// Hands out the answers that have come, and ends the waiting whose time is over.
     pub(super) fn settle(&mut self, engine: &mut Engine, now: Millis) -> Result<(), StoreError> {
         while let Some(answer) = engine.poll_answer() {
             self.on_answer(engine, now, answer)?;
         }
-        if self
-            .registering
-            .as_ref()
-            .is_some_and(|asked| asked.deadline <= now)
-        {
-            engine.cancel_registration(now)?;
-            if let Some(asked) = self.registering.take() {
-                answer(asked.reply, Err(RegisterError::TimedOut));
-            }
-        }
-        if let Some(asked) = self.joining.take_if(|asked| asked.deadline <= now) {
-            engine.cancel_link(now)?;
-            answer(asked.reply, Err(LinkError::TimedOut));
-        }
+        self.entrance.expire(engine, now)?;
         self.devices.expire(engine, now)?;
         let late = self
             .keys
@@ -302,42 +222,13 @@ impl Desk {
         given: Answer,
     ) -> Result<(), StoreError> {
         match given {
-            Answer::Registered { .. } => {
-                let Some(identity) = engine.identity() else {
-                    return Ok(());
-                };
-                if let Some(asked) = self.registering.take() {
-                    answer(asked.reply, Ok(identity));
-                } else if let Some(asked) = self.joining.take() {
-                    answer(asked.reply, Ok(identity));
-                }
-            }
-            // A person who registers, or joins, wants to know at once.
+            Answer::Registered { .. } => self.entrance.on_entered(engine),
             Answer::RegistrationDelayed { cause } => {
-                if let Some(asked) = self.registering.take() {
-                    engine.cancel_registration(now)?;
-                    answer(asked.reply, Err(undone(cause)));
-                } else if let Some(asked) = self.joining.take() {
-                    engine.cancel_link(now)?;
-                    let reason = cause.to_string();
-                    answer(asked.reply, Err(LinkError::Unreachable { reason }));
-                }
+                self.entrance.on_delayed(engine, now, cause)?;
             }
-            Answer::RegistrationRefused { code } => {
-                if let Some(asked) = self.registering.take() {
-                    answer(asked.reply, Err(RegisterError::Refused(code)));
-                }
-            }
-            Answer::LinkRefused { code } => {
-                if let Some(asked) = self.joining.take() {
-                    answer(asked.reply, Err(LinkError::Refused(code)));
-                }
-            }
-            Answer::LinkInvalid => {
-                if let Some(asked) = self.joining.take() {
-                    answer(asked.reply, Err(LinkError::AnswerInvalid));
-                }
-            }
+            Answer::RegistrationRefused { code } => self.entrance.on_refused(code),
+            Answer::LinkRefused { code } => self.entrance.on_link_ended(LinkError::Refused(code)),
+            Answer::LinkInvalid => self.entrance.on_link_ended(LinkError::AnswerInvalid),
             Answer::LinkOpened { code } => self.devices.on_opened(code),
             Answer::LinkOffered { device, name } => self.devices.on_offered(device, name),
             Answer::DeviceLinked { device } => self.devices.on_linked(device),
@@ -364,20 +255,17 @@ impl Desk {
 
     /// When the next waiting ends.
     pub(super) fn due(&self) -> Option<Millis> {
-        let registering = self.registering.iter().map(|asked| asked.deadline);
         let statuses = self
             .unasked
             .iter()
             .chain(&self.statuses)
             .map(|asked| asked.deadline);
         let lookups = self.lookups.iter().map(|asked| asked.deadline);
-        let joining = self.joining.iter().map(|asked| asked.deadline);
         let keys = self.keys.iter().map(|(_, deadline, _)| *deadline);
-        registering
-            .chain(joining)
-            .chain(statuses)
+        statuses
             .chain(lookups)
             .chain(keys)
+            .chain(self.entrance.due())
             .chain(self.devices.due())
             .min()
     }
@@ -387,46 +275,4 @@ fn send(engine: &mut Engine, now: Millis, outgoing: &Outgoing<'_>) -> Result<Mes
     let mut entropy = [0; 10];
     getrandom::fill(&mut entropy).map_err(|error| entropy_missing(&error))?;
     engine.send(now, entropy, outgoing)
-}
-
-fn new_seed() -> Result<KeySeed, ClientError> {
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(|error| entropy_missing(&error))?;
-    Ok(KeySeed(seed))
-}
-
-/// A code leads to a server: it must be one that may be reached so.
-fn check_code(code: &str, config: &Config) -> Result<(), LinkError> {
-    match check_address(&Engine::server_of(code)?, config) {
-        Ok(()) => Ok(()),
-        Err(_) => Err(LinkError::PlaintextForbidden),
-    }
-}
-
-fn entropy_missing(error: &getrandom::Error) -> ClientError {
-    ClientError::EntropyMissing {
-        reason: error.to_string(),
-    }
-}
-
-fn undone(cause: OfflineCause) -> RegisterError {
-    match cause {
-        OfflineCause::Unreachable { reason } => RegisterError::Unreachable { reason },
-        cause => RegisterError::Ungreeted { cause },
-    }
-}
-
-fn check_address(server: &str, config: &Config) -> Result<(), RegisterError> {
-    let address = ServerAddress::parse(server).ok_or_else(|| RegisterError::AddressInvalid {
-        address: server.to_owned(),
-    })?;
-    if address.tls || address.is_loopback() || config.allow_plaintext {
-        return Ok(());
-    }
-    Err(RegisterError::PlaintextForbidden)
-}
-
-fn answer<T>(reply: Reply<T>, value: T) {
-    // The asking future may have been dropped; then nobody misses the answer.
-    let _nobody = reply.send(value);
 }

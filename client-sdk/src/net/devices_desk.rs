@@ -3,6 +3,7 @@
 use martlet_protocol::{DeviceId, Millis, NackCode};
 use zeroize::Zeroizing;
 
+use super::entrance::answer;
 use super::mailbox::{DevicesCommand, Reply};
 use crate::engine::Engine;
 use crate::error::{ClientError, DevicesError, StoreError};
@@ -144,9 +145,4 @@ impl DevicesDesk {
         ];
         deadlines.into_iter().flatten().min()
     }
-}
-
-fn answer<T>(reply: Reply<T>, value: T) {
-    // The asking future may have been dropped; then nobody misses the answer.
-    let _nobody = reply.send(value);
 }

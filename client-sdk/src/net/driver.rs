@@ -191,7 +191,7 @@ impl Driver {
             }
             Command::Register(registration, reply) => {
                 let trust = self.trust.as_deref();
-                self.desk.register(
+                self.desk.entrance.register(
                     &mut self.engine,
                     now,
                     (&self.config, trust),
@@ -204,6 +204,7 @@ impl Driver {
                 let trust = self.trust.as_deref();
                 let how = (&self.config, trust);
                 self.desk
+                    .entrance
                     .link(&mut self.engine, now, how, (&code, &name), reply);
                 Ok(())
             }

@@ -6,6 +6,7 @@ mod connection;
 mod desk;
 mod devices_desk;
 mod driver;
+mod entrance;
 mod mailbox;
 mod tls;
 

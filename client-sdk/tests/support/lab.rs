@@ -113,6 +113,16 @@ impl Lab {
         lab
     }
 
+    /// Alice and Bob, who have talked to each other.
+    pub(crate) fn acquainted() -> Self {
+        let mut lab = Self::of(&["alice", "bob"]);
+        lab.say(0, "bob", "hello Bob");
+        lab.say(1, "alice", "hello Alice");
+        lab.peers[0].take();
+        lab.peers[1].take();
+        lab
+    }
+
     pub(crate) fn add(&mut self, name: &str) -> usize {
         self.add_on(name, Db::memory(&StoreKey::random()).unwrap())
     }

@@ -96,6 +96,9 @@ impl World {
     }
 
     fn act_server(&mut self, words: &[&str]) {
+        if self.act_message(words) {
+            return;
+        }
         let frame = match *words {
             ["REGISTERED"] => Frame::Registered(Registered {
                 address: super::ALICE,
@@ -110,34 +113,6 @@ impl World {
                 user: UserId(number(user)),
                 handle,
             }),
-            ["EVENT", position, peer, id, timestamp, text] => {
-                let place = [position, peer, id, timestamp];
-                return self.event(EventKind::INCOMING, place, Some(&Speech::text(text)));
-            }
-            ["COPY", position, peer, id, timestamp, text] => {
-                let place = [position, peer, id, timestamp];
-                return self.event(EventKind::OWN_COPY, place, Some(&Speech::text(text)));
-            }
-            ["UNCHAINED", position, peer, id, timestamp, text] => {
-                let place = [position, peer, id, timestamp];
-                let mut speech = Speech::text(text);
-                speech.breaks_chain = true;
-                return self.event(EventKind::INCOMING, place, Some(&speech));
-            }
-            ["RESENT", position, peer, id, timestamp, what, text] => {
-                let place = [position, peer, id, timestamp];
-                let contents = self.resent(what, text);
-                let speech = Speech {
-                    kind: kind::RESENT,
-                    contents: &contents,
-                    breaks_chain: false,
-                };
-                return self.event(EventKind::INCOMING, place, Some(&speech));
-            }
-            ["BROKEN", position, peer, id, timestamp] => {
-                let place = [position, peer, id, timestamp];
-                return self.event(EventKind::INCOMING, place, None);
-            }
             ["GAP", from, to] => Frame::Gap(Gap {
                 from: Position(number(from)),
                 to: Position(number(to)),
@@ -160,6 +135,52 @@ impl World {
         self.serve(&frame);
     }
 
+    /// A message comes. Returns whether the line says so.
+    fn act_message(&mut self, words: &[&str]) -> bool {
+        match *words {
+            ["EVENT", position, peer, id, timestamp, text] => {
+                let place = [position, peer, id, timestamp];
+                self.event(EventKind::INCOMING, place, Some(&Speech::text(text)));
+            }
+            ["COPY", position, peer, id, timestamp, text] => {
+                let place = [position, peer, id, timestamp];
+                self.event(EventKind::OWN_COPY, place, Some(&Speech::text(text)));
+            }
+            ["UNCHAINED", position, peer, id, timestamp, text] => {
+                let place = [position, peer, id, timestamp];
+                let mut speech = Speech::text(text);
+                speech.breaks_chain = true;
+                self.event(EventKind::INCOMING, place, Some(&speech));
+            }
+            ["RESENT", position, peer, id, timestamp, what, text] => {
+                let place = [position, peer, id, timestamp];
+                let contents = self.resent(what, text);
+                let speech = Speech {
+                    kind: kind::RESENT,
+                    contents: &contents,
+                    breaks_chain: false,
+                };
+                self.event(EventKind::INCOMING, place, Some(&speech));
+            }
+            ["BROKEN", position, peer, id, timestamp] => {
+                let place = [position, peer, id, timestamp];
+                self.event(EventKind::INCOMING, place, None);
+            }
+            ["RETRY", position, peer, id, timestamp, what] => {
+                let place = [position, peer, id, timestamp];
+                let contents = self.retry(what, address(peer).user);
+                let speech = Speech {
+                    kind: kind::RETRY,
+                    contents: &contents,
+                    breaks_chain: false,
+                };
+                self.event(EventKind::INCOMING, place, Some(&speech));
+            }
+            _ => return false,
+        }
+        true
+    }
+
     fn event(&mut self, kind: EventKind, words: [&str; 4], speech: Option<&Speech<'_>>) {
         let [position, peer, id, timestamp] = words;
         let position = Position(number(position));
@@ -180,6 +201,15 @@ impl World {
         contents.extend_from_slice(&conversation);
         contents.push(kind::TEXT);
         contents.extend_from_slice(text.as_bytes());
+        contents
+    }
+
+    /// Contents of RETRY: the client's message `what` to the account `to`.
+    fn retry(&self, what: &str, to: UserId) -> Vec<u8> {
+        let mut contents = self.id(what).0.to_vec();
+        contents.extend_from_slice(&super::ALICE.user.0.to_le_bytes());
+        contents.extend_from_slice(&super::ALICE.device.0.to_le_bytes());
+        contents.extend_from_slice(&to.0.to_le_bytes());
         contents
     }
 
