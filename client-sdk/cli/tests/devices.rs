@@ -187,11 +187,11 @@ fn a_device_that_joins_a_conversation_gets_all_that_follows_and_the_rest_if_it_s
         "{shown:?}"
     );
 
-    let heard = hear_until(&bob, "9");
+    let heard = bob.hear_until("9");
     assert_eq!(kinds(&heard), BTreeSet::new(), "he did it himself");
     // What came before the link comes as a memory, if at all, and not as news.
     for (device, since) in [(&tablet, 3), (&desktop, 6)] {
-        let heard = hear_until(device, "9");
+        let heard = device.hear_until("9");
         let known = BTreeSet::from(["devices_changed"]);
         assert!(kinds(&heard).is_subset(&known), "{heard:?}");
         let messages = heard.into_iter().filter(|v| v["event"] == "message");
@@ -284,14 +284,6 @@ fn type_lines(chat: &mut Running, sent: &mut Vec<String>, count: usize) -> Vec<S
     }
     let last = format!("[sent] {}", sent.last().unwrap());
     chat.lines_until(|line| line == last)
-}
-
-/// What a device prints until it has heard this text.
-fn hear_until(device: &Person, text: &str) -> Vec<Value> {
-    let listening = device.start(&["listen", "--json"]);
-    let lines = listening.lines_until(|line| json(line)["text"] == text);
-    succeeded(&listening.terminate());
-    lines.iter().map(|line| json(line)).collect()
 }
 
 fn kinds(lines: &[Value]) -> BTreeSet<&str> {

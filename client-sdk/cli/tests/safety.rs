@@ -123,7 +123,7 @@ fn an_account_that_begins_anew_is_noticed_by_everybody_who_knew_it() {
     assert!(said.ends_with(" sent\n"), "{said}");
     succeeded(&again.run(&["send", "carol", "it is me"]));
     let told = |person: &Person| {
-        let lines = person.catch_up();
+        let lines = person.hear_until("it is me");
         let security = lines.iter().find(|line| line["event"] == "security");
         let security = security.unwrap_or_else(|| panic!("{lines:?}"));
         assert_eq!(security["peer"], "bob");

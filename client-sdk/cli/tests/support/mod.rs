@@ -111,6 +111,14 @@ impl Person {
         lines.iter().map(|line| json(line)).collect()
     }
 
+    /// What `listen --json` prints until it has printed a message with this text.
+    pub fn hear_until(&self, text: &str) -> Vec<Value> {
+        let listening = self.start(&["listen", "--json"]);
+        let lines = listening.lines_until(|line| json(line)["text"] == text);
+        succeeded(&listening.terminate());
+        lines.iter().map(|line| json(line)).collect()
+    }
+
     /// The conversation with `peer`, as `history --json` prints it.
     pub fn history(&self, peer: &str) -> Vec<Value> {
         json_lines(&succeeded(&self.run(&["history", peer, "--json"])))
