@@ -116,7 +116,8 @@ impl Lists {
         }
     }
 
-    /// Begins to ask for the earlier lists of an account, once in each run. Returns whether it does.
+    /// Begins to ask for the earlier lists of an account, once in each run. Returns whether it
+    /// does.
     pub(super) fn look_back(&mut self, user: UserId) -> bool {
         let is_new = !self.pasts.contains_key(&user);
         if is_new {

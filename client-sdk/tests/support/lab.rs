@@ -193,6 +193,7 @@ impl Lab {
     /// Shows a code to a new device.
     pub(crate) fn begin_link(&mut self, holder: usize, with_history: bool) -> (usize, String) {
         let now = self.now;
+        self.peers[holder].answers.clear();
         self.peers[holder]
             .engine()
             .open_link(now, with_history)
