@@ -147,12 +147,13 @@ fn what_was_refused_for_a_device_that_is_removed_then_holds_up_nothing() {
     for _ in 0..10 {
         lab.travel(0, 100_000);
         lab.travel(tablet, 100_000);
-        lab.wait(100);
+        lab.wait(500);
     }
     let (now, device) = (lab.now, lab.device(tablet));
     lab.engine(0).revoke(now, device).unwrap();
     lab.dial(0);
     lab.travel(0, 100_000);
+    assert!(lab.model.refusals < u32::MAX);
     lab.model.refusals = 0;
     lab.settle();
     let laptop = lab.link(0, true);
