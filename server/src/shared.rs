@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use martlet_protocol::limits::PREKEYS_MAX;
+use martlet_protocol::limits::{DEVICES_MAX, PREKEYS_MAX};
 use martlet_protocol::{NackCode, UserId};
 use martlet_shard::{SessionId, Topology};
 use martlet_store::ShardId;
@@ -117,9 +117,9 @@ pub const SESSION_REACTOR_SHIFT: u32 = 48;
 /// not make the disk faster, only every answer later.
 const QUEUED_BYTES_MAX: usize = 8 << 20;
 
-/// Four UPLOADs with a whole stock of prekeys: what a device brings, brings again after a lost
-/// answer, and fills up when many write to it at once.
-const SIGNATURES_AT_ONCE: u32 = 4 * (1 + PREKEYS_MAX as u32);
+/// Two UPLOADs with a whole stock of prekeys and two lists: what a new device brings, and brings
+/// again after a lost answer. It is some 15 ms of its reactor, in which nobody else is served.
+const SIGNATURES_AT_ONCE: u32 = 2 * (1 + PREKEYS_MAX + 1 + DEVICES_MAX) as u32;
 
 const OVERLOADED_RETRY_MS: u64 = 500;
 

@@ -3,25 +3,11 @@
 mod support;
 
 use std::fs;
-use std::path::Path;
 
 use martlet_protocol::{Address, Position, Timestamp};
 use support::client::Client;
 use support::site::{Server, Site, martletd};
 use support::wire::Got;
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("create a directory");
-    for entry in fs::read_dir(from).expect("list a directory") {
-        let entry = entry.expect("an entry");
-        let target = to.join(entry.file_name());
-        if entry.file_type().expect("its type").is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).expect("copy a file");
-        }
-    }
-}
 
 fn stop(server: Server) {
     server.terminate();
@@ -66,7 +52,7 @@ fn nobody_misses_what_is_sent_after_a_restore() {
     bob.go_online(server.address());
     assert_eq!(receive(&mut bob), ["1"]);
     stop(server);
-    copy(site.data(), &kept);
+    site.copy_to(&kept);
 
     let server = site.start(martletd());
     send(&mut alice, &server, bob.address(), &["2", "3"]);
@@ -75,14 +61,7 @@ fn nobody_misses_what_is_sent_after_a_restore() {
     assert_eq!(bob.place().1, Position(3));
     stop(server);
 
-    fs::remove_dir_all(site.data()).expect("remove the directory");
-    copy(&kept, site.data());
-    let done = martletd()
-        .args(["restored", "-d"])
-        .arg(site.data())
-        .status();
-    assert!(done.expect("run martletd restored").success());
-    site.verify(martletd());
+    site.put_back(&kept);
 
     // These take the positions of what bob has stored as "2" and "3".
     let server = site.start(martletd());

@@ -36,7 +36,7 @@ pub struct Limits {
     /// at once. 0 is no limit. Such a request makes the server read or write a few rows.
     pub key_requests_per_second: u32,
     /// Signatures of device lists and prekeys that are checked per second and device, whatever the
-    /// number of its connections; four whole stocks of prekeys may come at once. 0 is no limit.
+    /// number of its connections; two whole stocks of prekeys may come at once. 0 is no limit.
     /// Each check costs as much as dozens of messages.
     pub signatures_per_second: u32,
     /// Other frames per second and session; twice as many may come at once. 0 is no limit.

@@ -188,5 +188,45 @@ fn one_account_cannot_take_all_keys_from_everybody_else() {
     assert_eq!(one_time_ids(&bundles), [21]);
 }
 
+#[test]
+fn a_copy_that_is_put_back_gives_away_nothing_a_second_time() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let mut site = Site::new(directory.path().join("data"), directory.path().join("log"));
+    let copy = directory.path().join("copy");
+    let server = site.start(martletd());
+    let mut bob = Home::new(server.address(), "bob", 1);
+    bob.upload(0, 1..=30, 1);
+    let mut accounts = claimants(server.address(), 20);
+    server.terminate();
+    assert!(server.wait().success());
+    site.copy_to(&copy);
+
+    let server = site.start(martletd());
+    let bundles = claim_all(&mut accounts, server.address(), bob.user(), || {});
+    assert_eq!(one_time_ids(&bundles), (1..=20).collect::<Vec<_>>());
+    server.terminate();
+    assert!(server.wait().success());
+    site.put_back(&copy);
+
+    let server = site.start(martletd());
+    for account in &mut accounts {
+        account.forget_place();
+    }
+    let bundles = claim_all(&mut accounts[..5], server.address(), bob.user(), || {});
+    assert_eq!(bundles.len(), 5);
+    assert_eq!(
+        one_time_ids(&bundles),
+        [0; 0],
+        "only the last resort is left"
+    );
+    // The device is told, and brings others.
+    bob.devices[0].go_online(server.address());
+    assert_eq!(bob.upload(0, 1..=40, 1).one_time, 10);
+    let bundles = claim_all(&mut accounts[5..], server.address(), bob.user(), || {});
+    assert_eq!(one_time_ids(&bundles), (31..=40).collect::<Vec<_>>());
+    server.kill();
+    site.verify(martletd());
+}
+
 /// How many connections claim at the same time.
 const CONNECTIONS: usize = 25;

@@ -136,6 +136,21 @@ impl Site {
         );
     }
 
+    /// Copies the data directory, which no server may be using.
+    pub fn copy_to(&self, copy: &Path) {
+        copy_all(&self.data, copy);
+    }
+
+    /// Puts a copy in the place of the data directory, as an operator is told to.
+    pub fn put_back(&self, copy: &Path) {
+        fs::remove_dir_all(&self.data).expect("remove the directory");
+        copy_all(copy, &self.data);
+        let mut restored = martletd();
+        let done = restored.args(["restored", "-d"]).arg(&self.data).status();
+        assert!(done.expect("run martletd restored").success());
+        self.verify(martletd());
+    }
+
     /// The end of what the servers here have logged.
     pub fn log_tail(&self) -> String {
         tail_of(&self.log)
@@ -253,6 +268,19 @@ fn address_in(ready: &str) -> SocketAddr {
     let word = after.and_then(|rest| rest.split_whitespace().next());
     word.and_then(|address| address.parse().ok())
         .unwrap_or_else(|| panic!("no address in: {ready}"))
+}
+
+fn copy_all(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("create a directory");
+    for entry in fs::read_dir(from).expect("list a directory") {
+        let entry = entry.expect("an entry");
+        let target = to.join(entry.file_name());
+        if entry.file_type().expect("its type").is_dir() {
+            copy_all(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).expect("copy a file");
+        }
+    }
 }
 
 fn tail_of(log: &Path) -> String {
