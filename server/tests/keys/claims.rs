@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,8 +12,9 @@ use martlet_protocol::frame::Bundle;
 use martlet_protocol::{Kind, NackCode, UserId};
 
 use crate::home::{Home, claim, claimed};
+use crate::shim::Cut;
 use crate::support::client::Client;
-use crate::support::site::{Server, Site, martletd};
+use crate::support::site::{Site, martletd};
 use crate::support::wire::Got;
 use crate::support::{PATIENCE, random, wait_until};
 
@@ -101,37 +103,31 @@ fn two_hundred_accounts_get_fifty_keys_once_and_the_rest_is_flagged() {
     site.verify(martletd());
 }
 
-/// Kills the server as soon as so many have their answers, and starts it again.
-fn kill_after(site: &mut Site, server: Server, answered: &AtomicUsize, count: usize) -> Server {
-    wait_until("some answers", || answered.load(Ordering::Relaxed) >= count);
-    server.kill();
-    site.start(martletd())
-}
-
-#[test]
-fn no_key_goes_out_twice_although_the_server_is_killed_in_between() {
+/// Claims in rounds. In each the server dies when some have their answers; then `after_kill`. Each
+/// answer must be of a key that nobody has.
+fn claim_while_it_dies(site: &mut Site, program: impl Fn() -> Command, after_kill: impl Fn()) {
     let mut random = random::Random::new(random::seed());
-    let directory = tempfile::tempdir().expect("a temporary directory");
-    let mut site = Site::new(directory.path().join("data"), directory.path().join("log"));
-    let mut server = site.start(martletd());
+    let mut server = site.start(program());
     let mut bob = Home::new(server.address(), "bob", 1);
     bob.upload(0, 1..=100, 1);
     let mut accounts = claimants(server.address(), 100);
     let mut seen = BTreeSet::new();
-    for round in 1..=4 {
+    for round in 1..=ROUNDS {
         let answered = AtomicUsize::new(0);
         let after = 5 + random.below(10) as usize;
         let (address, user) = (server.address(), bob.user());
-        let (bundles, next) = thread::scope(|scope| {
+        let bundles = thread::scope(|scope| {
             let claims = scope.spawn(|| {
                 claim_all(&mut accounts, address, user, || {
                     answered.fetch_add(1, Ordering::Relaxed);
                 })
             });
-            let next = kill_after(&mut site, server, &answered, after);
-            (claims.join().expect("no panic"), next)
+            wait_until("some answers", || answered.load(Ordering::Relaxed) >= after);
+            server.kill();
+            claims.join().expect("no panic")
         });
-        server = next;
+        after_kill();
+        site.verify(program());
         let ids = one_time_ids(&bundles);
         println!(
             "round {round}: {} answers, {} keys",
@@ -142,6 +138,7 @@ fn no_key_goes_out_twice_although_the_server_is_killed_in_between() {
         for id in ids {
             assert!(seen.insert(id), "key {id} went out twice");
         }
+        server = site.start(program());
     }
     let bundles = claim_all(&mut accounts, server.address(), bob.user(), || {});
     assert_eq!(bundles.len(), 100);
@@ -150,7 +147,23 @@ fn no_key_goes_out_twice_although_the_server_is_killed_in_between() {
     }
     assert!(bundles.iter().any(|it| it.kind == PrekeyKind::LAST_RESORT));
     server.kill();
-    site.verify(martletd());
+    after_kill();
+    site.verify(program());
+}
+
+#[test]
+fn no_key_goes_out_twice_although_the_server_is_killed_in_between() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let mut site = Site::new(directory.path().join("data"), directory.path().join("log"));
+    claim_while_it_dies(&mut site, martletd, || {});
+}
+
+#[test]
+fn no_key_goes_out_twice_although_the_power_is_cut_in_between() {
+    let cut = Cut::new();
+    let mut site = Site::new(cut.data(), cut.beside("log"));
+    let program = || cut.command(martletd().get_program().as_ref());
+    claim_while_it_dies(&mut site, program, || cut.discard_unsynced());
 }
 
 #[test]
@@ -230,3 +243,6 @@ fn a_copy_that_is_put_back_gives_away_nothing_a_second_time() {
 
 /// How many connections claim at the same time.
 const CONNECTIONS: usize = 25;
+
+/// How often the server dies.
+const ROUNDS: usize = 4;

@@ -1,6 +1,9 @@
 //! Device lists, prekeys and links over the wire of a built server: who may say what, who gets
 //! what, and what is still so after a crash.
 
+#[allow(dead_code, reason = "other test programs use the rest of it")]
+#[path = "../shim/mod.rs"]
+mod shim;
 #[path = "../support/mod.rs"]
 mod support;
 
