@@ -99,10 +99,14 @@ counters! {
     stale_recipient,
     /// SENDs refused because the sender has other devices.
     stale_own,
+    /// Messages to one device that was removed before they were taken.
+    pointless,
     /// Messages that were made anew after a refusal.
     made_anew,
     /// Messages of devices to each other.
     controls,
+    /// Messages of which a device got nothing, because the author had no keys of it.
+    empty_parts,
     /// Messages that a new device got from another one.
     remembered,
     /// Prekeys uploaded, in times.

@@ -22,7 +22,7 @@ pub(crate) struct Device {
     /// What the process left when it died.
     disk: Option<Db>,
     conn: Option<ConnId>,
-    /// Attempts to connect of an earlier life mean nothing to this one.
+    /// Attempts to connect of an earlier life mean nothing to this one, and those given up neither.
     life: u32,
     /// How many calls of the engine are left before the process dies.
     fuse: Option<u64>,
@@ -230,8 +230,10 @@ impl Device {
             net::write(env, conn, Side::Client, &out);
         }
         if self.call(env, |engine, _| engine.poll_close())? {
-            if let Some(conn) = self.conn.take() {
-                net::close(env, conn, Side::Client);
+            match self.conn.take() {
+                Some(conn) => net::close(env, conn, Side::Client),
+                // It gives up an attempt that is under way.
+                None => self.life += 1,
             }
             self.step(env, Engine::handle_disconnected)?;
         }

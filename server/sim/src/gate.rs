@@ -217,16 +217,18 @@ impl Gate {
 
     fn on_auth(&mut self, desk: &mut Desk<'_>, auth: &Auth) -> Ask {
         let message = auth_message(&self.nonce, &BINDING, auth.address);
-        let Some(key) = desk.device_key(auth.address) else {
-            // A device that was removed, or that was to be linked and was not.
+        let key = desk.device_key(auth.address);
+        let is_genuine = key.is_some_and(|key| is_signed(&key, &message, &auth.signature));
+        if !is_genuine {
+            // One that was removed, or that was to be linked and was not.
+            if !desk.env.ledger.may_be_refused(self.device) {
+                let what = format!("{} cannot prove who it is", auth.address);
+                desk.env.ledger.violate(what);
+            }
             desk.env.counters.auths_refused += 1;
             self.refuse(Kind::AUTH, NackCode::AUTH_FAILED, Reference::default(), 0);
             self.say_goodbye(CloseCode::AUTH_FAILED);
             return Ask::End;
-        };
-        if !is_signed(&key, &message, &auth.signature) {
-            let what = format!("{} proves itself with a wrong signature", auth.address);
-            desk.env.ledger.violate(what);
         }
         self.phase = Phase::Attaching(auth.address);
         Ask::Command(Command::Attach {

@@ -1,6 +1,7 @@
 //! What a person does with a client.
 
 use martlet_client::engine::{Linking, Outgoing, Registration};
+use martlet_client::keys::KeySeed;
 use martlet_client::{History, MessageId};
 use martlet_protocol::DeviceId;
 
@@ -112,7 +113,7 @@ impl Device {
 
     /// The person holds this new device before the code.
     pub(crate) fn join(&mut self, env: &mut Env, code: &str) {
-        let key_seed = self.key_seed;
+        let key_seed = KeySeed(env.rng.bytes());
         let _ = self.call(env, |engine, now| {
             let linking = Linking {
                 code,

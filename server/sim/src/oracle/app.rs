@@ -40,6 +40,8 @@ impl Ledger {
             state: MessageState::Pending,
             shown: BTreeSet::new(),
             arrived: BTreeMap::new(),
+            asked_for: BTreeSet::new(),
+            remembered: BTreeSet::new(),
         };
         if self.messages.insert(id, written).is_some() {
             self.violate(format!("{id} was made twice"));
@@ -113,7 +115,7 @@ impl Ledger {
         }
         let conversation = (author, to.unwrap_or(usize::MAX));
         let newest = watched.newest.entry(conversation).or_default();
-        if number <= *newest {
+        if number <= *newest && !message.asked_for.contains(&device) {
             problems.push("is shown out of order");
         }
         *newest = number.max(*newest);
@@ -143,19 +145,20 @@ impl Ledger {
         let mut problems = Vec::new();
         let mut found = BTreeSet::new();
         for (id, text) in history {
-            let known = self.messages.get(id);
-            let is_right = known.is_some_and(|message| {
-                let author = self.devices[message.author].account;
-                let is_here = [(own, Some(account)), (account, Some(own))];
-                message.text == *text && is_here.contains(&(author, message.to))
-            });
+            let Some(message) = self.messages.get_mut(id) else {
+                problems.push(format!("{id} was written by nobody"));
+                continue;
+            };
+            let author = self.devices[message.author].account;
+            let is_here = [(own, Some(account)), (account, Some(own))];
+            let is_right = message.text == *text && is_here.contains(&(author, message.to));
             if !is_right || !found.insert(*id) {
                 problems.push(format!("{id} has no place there"));
             }
-            let is_new = known.is_some_and(|message| {
-                message.author != device && !message.shown.contains(&device)
-            });
-            counters.remembered += u64::from(is_new);
+            if message.author != device && !message.shown.contains(&device) {
+                counters.remembered += 1;
+                message.remembered.insert(device);
+            }
         }
         for (id, message) in &self.messages {
             let author = self.devices[message.author].account;

@@ -148,10 +148,7 @@ impl Ledger {
                 }
             }
             None => {
-                let user = made.to;
-                let mut named = made.devices().map(|device| Address { user, device });
-                let is_pointless = named.all(|address| self.lists.has_removed(address));
-                if !is_pointless && !self.was_removed(made.author) {
+                if !self.is_pointless(id) && !self.was_removed(made.author) {
                     problems.push(format!("{what} is lost"));
                 }
             }
@@ -189,7 +186,7 @@ impl Ledger {
                 return false;
             }
             let at = self.device_at(address);
-            at.is_none_or(|at| !self.devices[at].has_gap && !message.shown.contains(&at))
+            at.is_none_or(|at| !self.devices[at].has_gap && !message.is_at(at))
         });
         missing.map(|device| Address { user, device }.to_string())
     }
@@ -221,11 +218,8 @@ impl Ledger {
         let device = &self.devices[at];
         let has_it = device.items.get(&position) == Some(&Item::Message(id));
         // Whoever was removed does not learn any more who wrote to it.
-        let is_shown = self.was_removed(at)
-            || self
-                .messages
-                .get(&id)
-                .is_none_or(|message| message.shown.contains(&at));
+        let message = self.messages.get(&id);
+        let is_shown = self.was_removed(at) || message.is_none_or(|message| message.is_at(at));
         (!is_shown || !has_it).then(|| "never arrived".to_owned())
     }
 

@@ -102,6 +102,17 @@ pub(super) struct Written {
     pub(super) state: MessageState,
     pub(super) shown: BTreeSet<usize>,
     pub(super) arrived: BTreeMap<usize, Position>,
+    /// Devices that had to ask for it: its author had no keys of theirs.
+    pub(super) asked_for: BTreeSet<usize>,
+    /// Devices that have it from another one of their account, and were not shown it.
+    pub(super) remembered: BTreeSet<usize>,
+}
+
+impl Written {
+    /// Whether the device has it, so that its person finds it.
+    pub(super) fn is_at(&self, device: usize) -> bool {
+        self.shown.contains(&device) || self.remembered.contains(&device)
+    }
 }
 
 impl Ledger {

@@ -18,6 +18,15 @@ pub(super) struct Warnings {
     last_resorts: BTreeSet<(usize, Address)>,
     /// How often a home was told that an account has other devices.
     changes: BTreeMap<(usize, UserId), u64>,
+    /// How often a device sent nothing to a home of which it had no keys.
+    empty_parts: BTreeMap<(usize, Address), u64>,
+}
+
+impl Warnings {
+    /// A home gets nothing of a message of this device, because that had no keys of it.
+    pub(super) fn empty_part(&mut self, device: usize, author: Address) {
+        *self.empty_parts.entry((device, author)).or_default() += 1;
+    }
 }
 
 impl Ledger {
@@ -70,10 +79,11 @@ impl Ledger {
                 counters.last_resorts_told += 1;
                 self.used_last_resort(device, user, notice.device)
             }
-            SecurityKind::Undecryptable => {
+            SecurityKind::Undecryptable if self.is_poisoner(user) => {
                 counters.poison_told += 1;
-                self.is_poisoner(user)
+                true
             }
+            SecurityKind::Undecryptable => self.takes_empty_part(device, user, notice.device),
             _ => false,
         });
         if !is_fair {
@@ -94,6 +104,17 @@ impl Ledger {
         let theirs = self.device_at(peer);
         let got = |home: usize, owner| self.warnings.last_resorts.contains(&(home, owner));
         got(device, peer) || theirs.zip(own).is_some_and(|(home, own)| got(home, own))
+    }
+
+    /// Whether the device has sent nothing, once for each time that it is asked.
+    fn takes_empty_part(&mut self, device: usize, user: UserId, of: Option<DeviceId>) -> bool {
+        let author = of.map(|device| Address { user, device });
+        let left = author.and_then(|it| self.warnings.empty_parts.get_mut(&(device, it)));
+        left.is_some_and(|left| {
+            let has_some = *left > 0;
+            *left = left.saturating_sub(1);
+            has_some
+        })
     }
 
     fn is_poisoner(&self, user: UserId) -> bool {

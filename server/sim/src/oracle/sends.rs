@@ -131,6 +131,16 @@ impl Ledger {
         send.to_version < self.lists.told(send.to) || (is_for_all && send.own_version < own)
     }
 
+    /// Whether a message was for certain devices, none of which is there any more.
+    pub(super) fn is_pointless(&self, id: MessageId) -> bool {
+        let newest = self.tries.of(id).last();
+        newest.is_some_and(|made| {
+            let user = made.to;
+            let mut named = made.devices().map(|device| Address { user, device });
+            made.is_named && named.all(|address| self.lists.has_removed(address))
+        })
+    }
+
     /// Whether an EVENT has what its author made for this device. Its author is another one of the
     /// same account for a copy.
     pub(super) fn is_unchanged(

@@ -21,19 +21,25 @@ impl Ledger {
                 self.on_read_refused(device, nack.reference.as_message());
             }
             Frame::Nack(nack) if nack.of == Kind::SEND => {
-                self.tries.refused(nack.reference.as_message());
-                match nack.code {
-                    NackCode::INBOX_FULL => counters.inbox_full += 1,
-                    NackCode::OUT_OF_ORDER => counters.out_of_order += 1,
-                    NackCode::STALE_RECIPIENT => counters.stale_recipient += 1,
-                    NackCode::STALE_OWN => counters.stale_own += 1,
-                    code => self.violate(format!("a SEND is refused by {code:?}")),
-                }
+                self.on_send_refused(counters, nack.reference.as_message(), nack.code);
             }
             Frame::Nack(nack) => self.on_refused(counters, device, nack),
             Frame::Bundles(answer) => self.on_bundles(counters, device, answer),
             Frame::Close(close) => self.on_close(device, close.code),
             _ => {}
+        }
+    }
+
+    fn on_send_refused(&mut self, counters: &mut Counters, id: MessageId, code: NackCode) {
+        self.tries.refused(id);
+        match code {
+            NackCode::INBOX_FULL => counters.inbox_full += 1,
+            NackCode::OUT_OF_ORDER => counters.out_of_order += 1,
+            NackCode::STALE_RECIPIENT => counters.stale_recipient += 1,
+            NackCode::STALE_OWN => counters.stale_own += 1,
+            // It was for a device that is gone.
+            NackCode::PARTS_MISMATCH if self.is_pointless(id) => counters.pointless += 1,
+            code => self.violate(format!("a SEND is refused by {code:?}")),
         }
     }
 
@@ -70,7 +76,7 @@ impl Ledger {
     }
 
     /// Whether this home is not, or not any more, a device.
-    pub(super) fn may_be_refused(&self, device: usize) -> bool {
+    pub(crate) fn may_be_refused(&self, device: usize) -> bool {
         let watched = self.devices.get(device);
         watched.is_some_and(|watched| watched.address.is_none()) || self.was_removed(device)
     }
@@ -135,7 +141,15 @@ impl Ledger {
             Some(account)
         };
         let name = self.name(device).to_owned();
+        let is_empty = event.part.is_empty();
+        if is_empty && let Some(author) = author.and_then(|author| self.devices[author].address) {
+            counters.empty_parts += 1;
+            self.warnings.empty_part(device, author);
+        }
         if let Some(message) = self.messages.get_mut(&id) {
+            if is_empty {
+                message.asked_for.insert(device);
+            }
             if Some(message.author) != author || message.to != recipient {
                 problems.push("names the wrong ends");
             }
