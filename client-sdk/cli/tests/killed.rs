@@ -2,6 +2,7 @@
 //!
 //! Alice types numbered lines without a pause, Bob listens. What they were shown by all their
 //! processes together, and what their homes have at the end, is judged at the end.
+#![allow(clippy::unwrap_used, reason = "shared functions of a test program")]
 
 mod support;
 
@@ -160,7 +161,7 @@ impl Scene {
     /// Kills a listener, and returns the number of the newest line that it has shown.
     fn kill_listener(&mut self, listening: Running) -> Option<u64> {
         let lines = listening.kill();
-        let newest = lines.iter().filter_map(|line| number(line)).last();
+        let newest = lines.iter().filter_map(|line| number(line)).next_back();
         self.printed.extend(lines);
         newest
     }

@@ -81,8 +81,12 @@ impl ExpectAuth {
         }
     }
 
-    /// Cheap checks first: a signature costs as much as hundreds of them.
+    /// The rate first, whatever is wrong with the request: M-7.8 limits all that are refused. Then
+    /// the cheap checks: a signature costs as much as hundreds of them.
     fn check_register(&self, register: &Register, desk: &Desk<'_>) -> Result<(), (NackCode, u64)> {
+        if !desk.shared.admission.may_authenticate(desk.peer) {
+            return Err((NackCode::RATE_LIMITED, RETRY_AFTER_MS));
+        }
         if desk.shared.config.registration == Registration::Closed {
             return Err((NackCode::REGISTRATION_CLOSED, 0));
         }
@@ -91,9 +95,6 @@ impl ExpectAuth {
         }
         if let Some(pressure) = desk.shared.pressure() {
             return Err((pressure.code, pressure.retry_after_ms));
-        }
-        if !desk.shared.admission.may_authenticate(desk.peer) {
-            return Err((NackCode::RATE_LIMITED, RETRY_AFTER_MS));
         }
         if let Some(verifier) = &desk.shared.tokens {
             verifier
