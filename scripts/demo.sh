@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # A server and two people in one terminal. They chat, every state that a message reaches is printed,
-# and the server is killed with SIGKILL in between: what must be there at the end is checked.
+# what the server has of a message is shown beside what people read, and the server is killed with
+# SIGKILL in between: what must be there at the end is checked.
 # Usage: scripts/demo.sh DIR   (DIR holds the built martletd and martlet)
 set -euo pipefail
 
@@ -108,6 +109,23 @@ see() {
     fail "$1 did not see within 30 s: $2"
 }
 
+# Whether TEXT stands anywhere in what the server stores.
+stored() { grep -rqaF -- "$1" "$work/data"; }
+
+# dump ID: the bytes around a message's id in the server's files, as the server has them.
+dump() {
+    local bytes place
+    bytes=$(tr -d - <<<"$1" | sed 's/../\\x&/g')
+    place=$(LC_ALL=C grep -robUaP -- "$bytes" "$work/data/rows" | head -n 1 || true)
+    [ -n "$place" ] || fail "the server has nothing of message $1"
+    local file=${place%%:*} offset
+    offset=${place#*:}
+    od -A n -t x1z -j "${offset%%:*}" -N 192 "$file" | label server
+}
+
+# number NAME PEER: the digits that NAME sees.
+number() { "$bin/martlet" --home "$work/$1" safety-number "$2" | head -n 3; }
+
 step "A server for development, on a free port"
 serve
 
@@ -115,8 +133,20 @@ step "Two people register"
 person alice register --server "$address" --name alice
 person bob register --server "$address" --name bob
 
+step "Both see the same safety number: there is nobody between them"
+person alice safety-number bob
+person bob safety-number alice
+[ "$(number alice bob)" = "$(number bob alice)" ] || fail "the safety numbers differ"
+person alice verify bob --number "$(number bob alice | tr '\n' ' ')"
+
 step "alice writes while bob is away. Sent means: durable, whatever happens to the server now"
 person alice send bob "Are you there?"
+
+step "What the server has of it: who, to whom, when, and bytes that only bob's device can open"
+dump "$(sed -n 's/ sent$//p' "$work/alice.log")"
+stored alice || fail "the server does not know who alice is, so this search finds nothing"
+if stored "Are you there?"; then fail "the server can read the message"; fi
+note server "\"Are you there?\" stands nowhere in its files"
 crash
 serve
 

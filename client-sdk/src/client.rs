@@ -4,14 +4,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
-use martlet_protocol::{MessageId, UserId};
+use martlet_protocol::{DeviceId, MessageId, Millis, UserId};
 use tokio::runtime;
 use tokio::sync::{mpsc, oneshot};
+use zeroize::Zeroizing;
 
 use crate::config::{Config, History, SendOptions};
-use crate::error::{ClientError, OpenError, RegisterError, SendError};
-use crate::event::{Event, Identity, Message, MessageState, OfflineCause};
-use crate::net::{Command, Driver, EventQueue, NewRegistration, Reply};
+use crate::crypto::safety::SafetyNumber;
+use crate::engine::{Engine, Proof};
+use crate::error::{
+    ClientError, DevicesError, LinkError, OpenError, RegisterError, SendError, VerifyError,
+};
+use crate::event::{Device, Event, Identity, Message, MessageState, OfflineCause};
+use crate::net::{Command, DevicesCommand, Driver, EventQueue, NewRegistration, Reply};
 
 /// How many commands may wait for the client's thread. More than that, and the asking tasks wait.
 const COMMANDS_MAX: usize = 256;
@@ -78,6 +83,158 @@ impl Client {
         };
         self.ask(|reply| Command::Register(registration, reply))
             .await?
+    }
+
+    /// Makes this home a further device of an account, with the code that the account's first
+    /// device shows ([`open_link`](Self::open_link)). `name` is what the owner calls this device.
+    /// It waits until a person has approved there, for as long as the code is good.
+    ///
+    /// # Errors
+    /// [`LinkError`].
+    pub async fn link(&self, code: &str, name: &str) -> Result<Identity, LinkError> {
+        let (code, name) = (Zeroizing::new(code.to_owned()), name.to_owned());
+        self.ask(|reply| Command::Link { code, name, reply })
+            .await?
+    }
+
+    /// The devices of this account: the server is asked first, if it answers within three seconds.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn devices(&self) -> Result<Vec<Device>, ClientError> {
+        self.ask(Command::DeviceList).await?
+    }
+
+    /// Begins to link a device and returns the code that it has to read, as text or as a QR code.
+    /// Whoever reads it can ask to join, so show it to nobody else; it is good for ten minutes, or
+    /// until [`close_link`](Self::close_link). With `with_history` the device gets the
+    /// conversations of this one.
+    ///
+    /// # Errors
+    /// [`DevicesError`]; most often the account's key is on another device.
+    pub async fn open_link(&self, with_history: bool) -> Result<Zeroizing<String>, DevicesError> {
+        self.ask(|reply| {
+            Command::Devices(DevicesCommand::OpenLink {
+                with_history,
+                reply,
+            })
+        })
+        .await?
+    }
+
+    /// Waits until a device has read the code, and says what it calls itself. Ask a person whether
+    /// it is the right one, then [`approve_link`](Self::approve_link).
+    ///
+    /// # Errors
+    /// [`DevicesError::NobodyJoined`] when the code's time is over, or why the client has stopped.
+    pub async fn link_offered(&self) -> Result<Device, DevicesError> {
+        self.ask(|reply| Command::Devices(DevicesCommand::AwaitOffer(reply)))
+            .await?
+    }
+
+    /// Makes the device that has read the code one of this account, and returns when it is.
+    ///
+    /// # Errors
+    /// [`DevicesError`].
+    pub async fn approve_link(&self) -> Result<DeviceId, DevicesError> {
+        self.ask(|reply| Command::Devices(DevicesCommand::Approve(reply)))
+            .await?
+    }
+
+    /// Ends the code that was shown: nobody can use it any more.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn close_link(&self) -> Result<(), ClientError> {
+        self.ask(|reply| Command::Devices(DevicesCommand::CloseLink(reply)))
+            .await?
+    }
+
+    /// Removes a device from this account: it gets nothing any more, and nobody believes it. What
+    /// it has stored stays there.
+    ///
+    /// # Errors
+    /// [`DevicesError`]; most often the account's key is on another device.
+    pub async fn revoke(&self, device: DeviceId) -> Result<(), DevicesError> {
+        self.ask(|reply| Command::Devices(DevicesCommand::Revoke(device, reply)))
+            .await?
+    }
+
+    /// The number that both sides of a conversation see when nobody is between them: 60 digits to
+    /// read to each other, over another way than this one.
+    ///
+    /// # Errors
+    /// [`ClientError::KeysUnknown`] when nothing was ever sent to the contact and the server
+    /// cannot be asked.
+    pub async fn safety_number(&self, peer: &str) -> Result<SafetyNumber, ClientError> {
+        self.with_keys(peer, |engine, _, peer| engine.safety_number(peer))
+            .await
+    }
+
+    /// The same for cameras: bytes to show as a QR code, which the other side gives to
+    /// [`verify_code`](Self::verify_code).
+    ///
+    /// # Errors
+    /// As [`safety_number`](Self::safety_number).
+    pub async fn safety_code(&self, peer: &str) -> Result<Vec<u8>, ClientError> {
+        self.with_keys(peer, |engine, _, peer| engine.safety_code(peer))
+            .await
+    }
+
+    /// Compares the number that the other side sees with the one of this side, and marks the
+    /// contact verified when they are the same.
+    ///
+    /// # Errors
+    /// [`VerifyError::NumberDiffers`]: somebody may be in between.
+    pub async fn verify(&self, peer: &str, number: &str) -> Result<(), VerifyError> {
+        let number = number.to_owned();
+        self.with_keys(peer, move |engine, now, peer| {
+            engine.verify(now, peer, Proof::Number(&number))
+        })
+        .await
+    }
+
+    /// As [`verify`](Self::verify), with what a camera has read from the other side's screen.
+    ///
+    /// # Errors
+    /// [`VerifyError::CodeDiffers`]: somebody may be in between.
+    pub async fn verify_code(&self, peer: &str, code: &[u8]) -> Result<(), VerifyError> {
+        let code = code.to_owned();
+        self.with_keys(peer, move |engine, now, peer| {
+            engine.verify(now, peer, Proof::Code(&code))
+        })
+        .await
+    }
+
+    /// Marks a contact verified, or not any more, on the word of the application.
+    ///
+    /// # Errors
+    /// As [`safety_number`](Self::safety_number).
+    pub async fn set_verified(&self, peer: &str, is_verified: bool) -> Result<(), ClientError> {
+        self.with_keys(peer, move |engine, now, peer| {
+            engine.set_verified(now, peer, is_verified)
+        })
+        .await
+    }
+
+    /// Whether the contact's present key is verified.
+    ///
+    /// # Errors
+    /// As [`safety_number`](Self::safety_number).
+    pub async fn is_verified(&self, peer: &str) -> Result<bool, ClientError> {
+        self.with_keys(peer, |engine, _, peer| engine.is_verified(peer))
+            .await
+    }
+
+    /// Accepts the new key of a contact whose old one was verified, so that messages go to it
+    /// again: after [`SecurityKind::VerifiedIdentityChanged`](crate::SecurityKind), and only once
+    /// the contact has said why.
+    ///
+    /// # Errors
+    /// As [`safety_number`](Self::safety_number).
+    pub async fn accept_identity(&self, peer: &str) -> Result<(), ClientError> {
+        self.with_keys(peer, |engine, now, peer| engine.accept_identity(now, peer))
+            .await
     }
 
     /// Who this home is; `None` before it is registered.
@@ -213,6 +370,32 @@ impl Client {
     /// [`ClientError`], when it had ended already.
     pub async fn close(self) -> Result<(), ClientError> {
         self.ask(Command::Close).await
+    }
+
+    /// Does what needs the keys of a contact. One that is new here is looked up first.
+    async fn with_keys<T, E>(
+        &self,
+        peer: &str,
+        run: impl FnOnce(&mut Engine, Millis, &str) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<ClientError> + Send + 'static,
+    {
+        // Asking for a known name costs nothing; of an unknown one `run` says that it is unknown.
+        let _known = self.lookup(peer).await;
+        let peer = peer.to_owned();
+        self.ask(|reply| {
+            let name = peer.clone();
+            let run = move |engine: &mut Engine, now: Millis| {
+                tell(reply, run(engine, now, &name));
+            };
+            Command::WithKeys {
+                peer,
+                run: Box::new(run),
+            }
+        })
+        .await?
     }
 
     async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, ClientError> {

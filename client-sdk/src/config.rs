@@ -1,8 +1,12 @@
 //! What an application may choose.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use martlet_protocol::MessageId;
+use zeroize::Zeroizing;
+
+use crate::crypto::store_key::StoreKey;
 
 /// How a client connects. The defaults suit an application that talks to one server.
 #[derive(Clone, Debug)]
@@ -17,8 +21,48 @@ pub struct Config {
     pub ca_file: Option<PathBuf>,
     /// Opens the home without connecting: for history and local states.
     pub offline: bool,
-    /// How long registration may take, in milliseconds.
+    /// How long registration, or joining an account, may take, in milliseconds.
     pub register_timeout_ms: u64,
+    /// What seals the keys and the contents of messages in the home's database.
+    pub store_key: StoreKeySource,
+}
+
+/// Where the key of a home's database comes from. A home can be opened with what it was made
+/// with, and with nothing else.
+#[derive(Clone, Debug, Default)]
+pub enum StoreKeySource {
+    /// A random key in the file `store.key` of the home, made with it and readable by its owner
+    /// only. It protects a copy of the database alone (a backup, an upload, a file sent for
+    /// support) and not one of the whole home: whoever has the directory has both.
+    #[default]
+    KeyFile,
+    /// The application keeps the key: in the system's keychain, say.
+    Key(StoreKey),
+    /// A person's passphrase. Opening the home takes a fraction of a second, and so does each
+    /// guess of somebody who has the home.
+    Passphrase(Passphrase),
+}
+
+/// A passphrase. It is wiped when it is dropped.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Passphrase(Zeroizing<String>);
+
+impl Passphrase {
+    /// Takes a passphrase.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        Self(Zeroizing::new(text.to_owned()))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Passphrase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Passphrase(secret)")
+    }
 }
 
 impl Default for Config {
@@ -29,6 +73,7 @@ impl Default for Config {
             ca_file: None,
             offline: false,
             register_timeout_ms: 15_000,
+            store_key: StoreKeySource::default(),
         }
     }
 }

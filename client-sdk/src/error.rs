@@ -6,6 +6,9 @@ use std::sync::Arc;
 use martlet_protocol::NackCode;
 use rusqlite::ErrorCode;
 
+use crate::crypto::link::LinkCodeError;
+use crate::crypto::safety::{CodeError, NumberInvalid};
+use crate::crypto::store_key::PassphraseError;
 use crate::event::OfflineCause;
 
 /// The local database could not be read or written.
@@ -23,6 +26,12 @@ pub enum StoreError {
         /// The newest format that this version knows.
         newest: i64,
     },
+    /// The database was written before the first release.
+    #[error("the database has format {found}, of a version before the first: make a new home")]
+    FormatOutdated {
+        /// The format found.
+        found: i64,
+    },
     /// The file is a database, but of another program.
     #[error("the file is not a database of martlet: choose another home")]
     NotOurs,
@@ -35,10 +44,19 @@ pub enum StoreError {
     /// SQLite reports an error.
     #[error("the database cannot be used: {}", complaint(.0))]
     Sqlite(rusqlite::Error),
+    /// The passphrase cannot be used.
+    #[error("{0}: choose another one")]
+    PassphraseUnusable(#[from] PassphraseError),
     /// An earlier error has ended the work on this database.
     #[error("the database failed before: open the home again")]
     Stopped,
+    /// The key or passphrase is not the one with which the home was made.
+    #[error("{WRONG_KEY}")]
+    WrongKey,
 }
+
+const WRONG_KEY: &str = "the key does not open this home: give the key or the passphrase with \
+                         which it was made, nothing else opens it";
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
@@ -86,12 +104,39 @@ pub enum OpenError {
         /// The process; 0 while it has not written its number yet.
         pid: u32,
     },
+    /// The home was made with a key file, and the file is not there.
+    #[error(
+        "the key file {} is missing: put it back, or give the key or the passphrase with which \
+         this home was made", path.display()
+    )]
+    KeyFileMissing {
+        /// Where it was.
+        path: PathBuf,
+    },
+    /// The key file is not one.
+    #[error("the key file {} does not hold a key: put the right one back", path.display())]
+    KeyFileInvalid {
+        /// Where it is.
+        path: PathBuf,
+    },
     /// The database cannot be used.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(StoreError),
     /// The operating system gives no thread or no randomness.
     #[error("start the client: {0}")]
     System(std::io::Error),
+    /// The key or passphrase is not the one with which the home was made.
+    #[error("{WRONG_KEY}")]
+    WrongKey,
+}
+
+impl From<StoreError> for OpenError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::WrongKey => Self::WrongKey,
+            error => Self::Store(error),
+        }
+    }
 }
 
 fn holder(pid: u32) -> String {
@@ -114,6 +159,10 @@ pub enum ClientError {
         /// What it says.
         reason: String,
     },
+    /// No keys of this account are known here: nothing was sent to it yet, or it has published
+    /// none.
+    #[error("the keys of this contact are not known yet: try again when the server is reachable")]
+    KeysUnknown,
     /// The server was asked and does not answer.
     #[error("the server does not answer: try again when it is reachable")]
     NoAnswer,
@@ -221,6 +270,11 @@ pub enum SendError {
     /// The recipient's name breaks the rules.
     #[error("the recipient's name is not a valid name")]
     HandleInvalid,
+    /// The recipient's account has another key than the one that was verified.
+    #[error(
+        "the key of this contact was verified and has changed: verify the new one, or accept it"
+    )]
+    IdentityChanged,
     /// Too many messages wait already.
     #[error("too many messages wait to be sent: go online first")]
     OutboxFull,
@@ -239,6 +293,118 @@ pub enum SendError {
 }
 
 impl From<StoreError> for SendError {
+    fn from(error: StoreError) -> Self {
+        Self::Client(error.into())
+    }
+}
+
+/// This home cannot become a device of the account.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LinkError {
+    /// The home has an account already.
+    #[error("this home belongs to {handle}: choose another home")]
+    AlreadyRegistered {
+        /// The account's name.
+        handle: String,
+    },
+    /// The account's device has answered something that does not fit the code.
+    #[error("the other device's answer does not fit the code: begin again with a new code")]
+    AnswerInvalid,
+    /// The client cannot do it now.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The code is not one.
+    #[error("{0}")]
+    CodeInvalid(#[from] LinkCodeError),
+    /// Plain TCP would leave this machine.
+    #[error("plain TCP to another machine shows everybody who writes to whom: use tls://")]
+    PlaintextForbidden,
+    /// The server refused.
+    #[error("the server refused: {}", link_refusal(*.0))]
+    Refused(NackCode),
+    /// Nobody answered in time.
+    #[error("the account's device did not answer in time: is it online, and does it wait?")]
+    TimedOut,
+    /// The server cannot be reached.
+    #[error("cannot reach the server: {reason}")]
+    Unreachable {
+        /// What the operating system or TLS says.
+        reason: String,
+    },
+}
+
+impl From<StoreError> for LinkError {
+    fn from(error: StoreError) -> Self {
+        Self::Client(error.into())
+    }
+}
+
+fn link_refusal(code: NackCode) -> &'static str {
+    match code {
+        NackCode::LINK_UNKNOWN => "no device waits for this code: show a new one there",
+        other => other.name(),
+    }
+}
+
+/// The devices of this account cannot be changed so.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DevicesError {
+    /// Another change is under way.
+    #[error("another change of the devices is under way: wait until it is done")]
+    Busy,
+    /// The client cannot do it now.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The account has as many devices as it may have.
+    #[error("the account has {devices_max} devices, and may not have more: remove one first")]
+    Full {
+        /// How many it may have.
+        devices_max: usize,
+    },
+    /// Nobody has used the code in time.
+    #[error("no device has joined in time: make a new code")]
+    NobodyJoined,
+    /// The account's key is on another device.
+    #[error("only the account's first device can add or remove devices")]
+    NoAccountKey,
+    /// The server refused.
+    #[error("the server refused: {}", .0.name())]
+    Refused(NackCode),
+    /// The device that has the account's key cannot go.
+    #[error("this device has the account's key and cannot be removed")]
+    ThisDevice,
+    /// The account has no such device.
+    #[error("the account has no such device")]
+    UnknownDevice,
+}
+
+impl From<StoreError> for DevicesError {
+    fn from(error: StoreError) -> Self {
+        Self::Client(error.into())
+    }
+}
+
+/// What was compared does not prove that the keys are right.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum VerifyError {
+    /// The client cannot do it now.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The scanned code is not the other side of this conversation.
+    #[error("{0}")]
+    CodeDiffers(#[from] CodeError),
+    /// The number is another one.
+    #[error("the safety number is another one: somebody may be between you, do not trust it")]
+    NumberDiffers,
+    /// What was given is no safety number.
+    #[error("{0}")]
+    NumberInvalid(#[from] NumberInvalid),
+}
+
+impl From<StoreError> for VerifyError {
     fn from(error: StoreError) -> Self {
         Self::Client(error.into())
     }

@@ -1,13 +1,17 @@
 //! What an application sees: messages, their states, and what happens to the connection.
 
+mod security;
+
 use core::fmt;
 
 use martlet_protocol::{
     CloseCode, DeviceId, MessageId, Millis, NackCode, Position, State, UserId, frame,
 };
 
-/// Something that happened. Messages, receipts, failures and gaps wait in the database until they
-/// are taken; what concerns the connection is told only while it is true.
+pub use security::{SecurityKind, SecurityNotice};
+
+/// Something that happened. Messages, receipts, failures, gaps and security notices wait in the
+/// database until they are taken; what concerns the connection is told only while it is true.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
@@ -33,6 +37,8 @@ pub enum Event {
         /// Why.
         reason: GapReason,
     },
+    /// Something touches the security of a conversation, or of this account.
+    Security(SecurityNotice),
     /// All that waited at the server has arrived; once for each connection.
     CaughtUp {
         /// The last position of the backlog.
@@ -322,6 +328,9 @@ impl fmt::Display for OfflineCause {
             Self::Unreachable { reason } => write!(f, "cannot reach the server: {reason}"),
             Self::Lost => f.write_str("the connection was lost"),
             Self::Silent => f.write_str("the server does not answer"),
+            Self::ClosedByServer {
+                code: CloseCode::DEVICE_GONE,
+            } => f.write_str("this device was removed from its account"),
             Self::ClosedByServer { code } => write!(f, "the server closed: {}", code.name()),
             Self::ServerMisbehaved { code } => {
                 write!(f, "the server broke the protocol: {}", code.name())
@@ -330,6 +339,17 @@ impl fmt::Display for OfflineCause {
             Self::ServerLeaving => f.write_str("the server goes away"),
         }
     }
+}
+
+/// A device of this account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// Its id within the account.
+    pub device: DeviceId,
+    /// What its owner calls it; `None` while this home cannot read the name.
+    pub name: Option<String>,
+    /// Whether it is this home.
+    pub is_this: bool,
 }
 
 /// Who this home is.

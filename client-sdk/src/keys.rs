@@ -5,7 +5,8 @@ use core::fmt;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use martlet_protocol::auth::{KEY_BYTES, SIGNATURE_BYTES};
 
-/// 32 bytes of entropy from which a device's key pair is made. It is the secret itself.
+/// 32 bytes of entropy from which a key pair is made. It is the secret itself: whoever draws it
+/// wipes it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct KeySeed(pub [u8; 32]);
 

@@ -47,13 +47,31 @@
 //!   showing it finds the message in [`Client::history`], which has everything.
 //! - The states of a message only move forward, and each step is one [`Event::Receipt`].
 //!
+//! # What is encrypted
+//!
+//! Everything that a message says, from device to device, without any call for it: the server
+//! sees who writes to whom, when and how much, and no word. There is no unencrypted path.
+//!
+//! - The account's key is made by [`Client::register`] and stays on that device. It signs the list
+//!   of the account's devices, so the server cannot add one. [`Client::open_link`] and
+//!   [`Client::link`] add a device, [`Client::revoke`] removes one, and [`Client::devices`] says
+//!   which there are.
+//! - What a server or an attacker could try (other keys, old lists, messages that are repeated,
+//!   reordered or withheld) is noticed and told as [`Event::Security`].
+//! - Whether the server has put itself between two people from the beginning, only they can find
+//!   out: they compare [`Client::safety_number`], or scan [`Client::safety_code`]. After
+//!   [`Client::verify`] nothing is sent to the contact under another key before
+//!   [`Client::accept_identity`].
+//! - On the disk the keys and the contents of messages are sealed; [`StoreKeySource`] says with
+//!   what. Handles, times and states are not.
+//!
 //! # How it is built
 //!
-//! [`engine`] is the whole protocol as a state machine without sockets, clock or randomness: it
-//! runs the same in the simulator. [`local`] is the database below it. [`seal`] is the one place
-//! where texts become envelopes. `net` (feature `net`, on by default) is the thread that moves
-//! bytes between a socket and the engine, and [`Client`] the handle on it. Without the feature
-//! nothing here depends on an async runtime.
+//! [`engine`] is the whole protocol as a state machine without sockets and clock: it runs the same
+//! in the simulator. [`crypto`] is the encryption as values, and [`local`] the database below the
+//! engine. `net` (feature `net`, on by default) is the thread that moves bytes between a socket
+//! and the engine, and [`Client`] the handle on it. Without the feature nothing here depends on an
+//! async runtime.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
@@ -61,6 +79,8 @@ pub mod address;
 #[cfg(feature = "net")]
 pub mod client;
 pub mod config;
+pub mod content;
+pub mod crypto;
 pub mod engine;
 pub mod error;
 pub mod event;
@@ -68,14 +88,19 @@ pub mod keys;
 pub mod local;
 #[cfg(feature = "net")]
 mod net;
-pub mod seal;
 
 #[cfg(feature = "net")]
 pub use client::Client;
-pub use config::{Config, History, SendOptions};
-pub use error::{ClientError, OpenError, RegisterError, SendError, StoreError};
+pub use config::{Config, History, Passphrase, SendOptions, StoreKeySource};
+pub use crypto::safety::SafetyNumber;
+pub use crypto::store_key::StoreKey;
+pub use error::{
+    ClientError, DevicesError, LinkError, OpenError, RegisterError, SendError, StoreError,
+    VerifyError,
+};
 pub use event::{
-    Body, Direction, Event, GapReason, Identity, Message, MessageState, OfflineCause, Receipt,
+    Body, Device, Direction, Event, GapReason, Identity, Message, MessageState, OfflineCause,
+    Receipt, SecurityKind, SecurityNotice,
 };
 pub use martlet_protocol::{
     CloseCode, DeviceId, MessageId, Millis, NackCode, Position, Timestamp, UserId,

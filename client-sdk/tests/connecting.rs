@@ -18,8 +18,10 @@ fn a_new_home_registers_and_goes_on_to_the_stream_on_one_connection() {
           net REGISTER alice
         srv REGISTERED
           net AUTH 0000000000000001.1 epoch 0 cursor 0
-          answer registered 1 1
         srv READY 5 0 0
+          net PUBLISH 1
+          net UPLOAD 50
+          answer registered 1 1
           ev online home:1
         srv CAUGHT_UP 0
           ev caught_up 0 false
@@ -48,7 +50,41 @@ fn a_registration_whose_answer_was_lost_is_repeated_with_the_same_name() {
           net REGISTER alice
         srv REGISTERED
           net AUTH 0000000000000001.1 epoch 0 cursor 0
+        srv READY 5 0 0
+          net PUBLISH 1
+          net UPLOAD 50
           answer registered 1 1
+          ev online home:1
+        ",
+    );
+}
+
+#[test]
+fn a_registration_that_was_interrupted_before_its_keys_were_out_goes_on_by_itself() {
+    check_new(
+        "
+        app register home:1 alice
+          net dial home:1
+        net connected
+          net HELLO 1-1
+        srv CHALLENGE
+          net REGISTER alice
+        srv REGISTERED
+          net AUTH 0000000000000001.1 epoch 0 cursor 0
+        crash
+          net dial home:1
+        app register home:1 alice
+        net connected
+          net HELLO 1-1
+        srv CHALLENGE
+          net AUTH 0000000000000001.1 epoch 0 cursor 0
+        srv READY 5 0 0
+          net PUBLISH 1
+          net UPLOAD 50
+          answer registered 1 1
+          ev online home:1
+        app register home:1 alice
+          error this home belongs to alice: choose another home
         ",
     );
 }
@@ -230,18 +266,47 @@ fn a_leaving_server_gets_no_new_requests_and_its_delay_and_address_are_followed(
 
 #[test]
 fn a_device_that_was_removed_or_replaced_does_not_come_back_by_itself() {
-    for code in ["REPLACED", "DEVICE_GONE", "VERSION_UNSUPPORTED"] {
+    for (code, cause) in [
+        ("REPLACED", "the server closed: REPLACED"),
+        ("DEVICE_GONE", "this device was removed from its account"),
+        (
+            "VERSION_UNSUPPORTED",
+            "the server closed: VERSION_UNSUPPORTED",
+        ),
+    ] {
         check(&format!(
             "
             login
               ev online home:1
             srv CLOSE {code}
               net closed
-              ev offline for good: the server closed: {code}
+              ev offline for good: {cause}
             time 3600000
             "
         ));
     }
+}
+
+#[test]
+fn a_device_that_was_removed_stays_away_also_after_a_restart() {
+    check(
+        "
+        login
+          ev online home:1
+        srv EVENT 1 7 x1 500 one
+          net ACK 1
+          net LOOKUP 1 #7
+        srv FOUND 1 7 bob
+          ev message x1 from bob one
+        srv CLOSE DEVICE_GONE
+          net closed
+          ev offline for good: this device was removed from its account
+        crash
+        time 3600000
+        app history bob
+          message x1 from bob one (delivered)
+        ",
+    );
 }
 
 #[test]

@@ -6,17 +6,20 @@
     reason = "a test binary has no public interface"
 )]
 
-#[path = "support/model.rs"]
+#[path = "support/lab.rs"]
+mod lab;
+#[path = "support/model/mod.rs"]
 mod model;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::BytesMut;
-use martlet_client::engine::{Engine, Outgoing, Registration};
-use martlet_client::keys::KeySeed;
-use martlet_client::local::Db;
-use martlet_client::{Direction, Event, History, MessageId, MessageState, Millis, StoreError};
-use model::{Model, Session};
+use lab::Lab;
+use martlet_client::local::{Db, Secret};
+use martlet_client::{
+    Direction, Event, History, MessageId, MessageState, SecurityNotice, StoreError, StoreKey,
+};
+use model::Model;
 use proptest::prelude::*;
 
 const NAMES: [&str; 2] = ["alice", "bob"];
@@ -58,15 +61,6 @@ fn steps() -> impl Strategy<Value = Vec<(usize, Step)>> {
     prop::collection::vec((0usize..2, step), 1..150)
 }
 
-struct Peer {
-    name: &'static str,
-    engine: Option<Engine>,
-    session: Option<Session>,
-    to_server: BytesMut,
-    seed: u64,
-    ledger: Ledger,
-}
-
 /// What an observer outside has seen. It is part of nothing that it checks.
 #[derive(Default)]
 struct Ledger {
@@ -80,80 +74,8 @@ struct Ledger {
 }
 
 struct World {
-    now: Millis,
-    model: Model,
-    peers: [Peer; 2],
-}
-
-impl Peer {
-    fn new(name: &'static str, now: Millis) -> Self {
-        let engine = Engine::open(Db::memory().unwrap(), now, 0).unwrap();
-        Self {
-            name,
-            engine: Some(engine),
-            session: None,
-            to_server: BytesMut::new(),
-            seed: 0,
-            ledger: Ledger::default(),
-        }
-    }
-
-    fn engine(&mut self) -> &mut Engine {
-        self.engine.as_mut().unwrap()
-    }
-
-    fn register(&mut self, now: Millis) {
-        let name = self.name;
-        let key_seed = KeySeed([name.len() as u8; 32]);
-        let registration = Registration {
-            server: "model:1",
-            handle: name,
-            token: None,
-            trust: None,
-            key_seed,
-        };
-        self.engine().register(now, &registration).unwrap();
-    }
-
-    fn crash(&mut self, now: Millis) {
-        let db = self.engine.take().unwrap().into_db();
-        self.seed += 1;
-        self.session = None;
-        self.to_server.clear();
-        self.engine = Some(Engine::open(db, now, self.seed).unwrap());
-    }
-
-    fn cut(&mut self, now: Millis) {
-        self.session = None;
-        self.to_server.clear();
-        self.engine().handle_disconnected(now).unwrap();
-    }
-
-    fn send(&mut self, now: Millis, to: &str) {
-        let text = format!("{} from {}", self.ledger.sent.len(), self.name);
-        let outgoing = Outgoing {
-            to,
-            text: &text,
-            ttl_ms: None,
-        };
-        let entropy = [self.seed as u8; 10];
-        let id = self.engine().send(now, entropy, &outgoing).unwrap();
-        self.ledger.sent.push(id);
-    }
-
-    fn take(&mut self) {
-        while let Some(event) = self.engine().poll_event().unwrap() {
-            self.ledger.note(event);
-        }
-    }
-
-    fn read(&mut self, now: Millis) {
-        self.take();
-        if let Some((peer, id)) = self.ledger.newest.clone() {
-            self.engine().mark_read(now, &peer, id).unwrap();
-            self.ledger.marked = Some(id);
-        }
-    }
+    lab: Lab,
+    ledgers: [Ledger; 2],
 }
 
 impl Ledger {
@@ -176,6 +98,7 @@ impl Ledger {
             }
             Event::Failed { id, .. } => panic!("{id} failed"),
             Event::Gap { .. } => panic!("a gap where nothing is missing"),
+            Event::Security(SecurityNotice { kind, .. }) => panic!("{kind} among honest people"),
             _ => {}
         }
     }
@@ -183,97 +106,59 @@ impl Ledger {
 
 impl World {
     fn new() -> Self {
-        let now = Millis(1_000_000);
-        let peers = NAMES.map(|name| Peer::new(name, now));
-        let mut world = Self {
-            now,
-            model: Model::default(),
-            peers,
-        };
-        for who in [0, 1] {
-            world.peers[who].register(now);
-            world.act(who, Step::Travel(0));
-            for _ in 0..4 {
-                world.act(who, Step::Travel(100_000));
-            }
-            assert!(world.peers[who].engine().is_online());
+        Self::on(Lab::of(&NAMES))
+    }
+
+    fn on(lab: Lab) -> Self {
+        Self {
+            lab,
+            ledgers: Default::default(),
         }
-        world
     }
 
     fn act(&mut self, who: usize, step: Step) {
         let other = NAMES[1 - who];
-        let now = self.now;
-        let peer = &mut self.peers[who];
+        let now = self.lab.now;
         match step {
-            Step::Send => peer.send(now, other),
-            Step::Travel(bytes_max) => self.travel(who, bytes_max),
-            Step::Cut => peer.cut(now),
+            Step::Send => {
+                let number = self.ledgers[who].sent.len();
+                let text = format!("{number} from {}", NAMES[who]);
+                let id = self.lab.send(who, other, &text);
+                self.ledgers[who].sent.push(id);
+            }
+            Step::Travel(bytes_max) => {
+                self.lab.travel(who, bytes_max);
+            }
+            Step::Cut => self.lab.cut(who),
             Step::Close => {
-                if let Some(session) = &mut peer.session {
+                if let Some(session) = &mut self.lab.peers[who].session {
                     Model::close(session);
                 }
             }
-            Step::Crash => peer.crash(now),
-            Step::Take => peer.take(),
-            Step::Read => peer.read(now),
-            Step::Wait(ms) => {
-                self.now = now.plus(ms);
-                for peer in &mut self.peers {
-                    peer.engine().handle_timeout(self.now).unwrap();
+            Step::Crash => self.lab.crash(who),
+            Step::Take => self.take(who),
+            Step::Read => {
+                self.take(who);
+                if let Some((peer, id)) = self.ledgers[who].newest.clone() {
+                    self.lab.engine(who).mark_read(now, &peer, id).unwrap();
+                    self.ledgers[who].marked = Some(id);
                 }
             }
-            Step::Refuse(count) => self.model.refusals = count,
+            Step::Wait(ms) => self.lab.wait(ms),
+            Step::Refuse(count) => self.lab.model.refusals = count,
         }
-        self.dial(who);
+        self.lab.dial(who);
     }
 
-    /// Does for a client what its driver does.
-    fn dial(&mut self, who: usize) {
-        let peer = &mut self.peers[who];
-        let now = self.now;
-        let mut wire = core::mem::take(&mut peer.to_server);
-        peer.engine().poll_transmit(&mut wire);
-        peer.to_server = wire;
-        while peer.engine().poll_answer().is_some() {}
-        if peer.engine().poll_close() {
-            peer.cut(now);
-        }
-        if peer.engine().poll_connect(now).is_some() {
-            peer.session = Some(Session::new());
-            peer.engine().handle_connected(now, [0; 32]).unwrap();
-            peer.engine
-                .as_mut()
-                .unwrap()
-                .poll_transmit(&mut peer.to_server);
-        }
-    }
-
-    fn travel(&mut self, who: usize, bytes_max: usize) {
-        let peer = &mut self.peers[who];
-        let now = self.now;
-        let Some(session) = &mut peer.session else {
-            return;
-        };
-        let up = peer.to_server.split_to(bytes_max.min(peer.to_server.len()));
-        self.model.now = now;
-        self.model.handle(session, &up);
-        self.model.push(session);
-        let down = session.output.split_to(bytes_max.min(session.output.len()));
-        let ended = session.closed && session.output.is_empty();
-        peer.engine
-            .as_mut()
-            .unwrap()
-            .handle_bytes(now, &down)
-            .unwrap();
-        if ended {
-            peer.cut(now);
+    fn take(&mut self, who: usize) {
+        for event in self.lab.peers[who].take() {
+            self.ledgers[who].note(event);
         }
     }
 
     /// Lets everything calm down, as it must when nothing goes wrong any more.
     fn heal(&mut self) {
-        self.model.refusals = 0;
+        self.lab.model.refusals = 0;
         let mut calm = 0;
         for _ in 0..400 {
             for who in [0, 1] {
@@ -281,15 +166,13 @@ impl World {
                 self.act(who, Step::Take);
             }
             self.act(0, Step::Wait(1_000));
-            let done =
-                |peer: &mut Peer| peer.engine().is_online() && peer.engine().unanswered() == 0;
-            // A few rounds more: names are looked up when everything else is done.
-            let drained = self.model.is_drained();
-            calm = if drained && self.peers.iter_mut().all(done) {
-                calm + 1
-            } else {
-                0
+            let mut done = |who: usize| {
+                let engine = self.lab.engine(who);
+                engine.is_online() && engine.is_settled()
             };
+            // A few rounds more: names are looked up when everything else is done.
+            let is_calm = done(0) && done(1) && self.lab.model.is_drained();
+            calm = if is_calm { calm + 1 } else { 0 };
             if calm == 5 {
                 return;
             }
@@ -300,23 +183,19 @@ impl World {
     fn check(&mut self) {
         for (writer, reader) in [(0, 1), (1, 0)] {
             self.check_history(writer, reader);
-            let [one, two] = &self.peers;
-            let (writer, reader) = if writer == 0 { (one, two) } else { (two, one) };
-            check_receipts(&writer.ledger, &reader.ledger);
+            check_receipts(&self.ledgers[writer], &self.ledgers[reader]);
         }
     }
 
     fn check_history(&mut self, writer: usize, reader: usize) {
-        let sent = self.peers[writer].ledger.sent.clone();
+        let sent = self.ledgers[writer].sent.clone();
         let mut side = |who: usize, direction| {
             let page = History {
                 limit: 1_000,
                 before: None,
             };
-            let history = self.peers[who]
-                .engine()
-                .history(NAMES[1 - who], &page)
-                .unwrap();
+            let engine = self.lab.engine(who);
+            let history = engine.history(NAMES[1 - who], &page).unwrap();
             let side = history
                 .into_iter()
                 .filter(|message| message.direction == direction);
@@ -326,7 +205,7 @@ impl World {
         let received = side(reader, Direction::Incoming);
         assert_eq!(kept, sent, "kept in the order of sending");
         assert_eq!(received, sent, "received in the order of sending");
-        let shown = &self.peers[reader].ledger.shown;
+        let shown = &self.ledgers[reader].shown;
         assert_eq!(*shown, sent, "shown once, in the order of sending");
         let ids: BTreeSet<_> = sent.iter().collect();
         assert_eq!(ids.len(), sent.len(), "no id is used twice");
@@ -399,29 +278,26 @@ fn a_crash_between_any_two_calls_of_a_conversation_changes_nothing() {
 fn what_the_database_did_not_take_is_neither_acknowledged_nor_shown() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("martlet.db");
-    let mut world = World::new();
+    let key = StoreKey::random();
+    let mut lab = Lab::of(&["alice"]);
+    lab.add_on("bob", Db::open(&file, Secret::Key(&key)).unwrap());
+    let mut world = World::on(lab);
     world.act(0, Step::Send);
-    let bob = &mut world.peers[1];
-    // Bob begins anew, with the same key and a database on disk.
-    bob.engine = Some(Engine::open(Db::open(&file).unwrap(), world.now, 0).unwrap());
-    bob.session = None;
-    bob.register(world.now);
-    for _ in 0..5 {
-        world.act(1, Step::Travel(100_000));
+    for _ in 0..8 {
+        world.act(0, Step::Travel(100_000));
     }
-    world.act(0, Step::Travel(100_000));
-    world.act(0, Step::Travel(100_000));
 
     // Another program holds the database: nothing can be committed.
     let holder = rusqlite::Connection::open(&file).unwrap();
     holder.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let bob = &mut world.peers[1];
-    let session = bob.session.as_mut().unwrap();
-    world.model.push(session);
+    let now = world.lab.now;
+    let Lab { model, peers, .. } = &mut world.lab;
+    let session = peers[1].session.as_mut().unwrap();
+    model.push(session);
     let pushed = session.output.split();
     assert!(!pushed.is_empty(), "the message is on its way");
-    let engine = bob.engine.as_mut().unwrap();
-    let error = engine.handle_bytes(world.now, &pushed).unwrap_err();
+    let engine = peers[1].engine();
+    let error = engine.handle_bytes(now, &pushed).unwrap_err();
     assert!(matches!(error, StoreError::Sqlite(_)), "{error}");
     assert!(engine.poll_close());
     assert!(
@@ -429,7 +305,7 @@ fn what_the_database_did_not_take_is_neither_acknowledged_nor_shown() {
         "nothing was acknowledged"
     );
     assert_eq!(engine.poll_event().unwrap(), None);
-    let error = engine.handle_timeout(world.now).unwrap_err();
+    let error = engine.handle_timeout(now).unwrap_err();
     assert!(matches!(error, StoreError::Stopped), "{error}");
 
     holder.execute_batch("ROLLBACK").unwrap();

@@ -5,7 +5,7 @@
     reason = "a test binary has no public interface"
 )]
 
-#[path = "support/model.rs"]
+#[path = "support/model/mod.rs"]
 mod model;
 #[path = "support/tcp.rs"]
 mod tcp;
@@ -15,8 +15,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use martlet_client::{
-    Client, ClientError, Config, Event, History, Message, MessageState, OpenError, RegisterError,
-    SendOptions,
+    Client, ClientError, Config, DevicesError, Event, History, LinkError, Message, MessageState,
+    OpenError, Passphrase, RegisterError, SendOptions, StoreKeySource, VerifyError,
 };
 use tcp::Server;
 use tempfile::TempDir;
@@ -273,4 +273,144 @@ async fn an_offline_home_shows_its_history_and_connects_nowhere() {
     let error = alice.mark_read("bob", history[0].id).await.unwrap_err();
     assert!(matches!(error, ClientError::UnknownMessage), "{error}");
     assert_eq!(server.accepted(), before);
+}
+
+#[tokio::test]
+async fn a_second_home_joins_reads_along_and_is_removed_again() {
+    let server = Server::plain();
+    let homes = [(); 3].map(|()| TempDir::new().unwrap());
+    let alice = registered(homes[0].path(), &server, "alice").await;
+    let bob = registered(homes[1].path(), &server, "bob").await;
+    let id = send(&alice, "bob", "before").await;
+    reaches(&alice, id, MessageState::Delivered).await;
+
+    let code = alice.open_link(true).await.unwrap();
+    let tablet = open(homes[2].path()).await;
+    let joining = {
+        let (tablet, code) = (tablet.clone(), code.to_string());
+        tokio::spawn(async move { tablet.link(&code, "my tablet").await })
+    };
+    let offered = timeout(PATIENCE, alice.link_offered()).await.unwrap();
+    assert_eq!(offered.unwrap().name.as_deref(), Some("my tablet"));
+    let device = timeout(PATIENCE, alice.approve_link())
+        .await
+        .unwrap()
+        .unwrap();
+    let identity = timeout(PATIENCE, joining).await.unwrap().unwrap().unwrap();
+    assert_eq!(
+        (identity.handle.as_str(), identity.device),
+        ("alice", device)
+    );
+    alice.close_link().await.unwrap();
+    let names: Vec<_> = tablet.devices().await.unwrap();
+    assert_eq!(names.len(), 2);
+    assert!(names[1].is_this && names[1].name.as_deref() == Some("my tablet"));
+
+    let id = send(&bob, "alice", "for both").await;
+    reaches(&bob, id, MessageState::Delivered).await;
+    assert_eq!(next_message(&tablet).await.text(), "for both");
+    assert_eq!(next_message(&alice).await.text(), "for both");
+    // The history comes in its own time.
+    let synced = async {
+        loop {
+            let history = tablet.history("bob", History::default()).await.unwrap();
+            let texts: Vec<_> = history.iter().map(Message::text).collect();
+            if texts == ["before", "for both"] {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(PATIENCE, synced).await.expect("the history comes");
+
+    let error = tablet.revoke(device).await.unwrap_err();
+    assert!(matches!(error, DevicesError::NoAccountKey), "{error}");
+    alice.revoke(device).await.unwrap();
+    assert_eq!(alice.devices().await.unwrap().len(), 1);
+    let gone = async {
+        while tablet.offline_cause().await.unwrap().is_none() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(PATIENCE, gone).await.expect("it is told");
+    assert_eq!(
+        tablet
+            .history("bob", History::default())
+            .await
+            .unwrap()
+            .len(),
+        2
+    );
+}
+
+#[tokio::test]
+async fn two_people_compare_their_numbers_before_the_first_word() {
+    let server = Server::plain();
+    let (one, two) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let alice = registered(one.path(), &server, "alice").await;
+    let bob = registered(two.path(), &server, "bob").await;
+    let number = alice.safety_number("bob").await.unwrap();
+    assert_eq!(bob.safety_number("alice").await.unwrap(), number);
+    assert!(!alice.is_verified("bob").await.unwrap());
+    let wrong = "1".repeat(60);
+    let error = alice.verify("bob", &wrong).await.unwrap_err();
+    assert!(matches!(error, VerifyError::NumberDiffers), "{error}");
+    alice.verify("bob", &number.to_string()).await.unwrap();
+    assert!(alice.is_verified("bob").await.unwrap());
+    let code = alice.safety_code("bob").await.unwrap();
+    bob.verify_code("alice", &code).await.unwrap();
+    bob.set_verified("alice", false).await.unwrap();
+    assert!(!bob.is_verified("alice").await.unwrap());
+    let error = alice.safety_number("nobody").await.unwrap_err();
+    assert!(matches!(error, ClientError::UnknownPeer), "{error}");
+}
+
+#[tokio::test]
+async fn a_home_is_made_with_a_key_file_or_with_a_passphrase_and_opens_with_the_same() {
+    let (one, two) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    open(one.path()).await.close().await.unwrap();
+    assert!(one.path().join("store.key").exists());
+    open(one.path()).await.close().await.unwrap();
+    let with = |text| Config {
+        store_key: StoreKeySource::Passphrase(Passphrase::new(text)),
+        ..Config::default()
+    };
+    let right = with("correct horse battery");
+    let client = Client::open(two.path(), right.clone()).await.unwrap();
+    client.close().await.unwrap();
+    assert!(!two.path().join("store.key").exists());
+    let error = Client::open(two.path(), with("wrong")).await.unwrap_err();
+    assert!(matches!(error, OpenError::WrongKey), "{error}");
+    assert!(Client::open(two.path(), right).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_code_that_is_none_and_a_code_that_nobody_waits_for_are_refused_at_once() {
+    let server = Server::plain();
+    let (one, two) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let alice = registered(one.path(), &server, "alice").await;
+    let tablet = open(two.path()).await;
+    let error = tablet
+        .link("MARTLET-LINK-1-XYZ", "tablet")
+        .await
+        .unwrap_err();
+    assert!(matches!(error, LinkError::CodeInvalid(_)), "{error}");
+    let old = alice.open_link(false).await.unwrap();
+    alice.open_link(false).await.unwrap();
+    let refused = timeout(PATIENCE, tablet.link(&old, "tablet"))
+        .await
+        .unwrap();
+    let error = refused.unwrap_err();
+    assert!(matches!(error, LinkError::Refused(_)), "{error}");
+    assert!(tablet.identity().await.unwrap().is_none());
+    // The home is as free as before.
+    tablet
+        .register(&server.address, "tablet", None)
+        .await
+        .unwrap();
+    let error = tablet.link(&old, "tablet").await.unwrap_err();
+    assert!(
+        matches!(error, LinkError::AlreadyRegistered { .. }),
+        "{error}"
+    );
 }

@@ -3,7 +3,7 @@
 
 mod support;
 
-use support::check;
+use support::{check, check_with_tablet};
 
 #[test]
 fn what_was_received_and_not_taken_is_shown_after_a_restart_and_only_once() {
@@ -142,7 +142,7 @@ fn a_gap_is_shown_acknowledged_and_followed_by_questions_about_lost_receipts() {
 }
 
 #[test]
-fn an_envelope_that_cannot_be_opened_is_refused_until_it_comes_again() {
+fn a_message_that_cannot_be_opened_is_acknowledged_told_and_asked_for_again() {
     check(
         "
         login
@@ -152,11 +152,68 @@ fn an_envelope_that_cannot_be_opened_is_refused_until_it_comes_again() {
           net LOOKUP 1 #7
         srv FOUND 1 7 bob
           ev message x1 from bob one
-        srv SEALED 2 7 x2 501
-          net NACK REFUSED 2
-        srv EVENT 3 7 x3 502 three
-        srv EVENT 2 7 x2 501 two
+        srv BROKEN 2 7 x2 501
           net ACK 2
+          net CONTROL 0x81 7.1
+          ev security bob undecryptable
+        srv EVENT 3 7 x3 502 three
+          net ACK 3
+          ev message x3 from bob three
+        ",
+    );
+}
+
+#[test]
+fn a_message_that_was_asked_for_again_comes_to_its_place_once_and_no_other_one_is_taken() {
+    check(
+        "
+        login
+          ev online home:1
+        srv EVENT 1 7 x1 500 one
+          net ACK 1
+          net LOOKUP 1 #7
+        srv FOUND 1 7 bob
+          ev message x1 from bob one
+        srv BROKEN 2 7 x2 501
+          net ACK 2
+          net CONTROL 0x81 7.1
+          ev security bob undecryptable
+        srv EVENT 3 7 x3 502 three
+          net ACK 3
+          ev message x3 from bob three
+        srv RESENT 4 7 x4 503 x9 unasked
+          net ACK 4
+        srv RESENT 5 8 x5 504 x2 stranger
+          net ACK 5
+        srv RESENT 6 7 x6 505 x2 two
+          net ACK 6
+          ev message x2 from bob two
+        srv RESENT 7 7 x7 506 x2 again
+          net ACK 7
+        crash
+          net dial home:1
+        app history bob
+          message x1 from bob one (delivered)
+          message x2 from bob two (delivered)
+          message x3 from bob three (delivered)
+        ",
+    );
+}
+
+#[test]
+fn a_message_that_does_not_follow_the_one_before_is_shown_and_told() {
+    check(
+        "
+        login
+          ev online home:1
+        srv EVENT 1 7 x1 500 one
+          net ACK 1
+          net LOOKUP 1 #7
+        srv FOUND 1 7 bob
+          ev message x1 from bob one
+        srv UNCHAINED 2 7 x2 501 two
+          net ACK 2
+          ev security bob chain_broken
           ev message x2 from bob two
         srv EVENT 3 7 x3 502 three
           net ACK 3
@@ -193,7 +250,7 @@ fn a_stranger_is_shown_by_number_when_his_name_takes_too_long() {
 
 #[test]
 fn what_another_own_device_sent_is_in_the_history() {
-    check(
+    check_with_tablet(
         "
         login
           ev online home:1

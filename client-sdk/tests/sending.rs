@@ -141,6 +141,103 @@ fn a_refusal_for_good_is_told_once_and_does_not_stop_what_follows() {
 }
 
 #[test]
+fn what_the_server_may_have_is_repeated_unchanged_even_when_a_newer_list_is_known() {
+    check(
+        "
+        login
+          ev online home:1
+        app send bob one
+          net LOOKUP 1 bob
+        srv FOUND 1 7 bob
+          net SEND m1 7 0 0 one
+        net lost
+          ev offline: the connection was lost
+        peer links 7
+        login with 0 0
+          ev online home:1
+        app devices 7
+          answer devices 7
+          ev security bob devices_changed
+        srv CREDIT 10 100000
+          net SEND m1 7 0 0 one
+        srv NACK SEND m1 RATE_LIMITED 100
+        time 125
+          net SEND m1 7 0 0 one
+        srv NACK SEND m1 STALE_RECIPIENT 0
+          net SEND m1 7 0 0 one (anew for 2)
+        app send bob two
+          net SEND m2 7 0 0 two
+        ",
+    );
+}
+
+#[test]
+fn a_stale_message_is_made_anew_before_those_behind_it() {
+    check(
+        "
+        login
+          ev online home:1
+        app send bob one
+          net LOOKUP 1 bob
+        srv FOUND 1 7 bob
+          net SEND m1 7 0 0 one
+        app send bob two
+          net SEND m2 7 0 0 two
+        peer links 7
+        srv NACK SEND m1 STALE_RECIPIENT 0
+          ev security bob devices_changed
+        app send bob three
+        srv NACK SEND m2 OUT_OF_ORDER 0
+          net SEND m1 7 0 0 one (anew for 2)
+          net SEND m2 7 0 0 two (anew for 2)
+          net SEND m3 7 0 0 three
+        crash
+          net dial home:1
+        login
+          net SEND m1 7 0 0 one
+          net SEND m2 7 0 0 two
+          net SEND m3 7 0 0 three
+          ev online home:1
+        ",
+    );
+}
+
+#[test]
+fn a_message_is_sent_again_to_a_device_that_it_was_for_three_times_and_to_nobody_else() {
+    check(
+        "
+        login
+          ev online home:1
+        app send bob one
+          net LOOKUP 1 bob
+        srv FOUND 1 7 bob
+          net SEND m1 7 0 0 one
+        srv SENT m1 100000 1
+          ev sent m1 bob
+        srv RETRY 1 7 x1 100010 m1
+          net ACK 1
+          net CONTROL 0x82 7.1
+        srv RETRY 2 7 x2 100020 m1
+          net ACK 2
+          net CONTROL 0x82 7.1
+        srv RETRY 3 8 x3 100030 m1
+          net ACK 3
+        srv RETRY 4 7 x4 100040 x9
+          net ACK 4
+        srv RETRY 5 7 x5 100050 m1
+          net ACK 5
+          net CONTROL 0x82 7.1
+        srv RETRY 6 7 x6 100060 m1
+          net ACK 6
+        peer links 7
+        srv RETRY 7 7.2 x7 100070 m1
+          net ACK 7
+          ev security bob devices_changed
+        ",
+    );
+}
+
+#[test]
 fn messages_to_a_name_that_nobody_has_fail() {
     check(
         "
@@ -185,7 +282,7 @@ fn a_server_that_goes_away_gets_the_message_on_the_next_connection() {
 fn no_more_is_sent_than_the_server_has_granted() {
     check(
         "
-        login with 2 1000
+        login with 2 10000
           ev online home:1
         app send bob one
           net LOOKUP 1 bob

@@ -8,7 +8,7 @@ use crate::kind::Kind;
 /// no next frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DecodeError {
-    /// A length prefix promises more bytes than its field may have.
+    /// A length or a count promises more than its field may have, or bytes follow where none may.
     FieldTooLong,
     /// A field's value is outside its range, for example account 0.
     FieldValueForbidden,

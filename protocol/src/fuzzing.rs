@@ -5,13 +5,17 @@
 
 use bytes::BytesMut;
 
+use crate::auth::SIGNATURE_BYTES;
 use crate::codec::{self, Decoder};
 use crate::crc;
+use crate::device_list::DeviceList;
 use crate::frame::Frame;
 use crate::handle;
 use crate::id::MessageId;
 use crate::kind::Kind;
-use crate::limits::{FRAME_BYTES_MAX, HANDLE_BYTES_MAX, HEADER_BYTES};
+use crate::limits::{
+    DEVICE_LIST_BYTES_MAX, DEVICES_MAX, FRAME_BYTES_MAX, HANDLE_BYTES_MAX, HEADER_BYTES,
+};
 use crate::wire::Writer;
 
 /// A byte stream as a peer sends it: each frame survives a round trip, the decoder never consumes
@@ -150,6 +154,30 @@ pub fn parts(data: &[u8]) {
         codec::encode(&frame, &mut whole);
         assert_eq!(whole, combined, "combining gives the same checksum");
     }
+}
+
+/// Bytes that claim to be a device list: what decodes has no other spelling, keeps to the limits,
+/// and what is signed of it does not depend on the signature.
+///
+/// # Panics
+/// When one of these is not so.
+pub fn lists(data: &[u8]) {
+    let Ok(list) = DeviceList::decode(data) else {
+        return;
+    };
+    let mut again = BytesMut::new();
+    list.encode(&mut again);
+    assert_eq!(again, data, "a list has one spelling");
+    assert!(data.len() <= DEVICE_LIST_BYTES_MAX, "{}", data.len());
+    let count = list.devices.iter().count();
+    assert_eq!(count, list.devices.len(), "each device is read again");
+    assert!((1..=DEVICES_MAX).contains(&count), "{count} devices");
+    let unsigned = DeviceList {
+        signature: [0; SIGNATURE_BYTES],
+        ..list.clone()
+    };
+    assert_eq!(unsigned.signed_bytes(), list.signed_bytes());
+    assert_eq!(unsigned.hashed_bytes(), list.hashed_bytes());
 }
 
 /// Text from a person: handles and message ids are recognised without surprises.

@@ -94,6 +94,32 @@ kinds! {
     LOOKUP = 0x1b, ToServer;
     /// Answers LOOKUP.
     FOUND = 0x1c, ToClient;
+    /// Asks for the device lists of an account.
+    DEVICES = 0x1d, ToServer;
+    /// Answers DEVICES, and precedes a refusal that a newer list explains.
+    DEVICE_LISTS = 0x1e, ToClient;
+    /// Publishes the account's next device list.
+    PUBLISH = 0x1f, ToServer;
+    /// The list is durable.
+    PUBLISHED = 0x20, ToClient;
+    /// Prekeys of the device for others to claim.
+    UPLOAD = 0x21, ToServer;
+    /// How many prekeys of the device the server has.
+    STOCK = 0x22, ToClient;
+    /// Asks for one prekey of each named device.
+    CLAIM = 0x23, ToServer;
+    /// Answers CLAIM.
+    BUNDLES = 0x24, ToClient;
+    /// Waits for a new device that knows the ticket.
+    LINK_OPEN = 0x25, ToServer;
+    /// The server remembers the ticket.
+    LINK_OPENED = 0x26, ToClient;
+    /// A new device without an account offers its keys to the one that waits.
+    LINK_JOIN = 0x27, ToServer;
+    /// What the new device offers.
+    LINK_OFFER = 0x28, ToClient;
+    /// The new device is in the account's list.
+    LINKED = 0x29, ToClient;
 }
 
 impl Kind {

@@ -45,6 +45,7 @@ pub mod auth;
 pub mod close;
 pub mod codec;
 pub mod crc;
+pub mod device_list;
 pub mod error;
 pub mod frame;
 pub mod fuzzing;
@@ -59,6 +60,7 @@ pub mod version;
 pub mod wire;
 
 pub use close::CloseCode;
+pub use device_list::{DeviceList, ListedDevice};
 pub use error::DecodeError;
 pub use id::{Address, DeviceId, MessageId, Millis, Position, Timestamp, UserId};
 pub use kind::Kind;

@@ -15,6 +15,32 @@ pub const FRAME_BYTES_MAX_UNAUTHENTICATED: usize = 4 * 1024;
 /// without the limit one sender could fill a recipient's credit with a single message.
 pub const ENVELOPE_BYTES_MAX: usize = 64 * 1024;
 
+/// Most devices of an account. A message has a part for each of them, and each is an inbox: what
+/// one account can make every sender encrypt and the server store.
+pub const DEVICES_MAX: usize = 5;
+
+/// Largest part: what one device gets of a message beside the envelope. An Olm prekey message
+/// around a kibibyte of text fits; what is longer goes into the envelope, once for all devices.
+pub const PART_BYTES_MAX: usize = 2048;
+
+/// Largest device list, signature included. Lists are kept for ever and handed to everybody who
+/// asks, so their size is storage that an account takes and never gives back.
+pub const DEVICE_LIST_BYTES_MAX: usize = 2048;
+
+/// Longest name of a device in a list, sealed: 40 bytes of text, a nonce and a tag fit.
+pub const DEVICE_NAME_BYTES_MAX: usize = 96;
+
+/// Most device lists in one answer: who is further behind asks again.
+pub const DEVICE_LISTS_MAX: usize = 16;
+
+/// Most one-time prekeys that the server keeps for a device, and most in one UPLOAD. A device
+/// could otherwise store what it likes in them.
+pub const PREKEYS_MAX: usize = 100;
+
+/// Largest offer and largest answer of a link. An offer is relayed for a stranger who has no
+/// account yet.
+pub const LINK_BYTES_MAX: usize = 1024;
+
 /// Longest handle. It is a storage key and shown to people.
 pub const HANDLE_BYTES_MAX: usize = 64;
 
@@ -59,16 +85,46 @@ pub const AFTER_AHEAD_US_MAX: u64 = 60 * 1_000_000;
 /// The refusal of one EVENT that sets it aside (HELD).
 pub const REFUSALS_MAX: u8 = 5;
 
-/// Bytes of an EVENT frame that are not envelope: header, position, kind, peer, device, message
-/// id, timestamp and the envelope's length, each at its longest.
-pub const EVENT_OVERHEAD_BYTES_MAX: usize = HEADER_BYTES + 8 + 1 + 8 + 2 + 16 + 8 + 8;
+/// Bytes of an EVENT frame that are neither envelope nor part: header, position, kind, peer,
+/// device, message id, timestamp and the two lengths, each at its longest.
+pub const EVENT_OVERHEAD_BYTES_MAX: usize = HEADER_BYTES + 8 + 1 + 8 + 2 + 16 + 8 + 8 + 8;
 
 const _: () = assert!(
     FRAME_BYTES_MAX - HEADER_BYTES < 1 << 24,
     "the length field is a u24"
 );
 const _: () = assert!(FRAME_BYTES_MAX_UNAUTHENTICATED <= FRAME_BYTES_MAX);
-const _: () = assert!(ENVELOPE_BYTES_MAX + EVENT_OVERHEAD_BYTES_MAX <= FRAME_BYTES_MAX);
+const _: () = assert!(
+    ENVELOPE_BYTES_MAX + PART_BYTES_MAX + EVENT_OVERHEAD_BYTES_MAX <= FRAME_BYTES_MAX,
+    "whatever may be sent can be pushed"
+);
+const _: () = assert!(
+    HEADER_BYTES
+        + (16 + 8 + 8 + 8 + 1 + 8 + 8)
+        + 2 * (8 + DEVICES_MAX * (2 + 8 + PART_BYTES_MAX))
+        + (8 + ENVELOPE_BYTES_MAX)
+        <= FRAME_BYTES_MAX,
+    "a SEND with the largest part for every device and the largest envelope fits"
+);
+const _: () = assert!(
+    (1 + 8 + 32 + 8 + 32 + 8 + 2 + 8)
+        + DEVICES_MAX * (2 + 32 + 32 + 64 + 8 + DEVICE_NAME_BYTES_MAX)
+        + 64
+        <= DEVICE_LIST_BYTES_MAX,
+    "a list of as many devices as an account may have fits"
+);
+const _: () = assert!(
+    HEADER_BYTES + 3 * 8 + 8 + DEVICE_LISTS_MAX * (8 + DEVICE_LIST_BYTES_MAX) <= FRAME_BYTES_MAX,
+    "DEVICE_LISTS fits with as many lists as it may have"
+);
+const _: () = assert!(
+    HEADER_BYTES + 3 * 8 + (1 + PREKEYS_MAX) * (8 + 32 + 64) <= FRAME_BYTES_MAX,
+    "a whole stock of prekeys fits into one UPLOAD"
+);
+const _: () = assert!(
+    HEADER_BYTES + 8 + 2 + 32 + 8 + LINK_BYTES_MAX <= FRAME_BYTES_MAX_UNAUTHENTICATED,
+    "a LINK_JOIN with the largest offer fits before authentication"
+);
 const _: () = assert!(
     TOKEN_BYTES_MAX + HANDLE_BYTES_MAX + 32 + 64 + 16 + HEADER_BYTES
         <= FRAME_BYTES_MAX_UNAUTHENTICATED,

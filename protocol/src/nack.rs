@@ -11,7 +11,7 @@ impl Class {
     pub const NEVER: Self = Self(1);
     /// The same request may succeed after the given time.
     pub const RETRY_AFTER: Self = Self(2);
-    /// The recipient's device list changed: fetch it, then try again.
+    /// A device list has changed: fetch it, make the request anew for its devices, try again.
     pub const REFRESH_DEVICES: Self = Self(3);
     /// The proof of identity was not accepted: obtain a new one.
     pub const RE_AUTHENTICATE: Self = Self(4);
@@ -83,6 +83,20 @@ nack_codes! {
     TOKEN_EXPIRED = 34, RE_AUTHENTICATE;
     /// The signature or the device was not accepted.
     AUTH_FAILED = 35, RE_AUTHENTICATE;
+    /// The recipient's device list is another than the message was made for.
+    STALE_RECIPIENT = 40, REFRESH_DEVICES;
+    /// The sender's own device list is another than the message was made for.
+    STALE_OWN = 41, REFRESH_DEVICES;
+    /// The message's parts are not for exactly the devices that it must name.
+    PARTS_MISMATCH = 42, NEVER;
+    /// The device list breaks a rule, or one of its signatures is wrong.
+    LIST_INVALID = 43, NEVER;
+    /// Another device has published a list with this version or a later one.
+    LIST_CONFLICT = 44, REFRESH_DEVICES;
+    /// A prekey's id or signature is wrong, or the device is in no list.
+    KEYS_INVALID = 45, NEVER;
+    /// No device waits for this link, or the ticket is another.
+    LINK_UNKNOWN = 46, NEVER;
     /// Sent by a client: it could not store this event now.
     REFUSED = 100, RETRY_AFTER;
 }

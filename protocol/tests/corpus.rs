@@ -17,6 +17,7 @@ type Target = (&'static str, fn(&[u8]));
 
 const TARGETS: &[Target] = &[
     ("chunks", fuzzing::chunks),
+    ("lists", fuzzing::lists),
     ("parts", fuzzing::parts),
     ("payload", fuzzing::payload),
     ("stream", fuzzing::stream),

@@ -47,6 +47,7 @@ fn random_bytes_never_panic_the_decoder() {
         fuzzing::payload(&data);
         fuzzing::parts(&data);
         fuzzing::text(&data);
+        fuzzing::lists(&data);
         // A short length every other time, so that the payload is looked at, too.
         if round % 2 == 0 && len > HEADER_BYTES {
             data[..4].copy_from_slice(&[(len - HEADER_BYTES) as u8, 0, 0, 0x10]);
@@ -66,6 +67,22 @@ fn random_payloads_of_every_type_never_panic_a_frame() {
             data.insert(0, code);
             fuzzing::payload(&data);
         }
+    }
+}
+
+#[test]
+fn no_changed_byte_makes_a_list_that_has_two_spellings() {
+    let mut noise = Noise(0x5851_f42d_4c95_7f2d);
+    for case in cases("device_lists.json") {
+        let list = bytes(&case, "hex");
+        for at in 0..list.len() {
+            let mut changed = list.clone();
+            changed[at] = noise.next() as u8;
+            fuzzing::lists(&changed);
+            changed.truncate(at);
+            fuzzing::lists(&changed);
+        }
+        fuzzing::lists(&list);
     }
 }
 

@@ -6,6 +6,7 @@ use martlet_protocol::frame::*;
 use martlet_protocol::limits::{FRAME_BYTES_MAX, VARINT_MAX};
 use martlet_protocol::nack::Class;
 use martlet_protocol::version::Features;
+use martlet_protocol::wire::List;
 use martlet_protocol::{
     Address, CloseCode, DeviceId, Kind, MessageId, Millis, NackCode, Position, State, Timestamp,
     UserId, crc, handle,
@@ -26,6 +27,50 @@ struct Values {
     key: [u8; 32],
     text: String,
     data: Vec<u8>,
+    elements: Elements,
+}
+
+/// Elements for the lists of any frame, as many of each.
+#[derive(Clone, Debug)]
+struct Elements {
+    devices: Vec<DeviceId>,
+    parts: Vec<Part<'static>>,
+    prekeys: Vec<Prekey>,
+    bundles: Vec<Bundle>,
+    lists: Vec<SignedList<'static>>,
+}
+
+/// At most five, as in the shortest list.
+fn elements() -> impl Strategy<Value = Elements> {
+    const BYTES: &[u8] = &[0x70; 300];
+    let one = (1..=u16::MAX, 0..BYTES.len(), any::<(u8, u64, [u8; 32])>());
+    vec(one, 0..=5).prop_map(|all| {
+        let prekeys = all.iter().map(|(_, _, (_, id, key))| Prekey {
+            id: *id,
+            key: *key,
+            signature: std::array::from_fn(|at| key[at % 32]),
+        });
+        let prekeys: Vec<_> = prekeys.collect();
+        let bundle = |((device, _, (kind, ..)), prekey): (&(_, _, (_, _, _)), &Prekey)| Bundle {
+            device: DeviceId(*device),
+            kind: PrekeyKind(*kind),
+            prekey: *prekey,
+        };
+        let part = |(device, len, _): &(_, _, _)| Part {
+            device: DeviceId(*device),
+            part: &BYTES[..*len],
+        };
+        Elements {
+            devices: all.iter().map(|(device, ..)| DeviceId(*device)).collect(),
+            parts: all.iter().map(part).collect(),
+            bundles: all.iter().zip(&prekeys).map(bundle).collect(),
+            lists: all
+                .iter()
+                .map(|(_, len, _)| SignedList(&BYTES[..*len]))
+                .collect(),
+            prekeys,
+        }
+    })
 }
 
 /// As likely in each of the four sizes.
@@ -45,9 +90,10 @@ fn values() -> impl Strategy<Value = Values> {
         uniform32(any::<u8>()),
         "\\PC{0,16}",
         vec(any::<u8>(), 0..300),
+        elements(),
     );
     (small, address, any::<(u64, u64)>(), numbers, large).prop_map(
-        |((which, small), address, fixed, varints, (key, text, data))| Values {
+        |((which, small), address, fixed, varints, (key, text, data, elements))| Values {
             which,
             small,
             address,
@@ -56,6 +102,7 @@ fn values() -> impl Strategy<Value = Values> {
             key,
             text,
             data,
+            elements,
         },
     )
 }
@@ -64,7 +111,8 @@ impl Values {
     fn frame(&self) -> Frame<'_> {
         match Kind::TABLE[self.which].kind.0 {
             0x00..=0x0f => self.connection_frame(),
-            _ => self.message_frame(),
+            0x10..=0x1c => self.message_frame(),
+            _ => self.device_frame(),
         }
     }
 
@@ -161,6 +209,11 @@ impl Values {
                 to,
                 after: timestamp,
                 ttl_ms: self.varints[1],
+                scope: SendScope(byte),
+                to_version: self.varints[2],
+                own_version: self.varints[3],
+                to_parts: List::Slice(&self.elements.parts),
+                own_parts: List::Slice(self.elements.parts.get(1..).unwrap_or_default()),
                 envelope: &self.data,
             }),
             Kind::SENT => Frame::Sent(Sent {
@@ -175,6 +228,7 @@ impl Values {
                 message_id,
                 timestamp,
                 envelope: &self.data,
+                part: &self.data,
             }),
             Kind::RECEIPT => Frame::Receipt(Receipt {
                 position,
@@ -245,9 +299,74 @@ impl Values {
             other => panic!("{other:?} has no values"),
         }
     }
+
+    fn device_frame(&self) -> Frame<'_> {
+        let (address, elements, [a, request, b, c]) = (self.address, &self.elements, self.varints);
+        let (user, device) = (address.user, address.device);
+        match Kind::TABLE[self.which].kind {
+            Kind::DEVICES => Frame::Devices(Devices {
+                request,
+                user,
+                have: a,
+            }),
+            Kind::DEVICE_LISTS => Frame::DeviceLists(DeviceLists {
+                request,
+                user,
+                newest: a,
+                lists: List::Slice(&elements.lists),
+            }),
+            Kind::PUBLISH => Frame::Publish(Publish {
+                request,
+                list: SignedList(&self.data),
+                answer: &self.data,
+            }),
+            Kind::PUBLISHED => Frame::Published(Published {
+                request,
+                version: a,
+            }),
+            Kind::UPLOAD => Frame::Upload(Upload {
+                request,
+                last_resort: elements.prekeys.last().copied(),
+                one_time: List::Slice(&elements.prekeys),
+            }),
+            Kind::STOCK => Frame::Stock(Stock {
+                request,
+                one_time: b,
+                last_resort: self.fixed.0,
+                last_resort_uses: c,
+            }),
+            Kind::CLAIM => Frame::Claim(Claim {
+                request,
+                user,
+                devices: List::Slice(&elements.devices),
+            }),
+            Kind::BUNDLES => Frame::Bundles(Bundles {
+                request,
+                user,
+                bundles: List::Slice(&elements.bundles),
+            }),
+            Kind::LINK_OPEN => Frame::LinkOpen(LinkOpen {
+                request,
+                device,
+                ticket: self.key,
+            }),
+            Kind::LINK_OPENED => Frame::LinkOpened(LinkOpened { request }),
+            Kind::LINK_JOIN => Frame::LinkJoin(LinkJoin {
+                address,
+                ticket: self.key,
+                offer: &self.data,
+            }),
+            Kind::LINK_OFFER => Frame::LinkOffer(LinkOffer {
+                device,
+                offer: &self.data,
+            }),
+            Kind::LINKED => Frame::Linked(Linked { answer: &self.data }),
+            other => panic!("{other:?} has no values"),
+        }
+    }
 }
 
-/// Enough cases for every frame to come up some eighty times. What fails is printed in full, so no
+/// Enough cases for every frame to come up some fifty times. What fails is printed in full, so no
 /// file of seeds is kept beside the source.
 fn config() -> ProptestConfig {
     ProptestConfig {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use martlet_protocol::id::{Address, Millis};
-use martlet_shard::{Command, Effect, Shard};
+use martlet_shard::{Command, DeviceIdentity, Effect, OwnDevices, Shard};
 use martlet_store::rocks::{Committer, Engine};
 use martlet_store::{Batch, ShardId};
 
@@ -83,11 +83,18 @@ impl Driver {
         self.shards[place].shard.device_key(&view, address)
     }
 
-    /// Whether the account of a device of one of these shards has others.
-    pub fn has_siblings(&mut self, address: Address) -> bool {
+    /// The public keys of a device of one of these shards, if its account has listed it.
+    pub fn device_identity(&mut self, address: Address) -> Option<DeviceIdentity> {
         let place = self.place_of(self.shared.topology.shard_of_user(address.user));
         let view = self.overlay.over(&*self.engine);
-        self.shards[place].shard.has_siblings(&view, address)
+        self.shards[place].shard.device_identity(&view, address)
+    }
+
+    /// The account of a device of one of these shards beside the device.
+    pub fn own_devices(&mut self, address: Address) -> OwnDevices {
+        let place = self.place_of(self.shared.topology.shard_of_user(address.user));
+        let view = self.overlay.over(&*self.engine);
+        self.shards[place].shard.own_devices(&view, address)
     }
 
     /// Every batch up to `ticket` is durable.

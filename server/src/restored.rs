@@ -4,7 +4,9 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use bytes::BytesMut;
-use martlet_store::keys::account::AccountRow;
+use martlet_protocol::Address;
+use martlet_store::keys::account::{self, AccountRow};
+use martlet_store::keys::prekey::{self, StockRow};
 use martlet_store::keys::{KeyTag, key_prefix, key_prefix_end};
 use martlet_store::rocks::{self, Engine, Options};
 use martlet_store::{Batch, Row, ShardId, View};
@@ -15,7 +17,8 @@ use crate::random;
 
 /// Gives each device's stream a new epoch. A copy does not know what happened after it was made:
 /// without this, positions of its streams would be used a second time, and devices that have
-/// stored the first use would take the second for old [M-10.8].
+/// stored the first use would take the second for old [M-10.8]. One-time prekeys are removed: what
+/// was given away after the copy was made would be given away again. Their devices upload others.
 ///
 /// May be run any number of times; each time, devices resume from what the directory knows.
 ///
@@ -46,21 +49,26 @@ fn renew_epochs(directory: &Path) -> Result<usize, StartError> {
                 break;
             };
             from = [last, &[0][..]].concat();
-            devices += renew_accounts(&engine, &rows)?;
+            devices += renew_accounts(&engine, shard, &rows)?;
         }
     }
     Ok(devices)
 }
 
-fn renew_accounts(engine: &Engine, rows: &[Row]) -> Result<usize, StartError> {
+fn renew_accounts(engine: &Engine, shard: ShardId, rows: &[Row]) -> Result<usize, StartError> {
     let mut batch = Batch::new();
     let mut devices = 0;
     for (key, value) in rows {
-        let mut account =
-            AccountRow::decode(value).map_err(|_| StartError::InvariantsBroken { count: 1 })?;
+        let mut account = AccountRow::decode(value).map_err(|_| BROKEN)?;
+        let user = account::user_of(key).ok_or(BROKEN)?;
         for device in &mut account.devices {
             device.epoch = random::number();
             devices += 1;
+            let address = Address {
+                user,
+                device: device.device,
+            };
+            drop_one_time_keys(engine, shard, address, &mut batch)?;
         }
         let mut renewed = BytesMut::new();
         account.encode(&mut renewed);
@@ -69,6 +77,33 @@ fn renew_accounts(engine: &Engine, rows: &[Row]) -> Result<usize, StartError> {
     engine.commit(&batch)?;
     Ok(devices)
 }
+
+/// Leaves a device its last-resort key only.
+fn drop_one_time_keys(
+    engine: &Engine,
+    shard: ShardId,
+    address: Address,
+    batch: &mut Batch,
+) -> Result<(), StartError> {
+    let key = prekey::key(shard, address);
+    let Some(value) = engine.get(&key) else {
+        return Ok(());
+    };
+    let mut stock = StockRow::decode(&value).map_err(|_| BROKEN)?;
+    let from = prekey::one_time_key(shard, address, stock.claimed_up_to);
+    let end = prekey::one_time_end(shard, address);
+    for (key, _) in engine.scan(&from, &end, usize::MAX, usize::MAX) {
+        batch.delete(&key);
+    }
+    stock.one_time = 0;
+    stock.claimed_up_to = stock.taken_up_to;
+    let mut emptied = BytesMut::new();
+    stock.encode(&mut emptied);
+    batch.put(&key, &emptied);
+    Ok(())
+}
+
+const BROKEN: StartError = StartError::InvariantsBroken { count: 1 };
 
 /// Accounts in one commit.
 const ROWS_MAX: usize = 4_096;

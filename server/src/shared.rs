@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use martlet_protocol::limits::PREKEYS_MAX;
 use martlet_protocol::{NackCode, UserId};
 use martlet_shard::{SessionId, Topology};
 use martlet_store::ShardId;
@@ -23,7 +24,7 @@ pub struct Shared {
     pub topology: Topology,
     /// Who may connect.
     pub admission: Arc<Admission>,
-    /// Rates of each session.
+    /// Rates of each session and device.
     pub rates: Rates,
     /// Who may register, when tokens decide it.
     pub tokens: Option<Verifier>,
@@ -41,15 +42,19 @@ pub struct Shared {
     pub clock: Monotonic,
 }
 
-/// How fast one session may do what.
+/// How fast one session or one device may do what.
 #[derive(Clone, Copy, Debug)]
 pub struct Rates {
     /// SEND.
     pub sends: Rate,
     /// LOOKUP.
     pub lookups: Rate,
+    /// DEVICES, PUBLISH, UPLOAD, CLAIM, LINK_OPEN.
+    pub key_requests: Rate,
     /// All but SEND.
     pub frames: Rate,
+    /// Signatures that a device makes the server check, in whatever session.
+    pub signatures: Rate,
 }
 
 impl Rates {
@@ -58,7 +63,9 @@ impl Rates {
         Self {
             sends: Rate::per_second(limits.sends_per_second),
             lookups: Rate::per_second(limits.lookups_per_second),
+            key_requests: Rate::per_second(limits.key_requests_per_second),
             frames: Rate::per_second(limits.frames_per_second),
+            signatures: Rate::per_second(limits.signatures_per_second).at_once(SIGNATURES_AT_ONCE),
         }
     }
 }
@@ -109,6 +116,10 @@ pub const SESSION_REACTOR_SHIFT: u32 = 48;
 /// What may wait for the committer: a tenth of a second of a modest disk's bandwidth. More would
 /// not make the disk faster, only every answer later.
 const QUEUED_BYTES_MAX: usize = 8 << 20;
+
+/// Four UPLOADs with a whole stock of prekeys: what a device brings, brings again after a lost
+/// answer, and fills up when many write to it at once.
+const SIGNATURES_AT_ONCE: u32 = 4 * (1 + PREKEYS_MAX as u32);
 
 const OVERLOADED_RETRY_MS: u64 = 500;
 

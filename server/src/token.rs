@@ -28,6 +28,13 @@ struct Key {
     key: DecodingKey,
 }
 
+/// What a token vouches for, beside the handle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Voucher {
+    /// The account that the handle may have is given to the bearer: all its devices are lost.
+    pub reset: bool,
+}
+
 /// Why a token is no good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenRefused {
@@ -88,11 +95,11 @@ impl Verifier {
         })
     }
 
-    /// Whether `token` allows its bearer to register `handle` now.
+    /// What `token` allows its bearer to do with `handle` now: at least to register it.
     ///
     /// # Errors
-    /// When it does not.
-    pub fn check(&self, token: &[u8], handle: &str) -> Result<(), TokenRefused> {
+    /// When it allows nothing.
+    pub fn check(&self, token: &[u8], handle: &str) -> Result<Voucher, TokenRefused> {
         let header =
             jsonwebtoken::decode_header(token).map_err(|_| TokenRefused::SignatureInvalid)?;
         let key = header
@@ -107,7 +114,9 @@ impl Verifier {
         validation.leeway = LEEWAY_S;
         validation.sub = Some(handle.to_owned());
         match jsonwebtoken::decode::<Claims>(token, &key.key, &validation) {
-            Ok(data) if data.claims.sub == handle => Ok(()),
+            Ok(data) if data.claims.sub == handle => Ok(Voucher {
+                reset: data.claims.reset,
+            }),
             Ok(_) => Err(TokenRefused::VouchesForSomethingElse),
             Err(error) => Err(match error.kind() {
                 ErrorKind::ExpiredSignature => TokenRefused::Expired,
@@ -125,6 +134,8 @@ impl Verifier {
 #[derive(Deserialize)]
 struct Claims {
     sub: String,
+    #[serde(default)]
+    reset: bool,
 }
 
 /// The key's id and the one algorithm that it may be used with.
@@ -195,6 +206,7 @@ mod tests {
     use super::*;
 
     const AUDIENCE: &str = "chat.example.org";
+    const REGISTER: Result<Voucher, TokenRefused> = Ok(Voucher { reset: false });
 
     struct Operator {
         algorithm: Algorithm,
@@ -283,16 +295,16 @@ mod tests {
         let p256 = Operator::p256("b");
         let verifier = verifier(&[&ed25519.jwk, &p256.jwk]).unwrap();
         let token = ed25519.sign(Some("a"), &claims("alice"));
-        assert_eq!(verifier.check(&token, "alice"), Ok(()));
+        assert_eq!(verifier.check(&token, "alice"), REGISTER);
         let token = p256.sign(Some("b"), &claims("alice"));
-        assert_eq!(verifier.check(&token, "alice"), Ok(()));
+        assert_eq!(verifier.check(&token, "alice"), REGISTER);
     }
 
     #[test]
     fn an_rsa_key_is_accepted_for_rs256_only() {
         let mut operator = Operator::rsa("r");
         let token = operator.sign(Some("r"), &claims("alice"));
-        assert_eq!(operator.verifier().check(&token, "alice"), Ok(()));
+        assert_eq!(operator.verifier().check(&token, "alice"), REGISTER);
         let verifier = operator.verifier();
         operator.algorithm = Algorithm::PS256;
         let token = operator.sign(Some("r"), &claims("alice"));
@@ -315,7 +327,7 @@ mod tests {
         };
         let other = Err(TokenRefused::VouchesForSomethingElse);
         let now = get_current_timestamp();
-        assert_eq!(check(json!({}), "alice"), Ok(()));
+        assert_eq!(check(json!({}), "alice"), REGISTER);
         assert_eq!(check(json!({}), "bob"), other);
         assert_eq!(check(json!({ "aud": "mail.example.org" }), "alice"), other);
         assert_eq!(check(json!({ "aud": null }), "alice"), other);
@@ -325,6 +337,23 @@ mod tests {
             check(json!({ "exp": now - 600 }), "alice"),
             Err(TokenRefused::Expired)
         );
+    }
+
+    #[test]
+    fn only_a_claim_of_its_own_allows_a_reset() {
+        let operator = Operator::ed25519("a");
+        let check = |reset: Value| {
+            let mut claims = claims("alice");
+            claims["reset"] = reset;
+            let token = operator.sign(Some("a"), &claims);
+            operator.verifier().check(&token, "alice")
+        };
+        assert_eq!(check(json!(true)), Ok(Voucher { reset: true }));
+        assert_eq!(check(json!(false)), REGISTER);
+        for not_a_bool in [json!("true"), json!(1), json!(null), json!(["true"])] {
+            let refusal = Err(TokenRefused::SignatureInvalid);
+            assert_eq!(check(not_a_bool.clone()), refusal, "{not_a_bool}");
+        }
     }
 
     #[test]
@@ -352,7 +381,7 @@ mod tests {
         let dot = token.iter().position(|byte| *byte == b'.').unwrap();
         token[dot + 9] ^= 1;
         let refusal = operator.verifier().check(&token, "alice");
-        assert_ne!(refusal, Ok(()));
+        assert!(refusal.is_err());
     }
 
     #[test]

@@ -155,7 +155,7 @@ fn a_directory_is_verified_when_its_server_has_stopped() {
     server.signal("TERM");
     assert_eq!(server.child.wait().unwrap().code(), Some(0));
     check(&run(&["verify", "-d", path]), 0, "clean");
-    fs::write(data.join("FORMAT"), "martlet 1\n").unwrap();
+    fs::write(data.join("FORMAT"), "martlet 2\n").unwrap();
     check(&run(&["verify", "-d", path]), 74, "FORMAT");
 }
 

@@ -18,9 +18,10 @@ use clap::Parser;
 use martlet_bench::output::{print_json, print_line};
 use martlet_protocol::codec::{self, Decoder};
 use martlet_protocol::crc;
-use martlet_protocol::frame::{Ack, Event, EventKind, Frame, Receipt, Send, Sent};
+use martlet_protocol::frame::{Ack, Event, EventKind, Frame, Receipt, Send, SendScope, Sent};
 use martlet_protocol::header::Header;
 use martlet_protocol::limits::{FRAME_BYTES_MAX, HEADER_BYTES};
+use martlet_protocol::wire::List;
 use martlet_protocol::{Address, DeviceId, MessageId, Millis, Position, State, Timestamp, UserId};
 use serde::Serialize;
 
@@ -108,6 +109,11 @@ fn frames(bodies: &[Vec<u8>]) -> Vec<(String, Frame<'_>)> {
             to,
             after,
             ttl_ms: 0,
+            scope: SendScope::ALL,
+            to_version: 0,
+            own_version: 0,
+            to_parts: List::EMPTY,
+            own_parts: List::EMPTY,
             envelope,
         };
         frames.push((format!("SEND {}", body.len()), Frame::Send(send)));
@@ -119,6 +125,7 @@ fn frames(bodies: &[Vec<u8>]) -> Vec<(String, Frame<'_>)> {
             message_id,
             timestamp,
             envelope,
+            part: &[],
         };
         frames.push((format!("EVENT {}", body.len()), Frame::Event(event)));
     }

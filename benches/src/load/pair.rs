@@ -5,7 +5,8 @@ use std::io;
 
 use bytes::BytesMut;
 use martlet_protocol::codec;
-use martlet_protocol::frame::{Ack, Credit, Event, Frame, Receipt, Send, Sent};
+use martlet_protocol::frame::{Ack, Credit, Event, Frame, Receipt, Send, SendScope, Sent};
+use martlet_protocol::wire::List;
 use martlet_protocol::{MessageId, Millis, Position, State, Timestamp, UserId};
 
 use crate::account::{Account, Session};
@@ -89,6 +90,11 @@ impl Pair {
             to: self.to,
             after: Timestamp(0),
             ttl_ms: 0,
+            scope: SendScope::ALL,
+            to_version: 0,
+            own_version: 0,
+            to_parts: List::EMPTY,
+            own_parts: List::EMPTY,
             envelope: parcel.envelope,
         };
         self.frame.clear();

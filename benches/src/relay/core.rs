@@ -159,6 +159,7 @@ impl Core {
             message_id: send.message_id,
             timestamp,
             envelope: send.envelope,
+            part: &[],
         };
         self.hold.push(send.to, &Frame::Event(event));
         self.messages += 1;
@@ -218,7 +219,9 @@ const IDLE_MS: u64 = 3_600_000;
 mod tests {
     use super::*;
     use martlet_protocol::codec::Decoder;
+    use martlet_protocol::frame::SendScope;
     use martlet_protocol::limits::FRAME_BYTES_MAX;
+    use martlet_protocol::wire::List;
     use martlet_protocol::{MessageId, Millis, Position};
 
     fn names(mut bytes: &[u8]) -> Vec<&'static str> {
@@ -247,6 +250,11 @@ mod tests {
             to: UserId(to),
             after: Timestamp(0),
             ttl_ms: 0,
+            scope: SendScope::ALL,
+            to_version: 0,
+            own_version: 0,
+            to_parts: List::EMPTY,
+            own_parts: List::EMPTY,
             envelope: b"hello",
         };
         let mut answer = BytesMut::new();

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use martlet_client::crypto::identity::NAME_BYTES_MAX;
 use martlet_client::{MessageId, MessageState};
 
 const EXAMPLES: &str = "\
@@ -12,6 +13,11 @@ Two people on one machine, with `martletd serve --dev` running:
   martlet --home /tmp/bob register --server 127.0.0.1:7400 --name bob
   martlet --home /tmp/alice send bob 'Are you there?'
   martlet --home /tmp/bob chat alice
+
+A second device for alice, and a look at whether nobody is in between:
+  martlet --home /tmp/alice link                  shows a code
+  martlet --home /tmp/laptop link CODE --name laptop
+  martlet --home /tmp/alice safety-number bob     the same digits on both sides
 
 JSON (--json) is one object a line. `at` is in milliseconds since the Unix epoch, UTC.
 Exit status: 0 done, 1 failed (one line on standard error says why), 2 wrong usage,
@@ -23,7 +29,24 @@ const LISTEN_JSON: &str = r#"Lines of --json; `at` is in milliseconds since the 
                                                 held or device_gone
   {"event":"failed","id","to","code"}           the server will never take this message
   {"event":"gap","from","to","reason"}          these stream positions are missing for good
+  {"event":"security","kind","peer"}            something about keys, see below; with "device" when
+                                                one device is meant; peer: a name, perhaps your own
   {"event":"caught_up","position","trimmed"}    all that waited at the server has been printed
+
+Kinds of security lines; as text they begin with `!` and say what to do:
+  identity_changed           the account has another key: its owner began anew, or somebody is
+                             in between
+  verified_identity_changed  the same, and the old key was verified: nothing is sent until `verify`
+  devices_changed            the account's owner has added or removed devices
+  list_forked                the server shows different people different devices
+  list_rolled_back           the server offers an older device list than one that exists
+  list_invalid, key_invalid  the server gave devices, or a key, that the account did not sign
+  last_resort_key            a session began with a key that others may have used as well
+  undecryptable              a message could not be opened; it is asked for again
+  replayed, reordered        a message came twice, or behind a later one
+  missing                    a message was withheld, or lost at the server
+  chain_broken               a message does not follow the one before it
+  context_mismatch           a message was delivered as another one than it is; it is not shown
 
 Each line is printed once. If the process is killed at the wrong moment a message may not be
 printed; `history` has it. SIGINT, SIGTERM and SIGHUP end it cleanly, with status 0."#;
@@ -37,14 +60,19 @@ happens is printed line by line; it ends when the input has ended and the server
 
 /// Durable messages between people, from a terminal.
 ///
-/// Everything lives in one directory, the home: the device's key, the history, and what has not
-/// been sent yet. One process at a time uses a home.
+/// Messages are encrypted from device to device; the server cannot read them. Everything lives in
+/// one directory, the home: the device's keys, the history, and what has not been sent yet. One
+/// process at a time uses a home.
 #[derive(Debug, Parser)]
 #[command(name = "martlet", version, after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// The directory with this person's key and messages [default: $MARTLET_HOME, or ~/.martlet]
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) home: Option<PathBuf>,
+    /// A file with the passphrase that opens the home; a new home is made with it [default: the
+    /// key file `store.key` in the home]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -57,9 +85,16 @@ pub(crate) enum Command {
     History(HistoryOf),
     Status(Status),
     Chat(Chat),
+    Devices(Devices),
+    Link(Link),
+    Revoke(Revoke),
+    SafetyNumber(SafetyNumber),
+    Verify(Verify),
 }
 
-/// Create an account and make this home its device.
+/// Create an account and make this home its first device, which keeps the account's key.
+///
+/// It ends when others can write to the account.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Register {
     /// HOST:PORT (TLS unless the host is this machine), tls://HOST:PORT or tcp://HOST:PORT
@@ -152,6 +187,105 @@ pub(crate) struct Chat {
     pub(crate) name: String,
 }
 
+/// List the devices of this account; the server is asked if it can be reached.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Devices {
+    /// Print one JSON object a line: {"device","name","this","account_key"}; `this` is true for
+    /// this home, `account_key` for the device that can add and remove others
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Add a device to this account: without a code to show one, with a code to join.
+///
+/// On the account's first device, `link` shows a code as text and as a QR code, waits up to ten
+/// minutes for the device that has it, asks whether that one may join, and adds it. When standard
+/// output is not a terminal, its first line is the code alone.
+///
+/// On the new device, `link CODE --name NAME` makes this home, which must be a fresh one, a device
+/// of the account. It waits for the answer there, and ends when others can write to the device.
+#[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("joining").args(["code", "code_file"]))]
+pub(crate) struct Link {
+    /// The code that the other device shows. Whoever sees it can ask to join, and everybody on
+    /// this machine sees a command line: --code-file is more careful
+    #[arg(requires = "name")]
+    pub(crate) code: Option<String>,
+    /// A file with that code; - for standard input
+    #[arg(long, value_name = "FILE", requires = "name")]
+    pub(crate) code_file: Option<PathBuf>,
+    /// What to call this device, at most 40 bytes; only the account's own devices can read it
+    #[arg(long, requires = "joining", value_parser = device_name)]
+    pub(crate) name: Option<String>,
+    /// With a code: as for `register`
+    #[arg(long, value_name = "FILE", requires = "joining")]
+    pub(crate) ca: Option<PathBuf>,
+    /// With a code: as for `register`
+    #[arg(long, requires = "joining")]
+    pub(crate) insecure_plaintext: bool,
+    /// Without a code: give the new device the last 1000 messages of each conversation; they come
+    /// while it is connected, with `listen` for example
+    #[arg(long, conflicts_with = "joining")]
+    pub(crate) history: bool,
+    /// Without a code: add the device that has the code without asking
+    #[arg(long, conflicts_with = "joining")]
+    pub(crate) yes: bool,
+}
+
+impl Link {
+    /// Whether this home is to join, and not to show a code.
+    pub(crate) const fn joins(&self) -> bool {
+        self.code.is_some() || self.code_file.is_some()
+    }
+}
+
+/// Remove a device from this account.
+///
+/// It gets no more messages, and nobody takes any from it. What it has stored stays there. Only the
+/// account's first device can do it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Revoke {
+    /// Its number as `devices` shows it, or its name if no other device has that one
+    pub(crate) device: String,
+}
+
+/// Show the number that is the same on both sides when nobody is in between.
+///
+/// Read it to each other over another way than this one, a telephone call for example, and then
+/// say `verify`. It changes when one of the two accounts begins anew, and never otherwise.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SafetyNumber {
+    /// The other side's name
+    pub(crate) name: String,
+    /// Show a QR code as well, for the camera of an application that can read it
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) qr: bool,
+    /// Print one JSON object: {"peer","number","verified"}; `number` has 60 digits
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Mark that the safety number was compared.
+///
+/// When the other side's key changes after that, nothing is sent before you have looked again.
+/// Without an option it shows the number and asks. Exit status 0: the mark is as asked for.
+#[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("how").args(["number", "accept", "undo"]))]
+pub(crate) struct Verify {
+    /// The other side's name
+    pub(crate) name: String,
+    /// The 60 digits that the other side reads out, with or without spaces: fails when this side
+    /// has another number
+    #[arg(long, value_name = "DIGITS", num_args = 1..)]
+    pub(crate) number: Vec<String>,
+    /// Send to the other side again though its key has changed, without verifying the new one
+    #[arg(long)]
+    pub(crate) accept: bool,
+    /// Take the mark away
+    #[arg(long)]
+    pub(crate) undo: bool,
+}
+
 /// A state that `send` can wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Wait {
@@ -181,6 +315,16 @@ impl Wait {
 
 fn message_id(text: &str) -> Result<MessageId, &'static str> {
     MessageId::parse(text).ok_or("a message id looks like 0193a5d2-7c1e-7aaa-8bbb-0123456789ab")
+}
+
+fn device_name(text: &str) -> Result<String, &'static str> {
+    let name = text.trim();
+    let fits = (1..=NAME_BYTES_MAX).contains(&name.len());
+    if fits && !name.chars().any(char::is_control) {
+        Ok(name.to_owned())
+    } else {
+        Err("a device's name has 1 to 40 bytes of text on one line")
+    }
 }
 
 #[cfg(test)]
@@ -234,8 +378,45 @@ mod tests {
             "martlet listen --count -1",
             "martlet status 123",
             "martlet register --name alice",
+            "martlet link MARTLET-LINK-1-AA",
+            "martlet link --name laptop",
+            "martlet link MARTLET-LINK-1-AA --name laptop --yes",
+            "martlet link --ca /ca.pem",
+            "martlet verify bob --accept --undo",
+            "martlet verify bob --number",
+            "martlet safety-number bob --qr --json",
         ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
+        }
+    }
+    #[test]
+    fn one_command_shows_a_code_and_takes_one() {
+        for (line, joins) in [
+            ("martlet link --history", false),
+            ("martlet link MARTLET-LINK-1-AA --name laptop", true),
+            ("martlet link --code-file - --name laptop", true),
+        ] {
+            let Command::Link(link) = parse(line).unwrap().command else {
+                panic!()
+            };
+            assert_eq!(link.joins(), joins, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_safety_number_may_be_given_as_it_is_read_out() {
+        let line = "martlet verify bob --number 12345 67890";
+        let Command::Verify(verify) = parse(line).unwrap().command else {
+            panic!()
+        };
+        assert_eq!(verify.number, ["12345", "67890"]);
+    }
+
+    #[test]
+    fn the_name_of_a_device_fits_its_list() {
+        assert_eq!(device_name(" laptop ").as_deref(), Ok("laptop"));
+        for wrong in ["", " ", "a\nb", &"x".repeat(41)] {
+            assert!(device_name(wrong).is_err(), "{wrong:?}");
         }
     }
 }

@@ -2,10 +2,12 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod ask;
 mod chat;
 mod commands;
 mod home;
 mod output;
+mod over;
 mod stop;
 mod text;
 

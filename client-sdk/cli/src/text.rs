@@ -1,6 +1,7 @@
 //! Text for terminals: harmless, measured in columns, broken into rows.
 
 use std::borrow::Cow;
+use std::io::{self, Write};
 
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
@@ -29,6 +30,12 @@ pub(crate) fn one_line(text: &str) -> String {
         }
     };
     harmless(&text.chars().map(blank).collect::<String>()).into_owned()
+}
+
+/// Tells a person something that is not part of the output.
+pub(crate) fn tell(line: &str) {
+    // Nothing depends on it being seen.
+    let _ = writeln!(io::stderr(), "martlet: {}", one_line(line));
 }
 
 fn is_harmful(c: char) -> bool {

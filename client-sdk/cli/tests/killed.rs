@@ -2,7 +2,10 @@
 //!
 //! Alice types numbered lines without a pause, Bob listens. What they were shown by all their
 //! processes together, and what their homes have at the end, is judged at the end.
-#![allow(clippy::unwrap_used, reason = "shared functions of a test program")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test binary has no callers to give errors to"
+)]
 
 mod support;
 

@@ -106,6 +106,7 @@ fn a_home_that_cannot_be_used_is_told_once_and_with_its_reason() {
     std::fs::write(&file, "not a home").unwrap();
     let line = complaint(&martlet(&file, &["history", "bob"]));
     assert_eq!(line.matches("not a directory").count(), 1, "{line}");
+    std::fs::write(dir.path().join("store.key"), "00".repeat(32)).unwrap();
     std::fs::write(dir.path().join("martlet.db"), "not a database, but long").unwrap();
     let line = complaint(&martlet(dir.path(), &["history", "bob"]));
     assert_eq!(line.matches("not a database").count(), 1, "{line}");

@@ -9,11 +9,13 @@ use super::lookups::Query;
 use super::machine::Engine;
 use super::notices::Answer;
 use crate::config::History;
+use crate::content::{Content, TEXT_BYTES_MAX};
+use crate::crypto::device::DeviceKeys;
+use crate::crypto::identity::{AccountKey, NamesKey};
 use crate::error::{ClientError, RegisterError, SendError, StoreError};
 use crate::event::{Identity, Message, OfflineCause};
 use crate::keys::{DeviceKey, KeySeed};
-use crate::local::{self, IdentityRow, Outbound, OutboxEntry, PendingRead, StreamPlace};
-use crate::seal::{self, Content, TEXT_BYTES_MAX};
+use crate::local::{self, IdentityRow, OwnKeys, PendingRead, Queued, Stage, StreamPlace};
 
 /// A registration to make.
 #[derive(Clone, Debug)]
@@ -28,6 +30,8 @@ pub struct Registration<'a> {
     pub trust: Option<&'a str>,
     /// Entropy for the device's key. A repeated attempt keeps the key of the first one.
     pub key_seed: KeySeed,
+    /// Entropy for the account's key, which stays on this device.
+    pub account_seed: KeySeed,
 }
 
 /// A message to send.
@@ -42,7 +46,8 @@ pub struct Outgoing<'a> {
 }
 
 impl Engine {
-    /// Asks the server for an account. The answer is an [`Answer`]; a repeat after a lost answer
+    /// Asks the server for an account. The answer is an [`Answer`], and it comes when the account's
+    /// keys are at the server too, so that others can write to it. A repeat after a lost answer
     /// gives the same account.
     ///
     /// # Errors
@@ -60,17 +65,26 @@ impl Engine {
             return Err(RegisterError::TokenTooLong);
         }
         let earlier = self.core.identity.as_ref();
+        let same = |known: &&IdentityRow| {
+            known.server == registration.server && known.handle == registration.handle
+        };
         if let Some(known) = earlier.filter(|identity| identity.address.is_some()) {
+            let keys = self.core.keys.as_ref();
+            let is_begun = keys.is_some_and(|keys| {
+                matches!(keys.stage, Stage::Unlisted | Stage::Unstocked) && keys.account.is_some()
+            });
+            if is_begun && same(&known) {
+                self.core.announce();
+                return Ok(());
+            }
             return Err(RegisterError::AlreadyRegistered {
                 handle: known.handle.clone(),
             });
         }
-        let same = |known: &&IdentityRow| {
-            known.server == registration.server && known.handle == registration.handle
-        };
-        let key_seed = earlier
-            .filter(same)
-            .map_or(registration.key_seed, |known| known.key_seed);
+        let known_seed = earlier.filter(same).map(|known| known.key_seed);
+        let kept = known_seed.and_then(|_| self.core.keys.take());
+        let keys = kept.unwrap_or_else(|| new_keys(&registration.account_seed, now));
+        let key_seed = known_seed.unwrap_or(registration.key_seed);
         let identity = IdentityRow {
             server: registration.server.to_owned(),
             trust: registration.trust.map(str::to_owned),
@@ -79,10 +93,13 @@ impl Engine {
             address: None,
             place: StreamPlace::default(),
             clock_offset_ms: 0,
+            revoked: false,
         };
         self.turn(now, |core, tx| {
             tx.put_identity(&identity)?;
+            tx.put_own_keys(&keys)?;
             core.key = Some(DeviceKey::new(&key_seed));
+            core.keys = Some(keys);
             core.stored = identity.place;
             core.identity = Some(identity);
             core.registration = Some(token);
@@ -141,6 +158,9 @@ impl Engine {
         if self.core.outbox.is_full() {
             return Err(SendError::OutboxFull);
         }
+        if self.is_blocked(outgoing.to)? {
+            return Err(SendError::IdentityChanged);
+        }
         let content = Content::text(outgoing.text);
         let id = self.turn(now, |core, tx| {
             let written_at = core.server_time(now);
@@ -153,17 +173,14 @@ impl Engine {
                 written_at,
                 content: &content,
             };
-            let entry = OutboxEntry {
-                seq: tx.insert_outgoing(&message)?,
+            tx.insert_outgoing(&message)?;
+            let entry = tx.queue(&Queued {
                 id,
                 contact: contact.id,
-            };
-            let outbound = Outbound {
                 after: contact.newest,
                 ttl_ms: outgoing.ttl_ms.unwrap_or(0),
-                envelope: seal::seal(&content),
-            };
-            tx.queue(&entry, &outbound)?;
+                control: None,
+            })?;
             core.outbox.push(entry, contact.user);
             if contact.user.is_none() {
                 core.lookups
@@ -172,6 +189,14 @@ impl Engine {
             Ok(id)
         })?;
         Ok(id)
+    }
+
+    /// Whether a verified key of this contact has changed, and nobody has accepted the new one.
+    fn is_blocked(&mut self, handle: &str) -> Result<bool, StoreError> {
+        let tx = self.db.begin()?;
+        let user = tx.find_contact(handle)?.and_then(|contact| contact.user);
+        let list = user.map(|user| tx.list(user)).transpose()?.flatten();
+        Ok(list.is_some_and(|row| row.is_blocked))
     }
 
     /// Marks everything from `peer` up to and including the message `id` read. The server is told
@@ -240,10 +265,10 @@ impl Engine {
         Ok(())
     }
 
-    /// Who this home is, once it is registered.
+    /// Who this home is, once it is registered or has joined.
     #[must_use]
     pub fn identity(&self) -> Option<Identity> {
-        let identity = self.core.identity.as_ref()?;
+        let identity = self.registered().ok()?;
         let address = identity.address?;
         Some(Identity {
             server: identity.server.clone(),
@@ -289,7 +314,7 @@ impl Engine {
     /// answer, and each mark of what was read is recorded.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.core.outbox.len() == 0 && self.core.reads.is_empty()
+        self.core.outbox.is_empty() && self.core.reads.is_empty()
     }
 
     /// Whether the server has accepted this device's connection, or may without a person's help.
@@ -330,10 +355,23 @@ impl Engine {
         })
     }
 
-    fn registered(&self) -> Result<&IdentityRow, ClientError> {
+    pub(super) fn registered(&self) -> Result<&IdentityRow, ClientError> {
         let identity = self.core.identity.as_ref();
         identity
-            .filter(|identity| identity.address.is_some())
+            .filter(|identity| identity.address.is_some() && self.core.joining.is_none())
             .ok_or(ClientError::NotRegistered)
+    }
+}
+
+/// The keys of a new account on its first device.
+fn new_keys(account_seed: &KeySeed, now: Millis) -> OwnKeys {
+    let account = AccountKey::from_seed(&account_seed.0);
+    OwnKeys {
+        account_key: account.public(),
+        account: Some(account),
+        names: Some(NamesKey::random()),
+        device: DeviceKeys::random(),
+        stage: Stage::Unlisted,
+        rotated_at: now,
     }
 }

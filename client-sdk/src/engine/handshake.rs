@@ -5,7 +5,7 @@ use martlet_protocol::codec::{self, Decoder};
 use martlet_protocol::frame::{Auth, Challenge, Frame, Hello, Nack, Ready, Register, Registered};
 use martlet_protocol::limits::{FRAME_BYTES_MAX, FRAME_BYTES_MAX_UNAUTHENTICATED};
 use martlet_protocol::version::{Features, VERSION_MAX, VERSION_MIN};
-use martlet_protocol::{Class, CloseCode, Millis, Position};
+use martlet_protocol::{Class, CloseCode, Millis, Position, Timestamp};
 
 use super::dial::ComeBack;
 use super::link::{Challenged, Greeting, HANDSHAKE_MS_MAX, Link, Live, WINDOW};
@@ -56,7 +56,8 @@ impl Core {
             nonce: challenge.nonce,
         };
         match &self.identity {
-            Some(identity) if identity.address.is_some() => self.authenticate(&challenged),
+            Some(_) if self.joining.is_some() => self.join(now, challenged),
+            Some(identity) if identity.address.is_some() => self.authenticate(&challenged, now),
             Some(_) if self.registration.is_some() => self.register(challenged),
             // The registration was given up while the connection was made.
             _ => self.say_goodbye(),
@@ -82,6 +83,7 @@ impl Core {
     pub(super) fn on_registered(
         &mut self,
         tx: &Tx<'_>,
+        now: Millis,
         registered: &Registered,
     ) -> Result<(), Fault> {
         let Link::Registering(challenged) = self.link else {
@@ -90,14 +92,16 @@ impl Core {
         let identity = self.identity.as_mut().expect(NO_IDENTITY);
         identity.address = Some(registered.address);
         tx.put_identity(identity)?;
+        let handle = identity.handle.clone();
         self.registration = None;
-        let (user, device) = (registered.address.user, registered.address.device);
-        self.answers.push_back(Answer::Registered { user, device });
-        self.authenticate(&challenged);
+        self.learn(tx, registered.address.user, &handle)?;
+        self.announce();
+        self.authenticate(&challenged, now);
         Ok(())
     }
 
-    fn authenticate(&mut self, challenged: &Challenged) {
+    /// Proves who this device is. A home that has waited for a link has its time anew.
+    pub(super) fn authenticate(&mut self, challenged: &Challenged, now: Millis) {
         let key = self.key.as_ref().expect(NO_IDENTITY);
         let identity = self.identity.as_ref().expect(NO_IDENTITY);
         let address = identity.address.expect("the registration was answered");
@@ -111,7 +115,7 @@ impl Core {
         });
         self.write(&frame);
         self.link = Link::Proving {
-            deadline: challenged.greeting.deadline,
+            deadline: now.plus(HANDSHAKE_MS_MAX),
         };
     }
 
@@ -136,6 +140,10 @@ impl Core {
             identity.place = place;
             self.note_missing(tx, now, known, place)?;
         }
+        if known.epoch != 0 && known.epoch != place.epoch {
+            tx.excuse_repeats(Timestamp(ready.server_time.0.saturating_mul(1_000)))?;
+        }
+        self.finish_joining(tx)?;
         // What was asked on an earlier connection, or by an earlier process, may have no answer.
         self.ask_in_doubt(tx)?;
         self.decoder.set_frame_bytes_max(FRAME_BYTES_MAX);
@@ -169,15 +177,22 @@ impl Core {
             reason: GapReason::Restored,
         };
         self.notices.store(tx, &gap)?;
+        tx.excuse_holes(place.cursor.0 - from.0 + 1)?;
         self.doubt(tx, now)
     }
 
     /// REGISTER or AUTH was refused.
-    pub(super) fn on_handshake_refused(&mut self, nack: &Nack) {
+    pub(super) fn on_handshake_refused(
+        &mut self,
+        tx: &Tx<'_>,
+        nack: &Nack,
+    ) -> Result<(), StoreError> {
         let code = nack.code;
         if matches!(self.link, Link::Registering(_)) {
             self.registration = None;
             self.answers.push_back(Answer::RegistrationRefused { code });
+        } else if self.joining.is_some() && nack.class == Class::RE_AUTHENTICATE {
+            return self.on_join_failed(tx, code);
         }
         let back = match nack.class {
             Class::RETRY_AFTER => {
@@ -190,6 +205,7 @@ impl Core {
         self.ending
             .get_or_insert((OfflineCause::Refused { code }, back));
         self.say_goodbye();
+        Ok(())
     }
 
     /// Message ids are made by the server's clock [M-8.4]; the difference is kept for the time

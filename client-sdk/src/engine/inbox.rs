@@ -1,26 +1,19 @@
 //! The stream: items in order, stored before they are acknowledged, shown once.
 
 use martlet_protocol::frame::{self, EventKind};
-use martlet_protocol::{CloseCode, Millis, Position};
+use martlet_protocol::{Address, CloseCode, Millis, Position};
 
 use super::state::{Core, Fault, UNEXPECTED};
 use super::statuses;
 use crate::error::StoreError;
-use crate::local::{Contact, Incoming, Notice, Tx};
-use crate::seal;
+use crate::event::SecurityKind;
+use crate::local::{Contact, Notice, Parcel, Tx};
 
 impl Core {
     /// Checks that an item is the one that must come next, and moves past it. Returns whether it
     /// is new: an item at or below the stored cursor was stored before [M-10.2, M-10.3].
     pub(super) fn step(&mut self, from: Position, to: Position) -> Result<bool, Fault> {
         let live = self.live().ok_or(UNEXPECTED)?;
-        if live.refused {
-            if from != live.next {
-                // Pushed before the server saw the refusal [M-10.15].
-                return Ok(false);
-            }
-            live.refused = false;
-        }
         if from != live.next || to < from {
             return Err(Fault::Violation(CloseCode::UNEXPECTED_FRAME));
         }
@@ -33,18 +26,8 @@ impl Core {
         Ok(true)
     }
 
-    /// Takes the last step back: the item cannot be stored now.
-    fn refuse(&mut self, position: Position) {
-        if let Some(identity) = self.identity.as_mut() {
-            identity.place.cursor = Position(position.0.saturating_sub(1));
-        }
-        if let Some(live) = self.live() {
-            live.next = position;
-            live.refused = true;
-            live.refusal_due = Some(position);
-        }
-    }
-
+    /// Every message is acknowledged: what cannot be opened now is parked, or asked for again. To
+    /// refuse it would only bring the same bytes once more.
     pub(super) fn on_event(
         &mut self,
         tx: &Tx<'_>,
@@ -59,30 +42,45 @@ impl Core {
         if !own && event.kind != EventKind::INCOMING {
             return Ok(());
         }
-        let Ok(content) = seal::open(event.envelope) else {
-            self.refuse(event.position);
-            return Ok(());
-        };
-        let contact = tx.contact_of_user(event.peer.user)?;
-        tx.see(contact.id, event.timestamp)?;
-        let message = Incoming {
+        let own_user = self.own_address().ok_or(UNEXPECTED)?.user;
+        let parcel = Parcel {
+            kind: event.kind,
+            sender: Address {
+                user: if own { own_user } else { event.peer.user },
+                device: event.peer.device,
+            },
+            peer: event.peer.user,
             id: event.message_id,
-            contact: contact.id,
-            device: event.peer.device,
-            own,
             timestamp: event.timestamp,
-            content: &content,
+            envelope: event.envelope.to_vec(),
+            part: event.part.to_vec(),
         };
-        let Some(seq) = tx.insert_incoming(now, &message)? else {
+        if self.is_known(tx, now, &parcel)? {
             return Ok(());
-        };
-        self.introduce(now, &contact);
-        self.notices.store(tx, &Notice::Message(seq))?;
+        }
+        self.receive(tx, now, &parcel)?;
         Ok(())
     }
 
+    /// Whether this home has dealt with the message before. After the server has begun the stream
+    /// anew that is nobody's fault [M-10.13].
+    fn is_known(&mut self, tx: &Tx<'_>, now: Millis, parcel: &Parcel) -> Result<bool, StoreError> {
+        let is_own = parcel.kind == EventKind::OWN_COPY;
+        let author = (parcel.peer, parcel.sender.device);
+        let is_stored = tx.find_from(parcel.id, author, is_own)?.is_some();
+        let is_open = tx.repair(parcel.id, parcel.sender)?.is_some();
+        if !is_stored && !is_open {
+            return Ok(false);
+        }
+        if !tx.may_repeat(parcel.timestamp)? {
+            let about = (parcel.sender.user, Some(parcel.sender.device));
+            self.secure(tx, now, about, SecurityKind::Replayed)?;
+        }
+        Ok(true)
+    }
+
     /// Asks for the handle of an account that is not known yet.
-    fn introduce(&mut self, now: Millis, contact: &Contact) {
+    pub(super) fn introduce(&mut self, now: Millis, contact: &Contact) {
         if let (None, Some(user)) = (&contact.handle, contact.user) {
             self.lookups.introduce(now, user);
         }
@@ -103,6 +101,7 @@ impl Core {
             reason: gap.reason.into(),
         };
         self.notices.store(tx, &notice)?;
+        tx.excuse_holes(gap.to.0 - gap.from.0 + 1)?;
         self.doubt(tx, now)?;
         Ok(())
     }

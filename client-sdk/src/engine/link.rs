@@ -18,12 +18,16 @@ pub(super) const WINDOW: Credit = Credit {
 /// usually 10 seconds.
 pub(super) const HANDSHAKE_MS_MAX: u64 = 15_000;
 
+/// How long a home that joins an account waits for the device that shows the code, in
+/// milliseconds: a little longer than the server does.
+pub(super) const JOIN_MS_MAX: u64 = 11 * 60 * 1_000;
+
 const _: () = assert!(WINDOW.messages <= CREDIT_MESSAGES_MAX);
 
 /// ```text
-///  Down ──► Dialing ──► Greeting ──► [Registering] ──► Proving ──► Ready
-///   ▲          │            │             │               │          │
-///   └──────────┴────────────┴──────── Closing ◄───────────┴──────────┘
+///  Down ──► Dialing ──► Greeting ──► [Registering, Joining] ──► Proving ──► Ready
+///   ▲          │            │                  │                   │          │
+///   └──────────┴────────────┴───────────── Closing ◄───────────────┴──────────┘
 /// ```
 #[derive(Debug)]
 pub(super) enum Link {
@@ -35,6 +39,13 @@ pub(super) enum Link {
     Greeting(Greeting),
     /// REGISTER is out.
     Registering(Challenged),
+    /// LINK_JOIN is out.
+    Joining {
+        /// From before.
+        challenged: Challenged,
+        /// When the patience ends.
+        deadline: Millis,
+    },
     /// AUTH is out.
     Proving {
         /// When the patience ends.
@@ -73,10 +84,6 @@ pub(super) struct Live {
     pub(super) acked: Position,
     /// Whether the backlog is over.
     pub(super) caught_up: bool,
-    /// Items are ignored until the refused one comes again.
-    pub(super) refused: bool,
-    /// A refusal to send, once the positions before it are acknowledged.
-    pub(super) refusal_due: Option<Position>,
     /// What the server still takes.
     pub(super) allowance: Allowance,
     /// What the server has sent since the last grant.
@@ -93,8 +100,6 @@ impl Live {
             next: ready.cursor.next(),
             acked: ready.cursor,
             caught_up: false,
-            refused: false,
-            refusal_due: None,
             allowance: Allowance::new(ready.credit),
             spent: Credit::default(),
             pulse: Pulse::new(now, ready.idle_ms),

@@ -193,7 +193,7 @@ impl Engine {
         }
         let target = core.dial.target(&core.identity.as_ref()?.server);
         core.link = Link::Dialing;
-        core.unanswered = core.registration.is_some();
+        core.unanswered = core.registration.is_some() || core.joining.is_some();
         Some(target)
     }
 

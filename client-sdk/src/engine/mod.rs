@@ -10,31 +10,48 @@
 //!                                        [`Db`](crate::local::Db)
 //! ```
 //!
-//! It has no socket, no clock and no randomness: time, entropy and bytes are arguments. Every call
+//! It has no socket, no clock and no randomness: time, entropy and bytes are arguments. (The
+//! encryption draws keys and nonces, and nothing that is decided here depends on them.) Every call
 //! is one transaction of the database, and nothing that a call decides can be polled before that
 //! transaction is durable. Killing the process between any two instructions is therefore the same
 //! as killing it between two calls.
 
+mod claims;
 mod commands;
-
+mod control;
+mod decrypt;
+mod devices;
 mod dial;
+mod encrypt;
+mod ending;
 mod handshake;
 mod ids;
 mod inbox;
+mod joining;
+mod keys;
 mod link;
+mod linking;
+mod lists;
 mod lookups;
 mod machine;
 mod notices;
 mod outbox;
+mod prepare;
 mod pulse;
 mod reads;
 mod receipts;
+mod refusals;
+mod repair;
 mod rng;
 mod sending;
 mod state;
 mod statuses;
+mod syncing;
 mod timeouts;
+mod verify;
 
 pub use commands::{Outgoing, Registration};
+pub use joining::Linking;
 pub use machine::Engine;
 pub use notices::Answer;
+pub use verify::Proof;

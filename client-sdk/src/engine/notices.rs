@@ -2,17 +2,58 @@
 
 use std::collections::VecDeque;
 
-use martlet_protocol::{DeviceId, MessageId, NackCode, UserId};
+use martlet_protocol::{DeviceId, MessageId, Millis, NackCode, UserId};
+use zeroize::Zeroizing;
 
 use super::lookups::Lookups;
+use super::state::Core;
 use crate::error::StoreError;
-use crate::event::{Event, OfflineCause, Receipt};
+use crate::event::{Event, OfflineCause, Receipt, SecurityKind, SecurityNotice};
 use crate::local::{Notice, NoticeId, Tx};
 
 /// The answer to a command. The caller that gave the command takes it; it is no event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Answer {
+    /// To a link: a device has joined.
+    DeviceLinked {
+        /// Which one.
+        device: DeviceId,
+    },
+    /// To a removal: the device is gone.
+    DeviceRevoked {
+        /// Which one.
+        device: DeviceId,
+    },
+    /// To a question for devices: what the server knows of them is known here.
+    Devices {
+        /// Whose.
+        user: UserId,
+    },
+    /// To a link or a removal: it will not be.
+    DevicesRefused {
+        /// Why.
+        code: NackCode,
+    },
+    /// To joining an account: what the account's device has answered does not fit the code.
+    LinkInvalid,
+    /// To a link: a device has the code and waits to be approved.
+    LinkOffered {
+        /// The id it will have.
+        device: DeviceId,
+        /// What it calls itself.
+        name: String,
+    },
+    /// To a link: the server waits for the new device.
+    LinkOpened {
+        /// The code to show it.
+        code: Zeroizing<String>,
+    },
+    /// To joining an account: it will not be.
+    LinkRefused {
+        /// Why.
+        code: NackCode,
+    },
     /// To a lookup: which account has the handle, if any.
     Found {
         /// The handle that was asked for.
@@ -20,15 +61,16 @@ pub enum Answer {
         /// Its account.
         user: Option<UserId>,
     },
-    /// To a registration: it is done.
+    /// To a registration, or to joining an account: it is done, and others can write to this
+    /// device.
     Registered {
-        /// The new account.
+        /// The account.
         user: UserId,
-        /// Its first device.
+        /// This device of it.
         device: DeviceId,
     },
-    /// To a registration: the server could not be reached, or it has hung up before it greeted.
-    /// The engine tries again until the registration is cancelled.
+    /// To a registration, or to joining an account: the server could not be reached, or it has
+    /// hung up before it greeted. The engine tries again until it is told to give up.
     RegistrationDelayed {
         /// Why.
         cause: OfflineCause,
@@ -96,8 +138,7 @@ impl Notices {
         let barrier = self.passing.front().map(|(behind, _)| *behind);
         match first {
             Some((id, notice)) if barrier.is_none_or(|behind| id <= behind) => {
-                if let Some(seq) = notice.seq()
-                    && let Some(user) = tx.nameless(seq)?
+                if let Some(user) = tx.nameless(&notice)?
                     && lookups.holds(user)
                 {
                     return Ok(None);
@@ -107,6 +148,22 @@ impl Notices {
             }
             _ => Ok(self.passing.pop_front().map(|(_, event)| event)),
         }
+    }
+}
+
+impl Core {
+    /// Tells what touches the security of an account, or of a device of it.
+    pub(super) fn secure(
+        &mut self,
+        tx: &Tx<'_>,
+        now: Millis,
+        (user, device): (UserId, Option<DeviceId>),
+        kind: SecurityKind,
+    ) -> Result<(), StoreError> {
+        let contact = tx.contact_of_user(user)?;
+        self.introduce(now, &contact);
+        self.notices
+            .store(tx, &Notice::Security { user, device, kind })
     }
 }
 
@@ -131,5 +188,10 @@ fn shown(tx: &Tx<'_>, notice: Notice) -> Result<Event, StoreError> {
             }
         }
         Notice::Gap { from, to, reason } => Event::Gap { from, to, reason },
+        Notice::Security { user, device, kind } => Event::Security(SecurityNotice {
+            peer: tx.name_of(user)?,
+            device,
+            kind,
+        }),
     })
 }

@@ -19,6 +19,11 @@ impl Rng {
         if max == u64::MAX { z } else { z % (max + 1) }
     }
 
+    /// Bytes that two devices hardly ever draw alike: for the ids of control messages.
+    pub(super) fn bytes<const N: usize>(&mut self) -> [u8; N] {
+        core::array::from_fn(|_| self.up_to(u64::from(u8::MAX)).to_le_bytes()[0])
+    }
+
     /// `delay_ms` and up to a fourth more, so that clients that were refused together do not come
     /// back together [M-13.4].
     pub(super) const fn stretch(&mut self, delay_ms: u64) -> u64 {

@@ -2,20 +2,17 @@
 
 use martlet_protocol::codec;
 use martlet_protocol::frame::{
-    Ack, Found, Frame, Lookup, LookupQuery, Nack, Ping, Read, Reference, Send, Sent, Status,
+    Ack, Claim, Devices, Found, Frame, Lookup, LookupQuery, Nack, Ping, Read, Sent, Status,
 };
-use martlet_protocol::{Address, Class, Kind, Millis, NackCode};
+use martlet_protocol::wire::List;
+use martlet_protocol::{Address, Millis, UserId};
 
 use super::link::Link;
 use super::lookups::Query;
 use super::notices::Answer;
 use super::state::Core;
 use crate::error::StoreError;
-use crate::event::MessageState;
-use crate::local::{ContactId, Notice, OutboxEntry, Tx};
-
-/// How long the server waits before it pushes a refused item again, as far as we are asked.
-const REFUSAL_MS: u64 = 1_000;
+use crate::local::Tx;
 
 impl Core {
     /// The end of every call: what is stored is acknowledged, and what may be sent is written.
@@ -27,9 +24,15 @@ impl Core {
         if self.live().is_some_and(|live| live.leaving.is_none()) {
             self.pump_reads(tx, now)?;
             self.pump_questions(tx, now)?;
-            self.pump_sends(tx)?;
+            self.pump_keys(tx, now)?;
+            self.pump_link(now);
+            self.pump_repairs(tx, now)?;
+            self.pump_syncs(tx, now)?;
+            self.pump_sends(tx, now)?;
+            // What was found to be missing on the way.
+            self.pump_key_questions(tx, now)?;
         }
-        let busy = self.outbox.is_flying() || self.lookups.is_asking() || self.statuses.is_asking();
+        let busy = self.is_busy();
         let spoke = self.output.len() > written;
         if let Some(live) = self.live() {
             if spoke {
@@ -45,6 +48,17 @@ impl Core {
         Ok(())
     }
 
+    /// Whether the server owes an answer.
+    fn is_busy(&self) -> bool {
+        self.outbox.is_flying()
+            || self.lookups.is_asking()
+            || self.statuses.is_asking()
+            || self.lists.is_asking()
+            || self.claims.is_asking()
+            || self.upkeep.is_asking()
+            || self.is_linking()
+    }
+
     /// The place in the stream goes into the transaction that stored the items up to it, also when
     /// the connection ended behind them.
     fn store_place(&mut self, tx: &Tx<'_>) -> Result<(), StoreError> {
@@ -58,7 +72,7 @@ impl Core {
         Ok(())
     }
 
-    /// Acknowledges what is stored, then refuses what could not be stored, then grants credit.
+    /// Acknowledges what is stored, then grants credit.
     fn settle_stream(&mut self) {
         let Self {
             link: Link::Ready(live),
@@ -78,47 +92,9 @@ impl Core {
                 output,
             );
         }
-        if let Some(position) = live.refusal_due.take() {
-            let refusal = Nack {
-                of: Kind::EVENT,
-                code: NackCode::REFUSED,
-                class: Class::RETRY_AFTER,
-                retry_after_ms: REFUSAL_MS,
-                reference: Reference::number(position.0),
-            };
-            codec::encode(&Frame::Nack(refusal), output);
-        }
         if let Some(credit) = live.grant() {
             codec::encode(&Frame::Credit(credit), output);
         }
-    }
-
-    fn pump_sends(&mut self, tx: &Tx<'_>) -> Result<(), StoreError> {
-        let Self {
-            link: Link::Ready(live),
-            outbox,
-            output,
-            ..
-        } = self
-        else {
-            return Ok(());
-        };
-        while live.allowance.is_open()
-            && let Some(departure) = outbox.depart()
-        {
-            let outbound = tx.outbound(departure.entry.seq)?;
-            let start = output.len();
-            let frame = Frame::Send(Send {
-                message_id: departure.entry.id,
-                to: departure.to,
-                after: outbound.after,
-                ttl_ms: outbound.ttl_ms,
-                envelope: &outbound.envelope,
-            });
-            codec::encode(&frame, output);
-            live.allowance.spend(output.len() - start);
-        }
-        Ok(())
     }
 
     fn pump_reads(&mut self, tx: &Tx<'_>, now: Millis) -> Result<(), StoreError> {
@@ -184,6 +160,28 @@ impl Core {
         Ok(())
     }
 
+    /// Asks for device lists and for prekeys.
+    fn pump_key_questions(&mut self, tx: &Tx<'_>, now: Millis) -> Result<(), StoreError> {
+        while let Some(user) = self.lists.ask(now, self.key_requests + 1) {
+            let request = self.next_key_request();
+            let have = self.have_version(tx, user)?;
+            self.write(&Frame::Devices(Devices {
+                request,
+                user,
+                have,
+            }));
+        }
+        while let Some((user, devices)) = self.claims.ask(now, self.key_requests + 1) {
+            let request = self.next_key_request();
+            self.write(&Frame::Claim(Claim {
+                request,
+                user,
+                devices: List::Slice(&devices),
+            }));
+        }
+        Ok(())
+    }
+
     pub(super) fn on_sent(
         &mut self,
         tx: &Tx<'_>,
@@ -193,53 +191,11 @@ impl Core {
         let Some(entry) = self.outbox.landed(now, sent.message_id) else {
             return Ok(());
         };
-        tx.dequeue(entry.seq)?;
+        tx.dequeue(entry.slot)?;
         match tx.own_message(entry.id)? {
             Some(mut row) => self.accept(tx, &mut row, sent.timestamp, sent.devices),
             None => Ok(()),
         }
-    }
-
-    pub(super) fn on_send_refused(
-        &mut self,
-        tx: &Tx<'_>,
-        now: Millis,
-        nack: &Nack,
-        until: Option<Millis>,
-    ) -> Result<(), StoreError> {
-        let id = nack.reference.as_message();
-        if let Some(until) = until {
-            self.outbox.refused(now, id, until);
-            return Ok(());
-        }
-        match self.outbox.landed(now, id) {
-            Some(entry) => self.fail(tx, now, &entry, nack.code),
-            None => Ok(()),
-        }
-    }
-
-    /// A message will never be sent.
-    fn fail(
-        &mut self,
-        tx: &Tx<'_>,
-        now: Millis,
-        entry: &OutboxEntry,
-        code: NackCode,
-    ) -> Result<(), StoreError> {
-        tx.dequeue(entry.seq)?;
-        let row = tx.own_message(entry.id)?;
-        // A FACT may have told that the server had taken it at an earlier attempt.
-        if row.is_some_and(|row| row.state == MessageState::Pending) {
-            tx.set_failed(entry.seq, code, self.server_time(now))?;
-            self.notices.store(
-                tx,
-                &Notice::Failed {
-                    seq: entry.seq,
-                    code,
-                },
-            )?;
-        }
-        Ok(())
     }
 
     pub(super) fn on_read_refused(
@@ -283,10 +239,7 @@ impl Core {
         let Some((query, wanted)) = self.lookups.answered(found.request) else {
             return Ok(());
         };
-        let contact = tx.learn(found.user, found.handle)?;
-        self.outbox.resolved(contact, found.user);
-        // Conversations may have become one: READs carry the number of the surviving one.
-        self.reads.load(&tx.pending_reads()?);
+        self.learn(tx, found.user, found.handle)?;
         if let Query::Handle(handle) = query
             && wanted
         {
@@ -294,6 +247,30 @@ impl Core {
                 handle,
                 user: Some(found.user),
             });
+        }
+        Ok(())
+    }
+
+    /// An account and a handle are the same: what waited for that goes on.
+    pub(super) fn learn(
+        &mut self,
+        tx: &Tx<'_>,
+        user: UserId,
+        handle: &str,
+    ) -> Result<(), StoreError> {
+        let learned = tx.learn(user, handle)?;
+        if let Some(merged) = learned.merged {
+            self.outbox.merge(merged, learned.contact);
+        }
+        self.outbox.resolved(learned.contact, user);
+        // Conversations may have become one: READs carry the number of the surviving one.
+        self.reads.load(&tx.pending_reads()?);
+        let is_own = self.is_own(user);
+        if let Some(identity) = self.identity.as_mut().filter(|_| is_own)
+            && identity.handle.is_empty()
+        {
+            handle.clone_into(&mut identity.handle);
+            tx.put_identity(identity)?;
         }
         Ok(())
     }
@@ -318,20 +295,6 @@ impl Core {
         }
         if wanted {
             self.answers.push_back(Answer::Found { handle, user: None });
-        }
-        Ok(())
-    }
-
-    /// Nobody has this name: what was written to it fails.
-    fn fail_all(
-        &mut self,
-        tx: &Tx<'_>,
-        now: Millis,
-        contact: ContactId,
-        code: NackCode,
-    ) -> Result<(), StoreError> {
-        for entry in self.outbox.abandon(contact) {
-            self.fail(tx, now, &entry, code)?;
         }
         Ok(())
     }

@@ -1,16 +1,20 @@
 //! What the engine has in memory, and the dispatch of frames to those who handle them.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use bytes::BytesMut;
 use martlet_protocol::codec::{self, Decoder};
-use martlet_protocol::frame::{Close, Frame, Goaway, Nack, Ping, Pong};
+use martlet_protocol::frame::{Frame, Nack, Ping, Pong};
 use martlet_protocol::limits::FRAME_BYTES_MAX_UNAUTHENTICATED;
-use martlet_protocol::{Class, CloseCode, DecodeError, Kind, Millis};
+use martlet_protocol::{Address, Class, CloseCode, DecodeError, Kind, Millis, NackCode, UserId};
 
+use super::claims::Claims;
 use super::dial::{ComeBack, Dial};
 use super::ids::Ids;
+use super::keys::Upkeep;
 use super::link::{Link, Live};
+use super::linking::OpenLink;
+use super::lists::Lists;
 use super::lookups::{Lookups, Query};
 use super::notices::{Answer, Notices};
 use super::outbox::Outbox;
@@ -18,12 +22,9 @@ use super::reads::Reads;
 use super::rng::Rng;
 use super::statuses::Statuses;
 use crate::error::StoreError;
-use crate::event::{Event, OfflineCause};
+use crate::event::{Event, OfflineCause, SecurityKind};
 use crate::keys::DeviceKey;
-use crate::local::{IdentityRow, StreamPlace, Tx};
-
-/// How long a server that announced its end may take to answer what is under way, in milliseconds.
-const LEAVING_MS_MAX: u64 = 5_000;
+use crate::local::{IdentityRow, Joining, OwnKeys, Stage, StreamPlace, Tx};
 
 /// Everything that is not in the database. All of it can be rebuilt from there: dropping it is
 /// what a crash does.
@@ -37,6 +38,14 @@ pub(super) struct Core {
     /// by the next AUTH, ≤ `stored` ≤ `identity.place` within a call, and all equal after it.
     pub(super) stored: StreamPlace,
     pub(super) key: Option<DeviceKey>,
+    /// The other keys of this home, as the database has them.
+    pub(super) keys: Option<OwnKeys>,
+    /// The account that this home joins, until the server has accepted it.
+    pub(super) joining: Option<Joining>,
+    /// Why the server would not wait for the account's device.
+    pub(super) join_refusal: Option<NackCode>,
+    /// The code that this home shows to a new device.
+    pub(super) linking: Option<OpenLink>,
     /// The token of a registration that was asked for in this run.
     pub(super) registration: Option<Vec<u8>>,
     /// The connection is for a registration, and the server has not answered to it yet.
@@ -48,6 +57,15 @@ pub(super) struct Core {
     /// Why the newest attempt or connection ended, until one is ready.
     pub(super) offline: Option<OfflineCause>,
     pub(super) outbox: Outbox,
+    pub(super) lists: Lists,
+    pub(super) claims: Claims,
+    pub(super) upkeep: Upkeep,
+    /// What was told of accounts since their newest list.
+    pub(super) told: BTreeSet<(UserId, SecurityKind)>,
+    /// When a message is to be asked for again.
+    pub(super) repair_at: Option<Millis>,
+    /// Whether histories may be on their way to other devices.
+    pub(super) has_syncs: bool,
     pub(super) lookups: Lookups,
     pub(super) reads: Reads,
     pub(super) statuses: Statuses,
@@ -55,6 +73,8 @@ pub(super) struct Core {
     pub(super) answers: VecDeque<Answer>,
     /// The last number given to a question or to a PING behind READs; 0 is the keep-alive's.
     pub(super) requests: u64,
+    /// The last number given to a question about keys or devices.
+    pub(super) key_requests: u64,
     pub(super) decoder: Decoder,
     /// The beginning of a frame whose end has not come.
     pub(super) input: Vec<u8>,
@@ -104,6 +124,10 @@ impl Core {
                 .map(|identity| identity.place)
                 .unwrap_or_default(),
             identity,
+            keys: tx.own_keys()?,
+            joining: tx.joining()?,
+            join_refusal: None,
+            linking: None,
             registration: None,
             unanswered: false,
             link: Link::Down,
@@ -111,12 +135,19 @@ impl Core {
             ending: None,
             offline: None,
             outbox: Outbox::default(),
+            lists: Lists::default(),
+            claims: Claims::default(),
+            upkeep: Upkeep::load(tx)?,
+            told: BTreeSet::new(),
+            repair_at: tx.next_repair()?.map(|(at, _)| at),
+            has_syncs: true,
             lookups: Lookups::default(),
             reads: Reads::default(),
             statuses: Statuses::default(),
             notices: Notices::after(tx.newest_notice()?),
             answers: VecDeque::new(),
             requests: 0,
+            key_requests: 0,
             decoder: Decoder::new(FRAME_BYTES_MAX_UNAUTHENTICATED),
             input: Vec::new(),
             output: BytesMut::new(),
@@ -128,7 +159,7 @@ impl Core {
     fn load(&mut self, tx: &Tx<'_>, now: Millis) -> Result<(), StoreError> {
         for entry in tx.queued()? {
             let user = tx.contact(entry.contact)?.user;
-            self.outbox.push(entry, user);
+            self.outbox.load(entry, user);
         }
         self.reads.load(&tx.pending_reads()?);
         for contact in tx.incomplete_contacts()? {
@@ -138,7 +169,32 @@ impl Core {
                 (None, None) => {}
             }
         }
+        for user in tx.parked_users()?.into_iter().chain(tx.claimed()?) {
+            self.lists.want(user);
+        }
+        if let Some(own) = self.own_address().filter(|_| self.is_listed())
+            && tx.list(own.user)?.is_none()
+        {
+            self.lists.demand(own.user);
+        }
+        self.stay_away_if_revoked();
         Ok(())
+    }
+
+    /// This device, once it has an account, or will have when it has joined.
+    pub(super) fn own_address(&self) -> Option<Address> {
+        self.identity.as_ref()?.address
+    }
+
+    /// Whether this is the own account.
+    pub(super) fn is_own(&self, user: UserId) -> bool {
+        self.own_address().is_some_and(|own| own.user == user)
+    }
+
+    /// Whether the account's list has this device.
+    pub(super) fn is_listed(&self) -> bool {
+        let keys = self.keys.as_ref();
+        keys.is_some_and(|keys| keys.stage >= Stage::Unstocked)
     }
 
     /// Whether this home has something to connect for, and with.
@@ -170,11 +226,12 @@ impl Core {
         frame_bytes: usize,
     ) -> Result<(), Fault> {
         match frame {
-            Frame::Close(close) => self.on_close(&close),
+            Frame::Close(close) => self.on_close(tx, &close)?,
             Frame::Goaway(goaway) => self.on_goaway(now, &goaway)?,
             Frame::Nack(nack) => self.on_nack(tx, now, &nack)?,
             Frame::Challenge(challenge) => self.on_challenge(tx, now, &challenge)?,
-            Frame::Registered(registered) => self.on_registered(tx, &registered)?,
+            Frame::Registered(registered) => self.on_registered(tx, now, &registered)?,
+            Frame::Linked(linked) => self.on_linked(tx, now, &linked)?,
             Frame::Ready(ready) => self.on_ready(tx, now, &ready)?,
             frame => {
                 let live = self.live().ok_or(UNEXPECTED)?;
@@ -217,6 +274,20 @@ impl Core {
             }
             Frame::State(state) => self.on_state(tx, now, &state)?,
             Frame::Found(found) => self.on_found(tx, &found)?,
+            frame => self.on_keys_traffic(tx, now, frame)?,
+        }
+        Ok(())
+    }
+
+    /// The frames among them that are about keys and devices.
+    fn on_keys_traffic(&mut self, tx: &Tx<'_>, now: Millis, frame: Frame<'_>) -> Result<(), Fault> {
+        match frame {
+            Frame::DeviceLists(lists) => self.on_device_lists(tx, now, &lists)?,
+            Frame::Bundles(bundles) => self.on_bundles(tx, now, &bundles)?,
+            Frame::Published(published) => self.on_published(tx, now, &published)?,
+            Frame::Stock(stock) => self.on_stock(tx, now, &stock)?,
+            Frame::LinkOpened(opened) => self.on_link_opened(&opened),
+            Frame::LinkOffer(offer) => self.on_link_offer(tx, now, &offer)?,
             _ => return Err(UNEXPECTED),
         }
         Ok(())
@@ -224,8 +295,13 @@ impl Core {
 
     fn on_nack(&mut self, tx: &Tx<'_>, now: Millis, nack: &Nack) -> Result<(), Fault> {
         match &self.link {
+            Link::Joining { challenged, .. } => {
+                let challenged = *challenged;
+                self.on_join_refused(now, &challenged, nack.code);
+                return Ok(());
+            }
             Link::Registering(_) | Link::Proving { .. } => {
-                self.on_handshake_refused(nack);
+                self.on_handshake_refused(tx, nack)?;
                 return Ok(());
             }
             Link::Ready(_) => {}
@@ -245,87 +321,19 @@ impl Core {
             }
             _ => None,
         };
+        let request = nack.reference.as_number();
         match nack.of {
             Kind::SEND => self.on_send_refused(tx, now, nack, until)?,
             Kind::READ => self.on_read_refused(tx, nack, until)?,
             Kind::STATUS => self.on_status_refused(nack, until),
             Kind::LOOKUP => self.on_lookup_refused(tx, now, nack, until)?,
+            Kind::DEVICES => self.on_devices_refused(tx, now, (request, nack.code), until)?,
+            Kind::CLAIM => self.on_claim_refused(now, request, until),
+            Kind::PUBLISH => self.on_publish_refused(tx, now, nack.code, until)?,
+            Kind::UPLOAD => self.on_upload_refused(now, until),
+            Kind::LINK_OPEN => self.on_link_refused(request, nack.code),
             _ => {}
         }
         Ok(())
-    }
-
-    fn on_close(&mut self, close: &Close<'_>) {
-        let cause = OfflineCause::ClosedByServer { code: close.code };
-        self.ending
-            .get_or_insert_with(|| (cause, ComeBack::after_close(close.code)));
-        // Whoever receives CLOSE sends nothing any more [M-14.1].
-        self.output.clear();
-        self.link = Link::Closing;
-    }
-
-    fn on_goaway(&mut self, now: Millis, goaway: &Goaway<'_>) -> Result<(), Fault> {
-        self.dial.moved(goaway.address);
-        let back = ComeBack::Between(goaway.delay_ms_min, goaway.delay_ms_max);
-        self.ending = Some((OfflineCause::ServerLeaving, back));
-        match &mut self.link {
-            Link::Ready(live) => {
-                live.leaving.get_or_insert_with(|| now.plus(LEAVING_MS_MAX));
-            }
-            Link::Greeting(_) => return Err(UNEXPECTED),
-            _ => self.say_goodbye(),
-        }
-        Ok(())
-    }
-
-    /// Ends whatever connection there is, or is being made.
-    pub(super) fn hang_up(&mut self) {
-        match self.link {
-            Link::Down | Link::Closing => {}
-            // Nothing was said: the transport alone is closed.
-            Link::Dialing => self.link = Link::Closing,
-            _ => self.say_goodbye(),
-        }
-    }
-
-    /// Ends the connection from this side, for the reason in `ending`.
-    pub(super) fn say_goodbye(&mut self) {
-        self.write(&Frame::Close(Close {
-            code: CloseCode::NORMAL,
-            detail: "",
-        }));
-        self.link = Link::Closing;
-    }
-
-    /// Ends the connection because the server broke the protocol.
-    pub(super) fn reject(&mut self, code: CloseCode) {
-        self.ending = Some((OfflineCause::ServerMisbehaved { code }, ComeBack::Backoff));
-        self.write(&Frame::Close(Close { code, detail: "" }));
-        self.link = Link::Closing;
-    }
-
-    /// The transport is gone, or could not be made.
-    pub(super) fn on_lost(&mut self, now: Millis, cause: OfflineCause) {
-        let (cause, back) = self.ending.take().unwrap_or((cause, ComeBack::Backoff));
-        self.dial.lost(now, back, &mut self.rng);
-        self.link = Link::Down;
-        self.input.clear();
-        self.output.clear();
-        self.outbox.disconnected();
-        self.lookups.disconnected();
-        self.reads.disconnected();
-        self.statuses.disconnected();
-        self.offline = Some(cause.clone());
-        if core::mem::take(&mut self.unanswered) {
-            let cause = cause.clone();
-            self.answers
-                .push_back(Answer::RegistrationDelayed { cause });
-        }
-        if self.wants_connection() {
-            self.notices.pass(Event::Offline {
-                cause,
-                retry_at: self.dial.next_at(),
-            });
-        }
     }
 }

@@ -17,7 +17,7 @@ impl Core {
         let silence = match &mut self.link {
             Link::Greeting(greeting) => expired(greeting.deadline, now),
             Link::Registering(challenged) => expired(challenged.greeting.deadline, now),
-            Link::Proving { deadline } => expired(*deadline, now),
+            Link::Joining { deadline, .. } | Link::Proving { deadline } => expired(*deadline, now),
             Link::Ready(live) => live.pulse.check(now),
             Link::Down | Link::Dialing | Link::Closing => Silence::Fine,
         };
@@ -43,7 +43,7 @@ impl Core {
         let link = match &self.link {
             Link::Greeting(greeting) => Some(greeting.deadline),
             Link::Registering(challenged) => Some(challenged.greeting.deadline),
-            Link::Proving { deadline } => Some(*deadline),
+            Link::Joining { deadline, .. } | Link::Proving { deadline } => Some(*deadline),
             Link::Ready(live) => Some(self.live_due(live, now)),
             Link::Down if self.wants_connection() => self.dial.next_at(),
             Link::Down | Link::Dialing | Link::Closing => None,
@@ -58,6 +58,10 @@ impl Core {
             self.lookups.retry_due(now),
             self.reads.due(now),
             self.statuses.due(now),
+            self.lists.due(now),
+            self.claims.due(now),
+            self.keys_due(now),
+            self.repair_at,
         ];
         pauses
             .into_iter()

@@ -22,6 +22,15 @@ pub struct Contact {
     pub newest: Timestamp,
 }
 
+/// What came of learning a handle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Learned {
+    /// The contact that holds the conversation from now on.
+    pub contact: ContactId,
+    /// A contact that is not there any more: it has become that one.
+    pub merged: Option<ContactId>,
+}
+
 impl Contact {
     /// The name to show: the handle, or the user id while the handle is not known.
     #[must_use]
@@ -101,36 +110,68 @@ impl Tx<'_> {
         self.all(
             "SELECT * FROM contacts WHERE handle IS NULL OR
              (user IS NULL AND EXISTS
-                 (SELECT 1 FROM outbox WHERE outbox.contact = contacts.contact))",
+                 (SELECT 1 FROM outbox WHERE outbox.contact = contacts.contact))
+             ORDER BY contact",
             (),
             read_contact,
         )
     }
 
-    /// Learns that `user` and `handle` are the same account. Returns the contact that holds the
-    /// conversation from now on; one that knew only the account is merged into it. A handle that
-    /// was seen with another account stays with that one: two people never share a conversation.
+    /// Learns that `user` and `handle` are the same account; a contact that knew only the account
+    /// is merged into the one with the handle. A handle that was seen with another account stays
+    /// with that one: two people never share a conversation.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn learn(&self, user: UserId, handle: &str) -> Result<ContactId, StoreError> {
+    pub fn learn(&self, user: UserId, handle: &str) -> Result<Learned, StoreError> {
         let id = to_sql(user.0);
         let by_user = self.contact_where("SELECT * FROM contacts WHERE user = ?1", id)?;
+        let unchanged = |contact| Learned {
+            contact,
+            merged: None,
+        };
         if let Some(contact) = by_user.as_ref().filter(|contact| contact.handle.is_some()) {
-            return Ok(contact.id);
+            return Ok(unchanged(contact.id));
         }
         let by_handle = self.contact_of_handle(handle)?;
         if by_handle.user.is_some_and(|known| known != user) {
-            return Ok(self.contact_of_user(user)?.id);
+            return Ok(unchanged(self.contact_of_user(user)?.id));
         }
-        if let Some(nameless) = by_user {
-            self.merge(nameless.id, by_handle.id)?;
+        let merged = by_user.map(|nameless| nameless.id);
+        if let Some(nameless) = merged {
+            self.merge(nameless, by_handle.id)?;
         }
         self.execute(
             "UPDATE contacts SET user = ?2 WHERE contact = ?1 AND user IS NULL",
             (by_handle.id.0, id),
         )?;
-        Ok(by_handle.id)
+        Ok(Learned {
+            contact: by_handle.id,
+            merged,
+        })
+    }
+
+    /// The name that is shown for an account.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn name_of(&self, user: UserId) -> Result<String, StoreError> {
+        let sql = "SELECT * FROM contacts WHERE user = ?1";
+        let known = self.contact_where(sql, to_sql(user.0))?;
+        Ok(known.map_or_else(|| user.to_string(), |contact| contact.name()))
+    }
+
+    /// Every contact of which account and handle are known.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn complete_contacts(&self) -> Result<Vec<Contact>, StoreError> {
+        self.all(
+            "SELECT * FROM contacts WHERE user IS NOT NULL AND handle IS NOT NULL
+             ORDER BY contact",
+            (),
+            read_contact,
+        )
     }
 
     /// Remembers that a message with this timestamp was seen in the conversation.
@@ -145,10 +186,12 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Moves everything that hangs on `from`, which has no handle and so no own messages.
+    /// Moves everything that hangs on `from`, which has no handle and so no own messages, though
+    /// perhaps messages of this library.
     fn merge(&self, from: ContactId, into: ContactId) -> Result<(), StoreError> {
         let pair = (from.0, into.0);
         self.execute("UPDATE messages SET contact = ?2 WHERE contact = ?1", pair)?;
+        self.execute("UPDATE outbox SET contact = ?2 WHERE contact = ?1", pair)?;
         self.execute(
             "UPDATE OR REPLACE watermarks SET contact = ?2 WHERE contact = ?1",
             pair,
@@ -191,17 +234,22 @@ fn read_contact(row: &rusqlite::Row<'_>) -> rusqlite::Result<Contact> {
 mod tests {
     use super::super::Db;
     use super::*;
+    use crate::crypto::store_key::StoreKey;
 
     #[test]
     fn a_stranger_who_turns_out_to_be_a_known_name_becomes_one_conversation() {
-        let mut db = Db::memory().unwrap();
+        let mut db = Db::memory(&StoreKey::random()).unwrap();
         let tx = db.begin().unwrap();
         let named = tx.contact_of_handle("bob").unwrap();
         let nameless = tx.contact_of_user(UserId(7)).unwrap();
         assert_ne!(named.id, nameless.id);
         tx.see(nameless.id, Timestamp(99)).unwrap();
 
-        assert_eq!(tx.learn(UserId(7), "bob").unwrap(), named.id);
+        let learned = tx.learn(UserId(7), "bob").unwrap();
+        assert_eq!(
+            (learned.contact, learned.merged),
+            (named.id, Some(nameless.id))
+        );
         let merged = tx.contact_of_user(UserId(7)).unwrap();
         assert_eq!(merged.id, named.id);
         assert_eq!(merged.handle.as_deref(), Some("bob"));
@@ -210,17 +258,17 @@ mod tests {
 
     #[test]
     fn a_name_that_moves_to_another_account_does_not_take_the_conversation_with_it() {
-        let mut db = Db::memory().unwrap();
+        let mut db = Db::memory(&StoreKey::random()).unwrap();
         let tx = db.begin().unwrap();
-        let first = tx.learn(UserId(7), "bob").unwrap();
-        let second = tx.learn(UserId(8), "bob").unwrap();
+        let first = tx.learn(UserId(7), "bob").unwrap().contact;
+        let second = tx.learn(UserId(8), "bob").unwrap().contact;
         assert_ne!(first, second);
         assert_eq!(tx.contact(second).unwrap().handle, None);
     }
 
     #[test]
     fn a_conversation_is_found_by_the_name_that_was_shown() {
-        let mut db = Db::memory().unwrap();
+        let mut db = Db::memory(&StoreKey::random()).unwrap();
         let tx = db.begin().unwrap();
         let contact = tx.contact_of_user(UserId(0xabc)).unwrap();
         assert_eq!(contact.name(), "0000000000000abc");

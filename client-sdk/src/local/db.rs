@@ -4,12 +4,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row, Transaction};
+use zeroize::Zeroizing;
 
-use super::schema;
+use super::vault::{self, Secret};
+use super::{excuses, schema};
+use crate::crypto::store_key::{StoreKey, Vault};
 use crate::error::StoreError;
 
 /// How many prepared statements are kept: more than this crate has.
-const STATEMENTS_MAX: usize = 64;
+const STATEMENTS_MAX: usize = 128;
 
 /// How long a commit waits for another program, such as a backup, that looks at the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
@@ -19,6 +22,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
 pub struct Db {
     connection: Connection,
     sync: Sync,
+    vault: Vault,
 }
 
 /// What a commit waits for.
@@ -35,15 +39,17 @@ enum Sync {
 #[derive(Debug)]
 pub struct Tx<'db> {
     transaction: Transaction<'db>,
+    vault: &'db Vault,
 }
 
 impl Db {
-    /// Opens or creates the database file.
+    /// Opens or creates the database file. A new one can be opened with the same secret only, from
+    /// then on.
     ///
     /// # Errors
-    /// [`StoreError`]; a file of another program or a newer format is left untouched.
-    pub fn open(file: &Path) -> Result<Self, StoreError> {
-        Self::prepare(Connection::open(file)?)
+    /// [`StoreError`]; a file of another program or another format is left untouched.
+    pub fn open(file: &Path, secret: Secret<'_>) -> Result<Self, StoreError> {
+        Self::prepare(Connection::open(file)?, secret)
     }
 
     /// A database in memory, for simulations: it lives as long as this value, so dropping the
@@ -51,12 +57,17 @@ impl Db {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn memory() -> Result<Self, StoreError> {
-        Self::prepare(Connection::open_in_memory()?)
+    pub fn memory(key: &StoreKey) -> Result<Self, StoreError> {
+        Self::prepare(Connection::open_in_memory()?, Secret::Key(key))
     }
 
-    fn prepare(mut connection: Connection) -> Result<Self, StoreError> {
-        schema::prepare(&mut connection)?;
+    fn prepare(mut connection: Connection, secret: Secret<'_>) -> Result<Self, StoreError> {
+        let transaction = connection.transaction()?;
+        if schema::prepare(&transaction)? {
+            excuses::create(&transaction)?;
+        }
+        let vault = vault::unlock(&transaction, secret)?;
+        transaction.commit()?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
         connection.busy_timeout(BUSY_TIMEOUT)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -65,6 +76,7 @@ impl Db {
         let mut db = Self {
             connection,
             sync: Sync::System,
+            vault,
         };
         db.wait_for(Sync::Disk)?;
         Ok(db)
@@ -78,6 +90,7 @@ impl Db {
         self.wait_for(Sync::Disk)?;
         Ok(Tx {
             transaction: self.connection.transaction()?,
+            vault: &self.vault,
         })
     }
 
@@ -90,6 +103,7 @@ impl Db {
         self.wait_for(Sync::System)?;
         Ok(Tx {
             transaction: self.connection.transaction()?,
+            vault: &self.vault,
         })
     }
 
@@ -114,6 +128,26 @@ impl Tx<'_> {
     /// [`StoreError`]: nothing of the transaction has happened.
     pub fn commit(self) -> Result<(), StoreError> {
         Ok(self.transaction.commit()?)
+    }
+
+    /// Seals a value for its place: a column, and the row that `key` names.
+    pub(super) fn seal(&self, column: &str, key: &[u8], value: &[u8]) -> Vec<u8> {
+        self.vault.seal(&place(column, key), value)
+    }
+
+    /// Opens a value that was sealed for its place.
+    ///
+    /// # Errors
+    /// [`StoreError::RowInvalid`]: the key was proven when the database was opened, so the value
+    /// was damaged, or put here from elsewhere.
+    pub(super) fn unseal(
+        &self,
+        column: &'static str,
+        key: &[u8],
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+        let opened = self.vault.open(&place(column, key), sealed);
+        opened.map_err(|_| StoreError::RowInvalid { column })
     }
 
     pub(super) fn prepare(&self, sql: &str) -> Result<CachedStatement<'_>, StoreError> {
@@ -153,6 +187,11 @@ impl Tx<'_> {
     }
 }
 
+/// The associated data of a sealed value: it opens at its own place only.
+fn place(column: &str, key: &[u8]) -> Vec<u8> {
+    [column.as_bytes(), &[0], key].concat()
+}
+
 /// SQLite's integers are signed; ours are not. The bits stay the same.
 pub(super) const fn to_sql(value: u64) -> i64 {
     value.cast_signed()
@@ -166,10 +205,11 @@ pub(super) const fn from_sql(value: i64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Passphrase;
 
     #[test]
     fn a_dropped_transaction_never_was() {
-        let mut db = Db::memory().unwrap();
+        let mut db = Db::memory(&StoreKey::random()).unwrap();
         let tx = db.begin().unwrap();
         tx.contact_of_handle("bob").unwrap();
         drop(tx);
@@ -178,31 +218,63 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_format_and_a_foreign_file_are_refused_and_left_alone() {
+    fn another_format_and_a_foreign_file_are_refused_and_left_alone() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("martlet.db");
-        drop(Db::open(&file).unwrap());
-        assert!(Db::open(&file).is_ok());
+        let key = StoreKey::random();
+        drop(Db::open(&file, Secret::Key(&key)).unwrap());
+        assert!(Db::open(&file, Secret::Key(&key)).is_ok());
 
-        let raw = Connection::open(&file).unwrap();
-        raw.pragma_update(None, "user_version", 2).unwrap();
-        drop(raw);
-        let error = Db::open(&file).unwrap_err();
-        assert!(
-            matches!(
-                error,
-                StoreError::FormatUnknown {
-                    found: 2,
-                    newest: 1
-                }
-            ),
-            "{error}"
-        );
+        let set_format = |format: i64| {
+            let raw = Connection::open(&file).unwrap();
+            raw.pragma_update(None, "user_version", format).unwrap();
+        };
+        set_format(3);
+        let error = Db::open(&file, Secret::Key(&key)).unwrap_err();
+        assert!(error.to_string().contains("newer version"), "{error}");
+        set_format(1);
+        let error = Db::open(&file, Secret::Key(&key)).unwrap_err();
+        assert!(error.to_string().contains("new home"), "{error}");
 
         let file = dir.path().join("other.db");
         let raw = Connection::open(&file).unwrap();
         raw.execute_batch("CREATE TABLE theirs (x)").unwrap();
         drop(raw);
-        assert!(matches!(Db::open(&file), Err(StoreError::NotOurs)));
+        let opened = Db::open(&file, Secret::Key(&key));
+        assert!(matches!(opened, Err(StoreError::NotOurs)));
+    }
+
+    #[test]
+    fn only_the_secret_with_which_it_was_made_opens_a_database() {
+        let dir = tempfile::tempdir().unwrap();
+        let (by_key, by_phrase) = (dir.path().join("key.db"), dir.path().join("phrase.db"));
+        let key = StoreKey::random();
+        let other_key = StoreKey::random();
+        let phrase = Passphrase::new("correct horse");
+        let is_wrong =
+            |file: &Path, secret| matches!(Db::open(file, secret), Err(StoreError::WrongKey));
+        drop(Db::open(&by_key, Secret::Key(&key)).unwrap());
+        drop(Db::open(&by_phrase, Secret::Passphrase(&phrase)).unwrap());
+        assert!(Db::open(&by_key, Secret::Key(&key)).is_ok());
+        assert!(Db::open(&by_phrase, Secret::Passphrase(&phrase)).is_ok());
+
+        assert!(is_wrong(&by_key, Secret::Key(&other_key)));
+        assert!(is_wrong(&by_key, Secret::Passphrase(&phrase)));
+        assert!(is_wrong(&by_phrase, Secret::Key(&key)));
+        let other = Passphrase::new("battery staple");
+        assert!(is_wrong(&by_phrase, Secret::Passphrase(&other)));
+    }
+
+    #[test]
+    fn a_sealed_value_opens_at_its_own_place_only() {
+        let mut db = Db::memory(&StoreKey::random()).unwrap();
+        let tx = db.begin().unwrap();
+        let sealed = tx.seal("t.c", b"1", b"secret");
+        assert_eq!(
+            tx.unseal("t.c", b"1", &sealed).unwrap().as_slice(),
+            b"secret"
+        );
+        assert!(tx.unseal("t.c", b"2", &sealed).is_err());
+        assert!(tx.unseal("t.d", b"1", &sealed).is_err());
     }
 }

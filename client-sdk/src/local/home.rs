@@ -4,11 +4,17 @@ use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
-use super::Db;
+use data_encoding::HEXLOWER;
+use zeroize::Zeroizing;
+
+use super::{Db, Secret};
+use crate::config::StoreKeySource;
+use crate::crypto::store_key::{STORE_KEY_BYTES, StoreKey};
 use crate::error::OpenError;
 
 const DATABASE: &str = "martlet.db";
 const LOCK: &str = "lock";
+const KEY_FILE: &str = "store.key";
 
 /// A directory that this process has to itself. Two engines on one database would both use the
 /// same stream position and message ids. The operating system drops the lock with the process.
@@ -46,13 +52,61 @@ impl Home {
         })
     }
 
-    /// Opens the database of this home.
+    /// Opens the database of this home, or makes it.
     ///
     /// # Errors
-    /// [`OpenError::Store`].
-    pub fn database(&self) -> Result<Db, OpenError> {
-        Ok(Db::open(&self.dir.join(DATABASE))?)
+    /// [`OpenError::WrongKey`], [`OpenError::KeyFileMissing`], [`OpenError::KeyFileInvalid`], or
+    /// what is wrong with the database.
+    pub fn database(&self, source: &StoreKeySource) -> Result<Db, OpenError> {
+        let file = self.dir.join(DATABASE);
+        let db = match source {
+            StoreKeySource::KeyFile => Db::open(&file, Secret::Key(&self.key()?)),
+            StoreKeySource::Key(key) => Db::open(&file, Secret::Key(key)),
+            StoreKeySource::Passphrase(passphrase) => {
+                Db::open(&file, Secret::Passphrase(passphrase))
+            }
+        };
+        Ok(db?)
     }
+
+    /// The key in the key file, which is made with a new home.
+    fn key(&self) -> Result<StoreKey, OpenError> {
+        let path = self.dir.join(KEY_FILE);
+        let database = self.dir.join(DATABASE);
+        let written = database.metadata().map(|found| found.len() > 0);
+        if !written.map_err(|error| unusable(&database, error))? {
+            return make_key(&path).map_err(|error| unusable(&path, error));
+        }
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => Zeroizing::new(text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(OpenError::KeyFileMissing { path });
+            }
+            Err(error) => return Err(unusable(&path, error)),
+        };
+        let key = read_key(&text);
+        key.ok_or(OpenError::KeyFileInvalid { path })
+    }
+}
+
+/// Writes a new key. It is on the disk before anything is sealed with it.
+fn make_key(path: &Path) -> io::Result<StoreKey> {
+    let key = StoreKey::random();
+    let mut file = open_private(path)?;
+    file.set_len(0)?;
+    file.write_all(HEXLOWER.encode(key.as_bytes()).as_bytes())?;
+    file.write_all(b"\n")?;
+    file.sync_all()?;
+    Ok(key)
+}
+
+fn read_key(text: &str) -> Option<StoreKey> {
+    let bytes = HEXLOWER
+        .decode(text.trim().as_bytes())
+        .ok()
+        .map(Zeroizing::new)?;
+    let bytes: [u8; STORE_KEY_BYTES] = bytes.as_slice().try_into().ok()?;
+    Some(StoreKey::from_bytes(bytes))
 }
 
 fn unusable(path: &Path, reason: io::Error) -> OpenError {
@@ -132,9 +186,39 @@ mod tests {
 
         let home = Home::open(dir.path()).unwrap();
         std::fs::write(dir.path().join(DATABASE), "not a database, but as long").unwrap();
-        let error = home.database().unwrap_err();
+        let error = home
+            .database(&StoreKeySource::Key(StoreKey::random()))
+            .unwrap_err();
         assert!(error.to_string().contains("backup"), "{error}");
         assert!(std::error::Error::source(&error).is_none());
+    }
+
+    #[test]
+    fn the_key_file_opens_the_home_that_it_was_made_with() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::open(dir.path()).unwrap();
+        let source = StoreKeySource::KeyFile;
+        drop(home.database(&source).unwrap());
+        assert!(home.database(&source).is_ok());
+
+        let key_file = dir.path().join(KEY_FILE);
+        let kept = std::fs::read(&key_file).unwrap();
+        std::fs::remove_file(&key_file).unwrap();
+        let error = home.database(&source).unwrap_err();
+        assert!(matches!(error, OpenError::KeyFileMissing { .. }), "{error}");
+        assert!(error.to_string().contains("put it back"), "{error}");
+        std::fs::write(&key_file, "not a key").unwrap();
+        let error = home.database(&source).unwrap_err();
+        assert!(matches!(error, OpenError::KeyFileInvalid { .. }), "{error}");
+        make_key(&key_file).unwrap();
+        let error = home.database(&source).unwrap_err();
+        assert!(matches!(error, OpenError::WrongKey), "{error}");
+        assert!(
+            error.to_string().contains("with which it was made"),
+            "{error}"
+        );
+        std::fs::write(&key_file, kept).unwrap();
+        assert!(home.database(&source).is_ok());
     }
 
     #[test]
@@ -158,7 +242,7 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let dir = parent.path().join("home");
         let home = Home::open(&dir).unwrap();
-        let _db = home.database().unwrap();
+        let _db = home.database(&StoreKeySource::KeyFile).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&dir), 0o700);
         for file in fs::read_dir(&dir).unwrap() {

@@ -1,10 +1,13 @@
 //! The one row that says who this home is and how far it has read its stream.
 
 use martlet_protocol::{Address, DeviceId, Position, UserId};
+use zeroize::Zeroize;
 
 use super::db::{Tx, from_sql, to_sql};
 use crate::error::StoreError;
 use crate::keys::KeySeed;
+
+const KEY_SEED: &str = "identity.key_seed";
 
 /// Who this home is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,7 +16,7 @@ pub struct IdentityRow {
     pub server: String,
     /// Certificates to trust, as PEM; `None` for the system's.
     pub trust: Option<String>,
-    /// The account's name.
+    /// The account's name; empty while a home that was linked has not learned it.
     pub handle: String,
     /// The device's secret.
     pub key_seed: KeySeed,
@@ -23,6 +26,14 @@ pub struct IdentityRow {
     pub place: StreamPlace,
     /// The server's clock minus ours, in milliseconds.
     pub clock_offset_ms: i64,
+    /// The server has said that this device was removed: it will not be accepted again.
+    pub revoked: bool,
+}
+
+impl Drop for IdentityRow {
+    fn drop(&mut self) {
+        self.key_seed.0.zeroize();
+    }
 }
 
 /// The last stream position stored, and the history it belongs to.
@@ -40,9 +51,9 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn identity(&self) -> Result<Option<IdentityRow>, StoreError> {
-        self.first(
-            "SELECT server, trust, handle, key_seed, user, device, epoch, cursor, clock_offset_ms
-             FROM identity",
+        let found = self.first(
+            "SELECT server, trust, handle, key_seed, user, device, epoch, cursor,
+             clock_offset_ms, revoked FROM identity",
             (),
             |row| {
                 let (user, device): (i64, u16) = (row.get(4)?, row.get(5)?);
@@ -50,20 +61,32 @@ impl Tx<'_> {
                     user: UserId(from_sql(user)),
                     device: DeviceId(device),
                 };
-                Ok(IdentityRow {
+                let sealed: Vec<u8> = row.get(3)?;
+                let identity = IdentityRow {
                     server: row.get(0)?,
                     trust: row.get(1)?,
                     handle: row.get(2)?,
-                    key_seed: KeySeed(row.get(3)?),
+                    key_seed: KeySeed([0; 32]),
                     address: (user != 0).then_some(address),
                     place: StreamPlace {
                         epoch: from_sql(row.get(6)?),
                         cursor: Position(from_sql(row.get(7)?)),
                     },
                     clock_offset_ms: row.get(8)?,
-                })
+                    revoked: row.get(9)?,
+                };
+                Ok((identity, sealed))
             },
-        )
+        )?;
+        let Some((mut identity, sealed)) = found else {
+            return Ok(None);
+        };
+        let seed = self.unseal(KEY_SEED, &[], &sealed)?;
+        identity.key_seed.0 = seed
+            .as_slice()
+            .try_into()
+            .map_err(|_| StoreError::RowInvalid { column: KEY_SEED })?;
+        Ok(Some(identity))
     }
 
     /// Stores who this home is going to be, in place of any earlier attempt.
@@ -76,18 +99,20 @@ impl Tx<'_> {
             .map_or((0, 0), |address| (to_sql(address.user.0), address.device.0));
         self.execute(
             "INSERT OR REPLACE INTO identity
-             (only, server, trust, handle, key_seed, user, device, epoch, cursor, clock_offset_ms)
-             VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+             (only, server, trust, handle, key_seed, user, device, epoch, cursor,
+              clock_offset_ms, revoked)
+             VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             (
                 &identity.server,
                 &identity.trust,
                 &identity.handle,
-                identity.key_seed.0.as_slice(),
+                self.seal(KEY_SEED, &[], &identity.key_seed.0),
                 user,
                 device,
                 to_sql(identity.place.epoch),
                 to_sql(identity.place.cursor.0),
                 identity.clock_offset_ms,
+                identity.revoked,
             ),
         )?;
         Ok(())

@@ -1,13 +1,13 @@
 //! Every message of this home, own and received.
 
-use martlet_protocol::{DeviceId, MessageId, Millis, NackCode, Timestamp};
+use martlet_protocol::{DeviceId, MessageId, Millis, NackCode, Timestamp, UserId};
 use rusqlite::Row;
 
 use super::contacts::ContactId;
 use super::db::{Tx, from_sql, to_sql};
+use crate::content::Content;
 use crate::error::StoreError;
 use crate::event::MessageState;
-use crate::seal::Content;
 
 /// A message's number in this database: the order in which this home learned of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,9 +17,11 @@ pub struct Seq(pub i64);
 /// watermark reaches it.
 pub(super) const UNANSWERED: i64 = i64::MAX;
 
-const SENT_HERE: u8 = 0;
+pub(super) const SENT_HERE: u8 = 0;
 pub(super) const RECEIVED: u8 = 1;
-const SENT_ELSEWHERE: u8 = 2;
+pub(super) const SENT_ELSEWHERE: u8 = 2;
+
+const DATA: &str = "messages.data";
 
 /// What the state machine needs to know of an own message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +70,12 @@ pub struct Incoming<'a> {
     pub timestamp: Timestamp,
     /// What it says.
     pub content: &'a Content,
+    /// Where it stands: delivered, or sent when another own device wrote it.
+    pub state: MessageState,
 }
+
+/// What names a message, of all that never changes about it: its id, direction and author.
+pub(super) type Name = (MessageId, u8, DeviceId);
 
 impl Tx<'_> {
     /// Stores a message that was written here, in state pending.
@@ -89,7 +96,7 @@ impl Tx<'_> {
                 UNANSWERED,
                 to_sql(message.written_at.0),
                 message.content.kind,
-                message.content.data.as_slice(),
+                self.seal_data((message.id, SENT_HERE, message.device), message.content),
                 state_code(MessageState::Pending),
             ),
         )?;
@@ -106,43 +113,97 @@ impl Tx<'_> {
         now: Millis,
         message: &Incoming<'_>,
     ) -> Result<Option<Seq>, StoreError> {
-        let (direction, state) = match message.own {
-            true => (SENT_ELSEWHERE, MessageState::Sent),
-            false => (RECEIVED, MessageState::Delivered),
-        };
-        let key = (
-            message.id.0.as_slice(),
-            direction,
-            message.contact.0,
-            message.device.0,
-        );
-        let known = self.first(
-            "SELECT seq FROM messages
-             WHERE id = ?1 AND direction = ?2 AND contact = ?3 AND device = ?4",
-            key,
-            |row| row.get::<_, i64>(0),
-        )?;
-        if known.is_some() {
+        let (id, contact, device) = (message.id, message.contact, message.device);
+        if self.find(id, contact, device, message.own)?.is_some() {
             return Ok(None);
         }
+        let direction = direction_of(message.own);
         let seq = self.insert(
             "INSERT INTO messages
              (id, direction, contact, device, timestamp, written_at, kind, data, state,
               changed_at, devices)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?6, 0)",
             (
-                key.0,
-                key.1,
-                key.2,
-                key.3,
+                id.0.as_slice(),
+                direction,
+                contact.0,
+                device.0,
                 to_sql(message.timestamp.0),
                 to_sql(now.0),
                 message.content.kind,
-                message.content.data.as_slice(),
-                state_code(state),
+                self.seal_data((id, direction, device), message.content),
+                state_code(message.state),
             ),
         )?;
         Ok(Some(Seq(seq)))
+    }
+
+    /// A message of another device, by what names it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn find(
+        &self,
+        id: MessageId,
+        contact: ContactId,
+        device: DeviceId,
+        own: bool,
+    ) -> Result<Option<Seq>, StoreError> {
+        self.first(
+            "SELECT seq FROM messages
+             WHERE id = ?1 AND direction = ?2 AND contact = ?3 AND device = ?4",
+            (id.0.as_slice(), direction_of(own), contact.0, device.0),
+            |row| Ok(Seq(row.get(0)?)),
+        )
+    }
+
+    /// What an own message says.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn own_content(&self, id: MessageId) -> Result<Option<Content>, StoreError> {
+        let found = self.first(
+            "SELECT device, kind, data FROM messages WHERE id = ?1 AND direction = 0",
+            [id.0.as_slice()],
+            |row| {
+                Ok((
+                    DeviceId(row.get(0)?),
+                    row.get(1)?,
+                    row.get::<_, Vec<u8>>(2)?,
+                ))
+            },
+        )?;
+        let Some((device, kind, sealed)) = found else {
+            return Ok(None);
+        };
+        let data = self.unseal_data((id, SENT_HERE, device), &sealed)?;
+        Ok(Some(Content { kind, data }))
+    }
+
+    /// A message of another device, by the other account of its conversation.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn find_from(
+        &self,
+        id: MessageId,
+        (peer, device): (UserId, DeviceId),
+        own: bool,
+    ) -> Result<Option<Seq>, StoreError> {
+        self.first(
+            "SELECT seq FROM messages JOIN contacts USING (contact)
+             WHERE id = ?1 AND direction = ?2 AND user = ?3 AND device = ?4",
+            (id.0.as_slice(), direction_of(own), to_sql(peer.0), device.0),
+            |row| Ok(Seq(row.get(0)?)),
+        )
+    }
+
+    fn seal_data(&self, name: Name, content: &Content) -> Vec<u8> {
+        self.seal(DATA, &key(name), &content.data)
+    }
+
+    pub(super) fn unseal_data(&self, name: Name, sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
+        Ok(self.unseal(DATA, &key(name), sealed)?.to_vec())
     }
 
     /// An own message by its id.
@@ -218,6 +279,38 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Stores for which devices an own message is encrypted: those with ids below these.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn set_audience(
+        &self,
+        id: MessageId,
+        to_next: DeviceId,
+        own_next: DeviceId,
+    ) -> Result<(), StoreError> {
+        self.execute(
+            "UPDATE messages SET to_next = ?2, own_next = ?3 WHERE id = ?1 AND direction = 0",
+            (id.0.as_slice(), to_next.0, own_next.0),
+        )?;
+        Ok(())
+    }
+
+    /// Whether an own message was encrypted for a device with this id, of the recipient or of this
+    /// account. An id is never given twice, so a device that is listed now was listed then when
+    /// its id is below the one that was due then.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn was_for(&self, seq: Seq, own: bool, device: DeviceId) -> Result<bool, StoreError> {
+        let next = self.first(
+            "SELECT CASE WHEN ?2 THEN own_next ELSE to_next END FROM messages WHERE seq = ?1",
+            (seq.0, own),
+            |row| row.get::<_, u16>(0),
+        )?;
+        Ok(next.is_some_and(|next| device.0 < next))
+    }
+
     /// Says why the server will never place a message, and gives it the place at which it was
     /// written.
     ///
@@ -259,6 +352,14 @@ impl Tx<'_> {
             |row| Ok((DeviceId(row.get(0)?), Timestamp(from_sql(row.get(1)?)))),
         )
     }
+}
+
+const fn direction_of(own: bool) -> u8 {
+    if own { SENT_ELSEWHERE } else { RECEIVED }
+}
+
+fn key((id, direction, device): Name) -> Vec<u8> {
+    [&id.0[..], &[direction], &device.0.to_le_bytes()].concat()
 }
 
 fn read_row(row: &Row<'_>) -> rusqlite::Result<MessageRow> {

@@ -2,33 +2,65 @@
 //!
 //! | table | what | written |
 //! |---|---|---|
+//! | `vault` | which key opens the sealed columns | once |
 //! | `identity` | who this home is, its key, its place in the stream | with every batch |
+//! | `own_keys` | the account's and the device's keys | as they change |
+//! | `drafts`, `joining` | the own list on its way; the link to wait for | until it is there |
+//! | `lists`, `list_log` | the devices of accounts, each version seen | as they change |
+//! | `claims`, `former` | what others say of lists; devices that are gone | as it is heard |
+//! | `sessions`, `chains` | ratchets, and the numbering of messages | with every message |
 //! | `contacts` | user id ↔ handle, and how far each conversation is | as they appear |
 //! | `messages` | every message, own and received | once, then its state |
-//! | `outbox` | own messages without an answer, sealed | until the server has answered |
+//! | `outbox`, `outbox_parts` | what has no answer, in the bytes that retries repeat | until then |
+//! | `parked` | messages whose author's list is not known yet | until it is |
+//! | `repairs` | messages that could not be opened | until they came again |
+//! | `excuses` | what may be missing or come again | with gaps |
+//! | `syncs` | histories on their way to new devices | until they are there |
 //! | `facts`, `watermarks` | what the recipient's devices have said | with receipts |
 //! | `notices` | events that the application has not taken | until it takes them |
 //! | `reads` | READs that the server may not have | until it has them |
 //!
 //! Everything happens in transactions ([`Db::begin`]); a transaction that is dropped never was.
+//!
+//! Keys, ratchets, chains and the contents of messages are sealed
+//! ([`Vault`](crate::crypto::store_key::Vault)): a copy of the file says who wrote to whom and
+//! when, and not what.
 
+mod chains;
 mod contacts;
 mod db;
+mod excuses;
 mod history;
 mod home;
 mod identity;
+mod joining;
+mod lists;
 mod messages;
 mod notices;
 mod outbox;
+mod own_keys;
+mod parked;
 mod reads;
 mod receipts;
+mod repairs;
 mod schema;
+mod sessions;
+mod syncs;
+mod vault;
 
-pub use contacts::{Contact, ContactId};
+pub use chains::ChainKey;
+pub use contacts::{Contact, ContactId, Learned};
 pub use db::{Db, Tx};
 pub use home::Home;
 pub use identity::{IdentityRow, StreamPlace};
+pub use joining::Joining;
+pub use lists::{Claim, Former, ListRow};
 pub use messages::{Incoming, MessageRow, Outgoing, Seq};
 pub use notices::{Notice, NoticeId};
-pub use outbox::{Outbound, OutboxEntry};
+pub use outbox::{Control, Made, Outbound, OutboxEntry, PartRow, Queued, Slot};
+pub use own_keys::{Draft, OwnKeys, Stage};
+pub use parked::{Parcel, ParkedId};
 pub use reads::PendingRead;
+pub use repairs::Repair;
+pub use syncs::{Below, Remembered, Sync};
+pub use vault::Secret;

@@ -1,13 +1,13 @@
 //! Events that the application has not taken: a durable queue between the engine and it.
 
-use martlet_protocol::{Millis, NackCode, Position, UserId, frame};
+use martlet_protocol::{DeviceId, Millis, NackCode, Position, UserId, frame};
 use rusqlite::Row;
 use rusqlite::types::Type;
 
 use super::db::{Tx, from_sql, to_sql};
 use super::messages::{Seq, read_state, state_code};
 use crate::error::StoreError;
-use crate::event::{GapReason, MessageState};
+use crate::event::{GapReason, MessageState, SecurityKind};
 
 /// A notice's number; they are taken in this order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,12 +43,22 @@ pub enum Notice {
         /// Why.
         reason: GapReason,
     },
+    /// Something that touches the security of a conversation.
+    Security {
+        /// The other account, or the own one.
+        user: UserId,
+        /// The device of it that is meant, if it is one.
+        device: Option<DeviceId>,
+        /// What has happened.
+        kind: SecurityKind,
+    },
 }
 
 const MESSAGE: u8 = 1;
 const RECEIPT: u8 = 2;
 const FAILED: u8 = 3;
 const GAP: u8 = 4;
+const SECURITY: u8 = 5;
 
 impl Notice {
     /// Which message it is about.
@@ -56,7 +66,7 @@ impl Notice {
     pub const fn seq(&self) -> Option<Seq> {
         match self {
             Self::Message(seq) | Self::Receipt { seq, .. } | Self::Failed { seq, .. } => Some(*seq),
-            Self::Gap { .. } => None,
+            Self::Gap { .. } | Self::Security { .. } => None,
         }
     }
 }
@@ -72,6 +82,10 @@ impl Tx<'_> {
             Notice::Receipt { state, at, .. } => (RECEIPT, state_code(state).into(), at.0, 0),
             Notice::Failed { code, .. } => (FAILED, code.0, 0, 0),
             Notice::Gap { from, to, reason } => (GAP, reason.to_wire().0.into(), from.0, to.0),
+            Notice::Security { user, device, kind } => {
+                let device = device.map_or(0, |device| device.0.into());
+                (SECURITY, kind.number().into(), user.0, device)
+            }
         };
         self.execute(
             "INSERT INTO notices (notice, kind, seq, code, low, high)
@@ -120,11 +134,21 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// The account at the other side of a message, while its handle is not known.
+    /// The account that a notice is about, while its handle is not known.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn nameless(&self, seq: Seq) -> Result<Option<UserId>, StoreError> {
+    pub fn nameless(&self, notice: &Notice) -> Result<Option<UserId>, StoreError> {
+        if let Notice::Security { user, .. } = notice {
+            return self.first(
+                "SELECT user FROM contacts WHERE user = ?1 AND handle IS NULL",
+                [to_sql(user.0)],
+                |row| row.get(0).map(|user| UserId(from_sql(user))),
+            );
+        }
+        let Some(seq) = notice.seq() else {
+            return Ok(None);
+        };
         self.first(
             "SELECT user FROM messages JOIN contacts USING (contact)
              WHERE seq = ?1 AND handle IS NULL",
@@ -151,6 +175,19 @@ fn read_notice(row: &Row<'_>) -> rusqlite::Result<Notice> {
             from: Position(low),
             to: Position(from_sql(row.get(5)?)),
             reason: frame::GapReason(row.get(3)?).into(),
+        },
+        SECURITY => Notice::Security {
+            user: UserId(low),
+            device: Some(row.get(5)?)
+                .filter(|device| *device != 0)
+                .map(DeviceId),
+            kind: SecurityKind::from_number(row.get(3)?).ok_or_else(|| {
+                rusqlite::Error::FromSqlConversionFailure(
+                    3,
+                    Type::Integer,
+                    "no security event".into(),
+                )
+            })?,
         },
         _ => {
             let reason = "no kind of notice".into();

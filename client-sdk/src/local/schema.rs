@@ -1,27 +1,104 @@
 //! The tables, and how a database says which format it has.
 
-use rusqlite::Connection;
+use rusqlite::Transaction;
 
 use crate::error::StoreError;
 
 /// "MRTL" in SQLite's application id: a foreign database is recognised before it is changed.
 const APPLICATION_ID: i64 = 0x4d52_544c;
-/// The format that this version writes.
-const FORMAT: i64 = 1;
+/// The format that this version writes. Format 1 was never released: it had no keys.
+const FORMAT: i64 = 2;
 
 const TABLES: &str = "
+CREATE TABLE vault (                     -- which key opens the sealed columns
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    scheme TEXT,                         -- how a passphrase becomes the key; NULL: it is none
+    salt BLOB,                           -- of the passphrase
+    proof BLOB NOT NULL                  -- opens with the right key only
+) STRICT;
+
 CREATE TABLE identity (
     only INTEGER PRIMARY KEY CHECK (only = 1),
     server TEXT NOT NULL,
     trust TEXT,                          -- PEM; NULL: the system's authorities
-    handle TEXT NOT NULL,
-    key_seed BLOB NOT NULL,
+    handle TEXT NOT NULL,                -- empty while a linked home has not learned it
+    key_seed BLOB NOT NULL,              -- sealed
     user INTEGER NOT NULL,               -- 0 until the server has answered REGISTER
     device INTEGER NOT NULL,
     epoch INTEGER NOT NULL,              -- 0: no stream seen yet
     cursor INTEGER NOT NULL,
-    clock_offset_ms INTEGER NOT NULL     -- the server's clock minus ours
+    clock_offset_ms INTEGER NOT NULL,    -- the server's clock minus ours
+    revoked INTEGER NOT NULL DEFAULT 0   -- 1: the server has said that the device was removed
 ) STRICT;
+
+CREATE TABLE own_keys (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    account_key BLOB NOT NULL,           -- public
+    account_seed BLOB,                   -- sealed; NULL: another device signs the list
+    names_key BLOB,                      -- sealed; NULL until the answer to a link has come
+    device_keys BLOB NOT NULL,           -- sealed: identity key, prekeys
+    stage INTEGER NOT NULL,              -- what has yet to be done; see local::own_keys
+    rotated_at INTEGER NOT NULL          -- when the last-resort key was made
+) STRICT;
+
+CREATE TABLE joining (                   -- the code of the link that this home waits for
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    code BLOB NOT NULL,                  -- sealed
+    name TEXT NOT NULL                   -- of this device, as its owner calls it
+) STRICT;
+
+CREATE TABLE drafts (                    -- the own list that is being published
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    list BLOB NOT NULL,
+    answer BLOB NOT NULL,                -- for the device that waits to be in it; or empty
+    with_history INTEGER NOT NULL        -- 1: that device gets the conversations
+) STRICT;
+
+CREATE TABLE lists (                     -- of each account whose devices are known
+    user INTEGER PRIMARY KEY,
+    list BLOB NOT NULL,                  -- the newest that was verified
+    vouched BLOB,                        -- the account key that a person has verified
+    blocked INTEGER NOT NULL             -- 1: nothing is sent until a person has accepted the key
+) STRICT;
+
+CREATE TABLE list_log (                  -- every version that was verified
+    user INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    PRIMARY KEY (user, version)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE claims (                    -- what somebody says an account's newest list is
+    user INTEGER PRIMARY KEY,
+    version INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    account_key BLOB                     -- which another own device knows of a contact
+) STRICT;
+
+CREATE TABLE former (                    -- devices that are in no list any more
+    user INTEGER NOT NULL,
+    device INTEGER NOT NULL,
+    identity_key BLOB NOT NULL,
+    until INTEGER NOT NULL,              -- the first version without it
+    PRIMARY KEY (user, device)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE sessions (
+    user INTEGER NOT NULL,
+    device INTEGER NOT NULL,
+    data BLOB NOT NULL,                  -- sealed
+    PRIMARY KEY (user, device)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE chains (                    -- where the numbering of messages stands
+    user INTEGER NOT NULL,               -- the other device
+    device INTEGER NOT NULL,
+    conversation INTEGER NOT NULL,       -- the account that SEND named
+    control INTEGER NOT NULL,            -- 1: of control messages
+    outgoing INTEGER NOT NULL,           -- 1: to that device, 0: from it
+    data BLOB NOT NULL,                  -- sealed: a hash can be guessed at
+    PRIMARY KEY (user, device, conversation, control, outgoing)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE contacts (
     contact INTEGER PRIMARY KEY,
@@ -41,10 +118,12 @@ CREATE TABLE messages (
     timestamp INTEGER NOT NULL,          -- the server's; 2^63-1 while it has not answered
     written_at INTEGER NOT NULL,
     kind INTEGER NOT NULL,               -- of the contents
-    data BLOB NOT NULL,
+    data BLOB NOT NULL,                  -- sealed
     state INTEGER NOT NULL,
     changed_at INTEGER NOT NULL,
     devices INTEGER NOT NULL,            -- inboxes it was placed in; 0: not known
+    to_next INTEGER NOT NULL DEFAULT 0,  -- it was encrypted for devices of the recipient below this
+    own_next INTEGER NOT NULL DEFAULT 0, -- and for own ones below this
     refusal INTEGER                      -- why the server will never take it; NULL: it may
 ) STRICT;
 CREATE UNIQUE INDEX messages_id ON messages (id, direction, contact, device);
@@ -53,14 +132,70 @@ CREATE INDEX messages_open ON messages (contact, state, timestamp)
     WHERE direction = 0 AND state < 3;
 
 CREATE TABLE outbox (
-    seq INTEGER PRIMARY KEY REFERENCES messages,
-    id BLOB NOT NULL,
+    slot INTEGER PRIMARY KEY AUTOINCREMENT, -- the order of sending
+    id BLOB NOT NULL UNIQUE,
     contact INTEGER NOT NULL REFERENCES contacts,
     after INTEGER NOT NULL,
     ttl_ms INTEGER NOT NULL,
+    device INTEGER NOT NULL,             -- the only one that gets it; 0: all, and copies
+    kind INTEGER NOT NULL,               -- of a control message; else 0
+    data BLOB,                           -- its contents, sealed; NULL: the message's
+    is_fresh INTEGER NOT NULL,           -- 1: only through a session that is yet to be made
+    to_version INTEGER NOT NULL,         -- the lists that the parts are for; 0: no parts yet
+    own_version INTEGER NOT NULL,
+    body BLOB,                           -- what payloads say of the envelope, sealed
     envelope BLOB NOT NULL
 ) STRICT;
 CREATE INDEX outbox_contact ON outbox (contact);
+
+CREATE TABLE outbox_parts (              -- made once: every retry repeats the bytes
+    slot INTEGER NOT NULL REFERENCES outbox ON DELETE CASCADE,
+    own INTEGER NOT NULL,                -- 1: for a device of this account
+    device INTEGER NOT NULL,
+    part BLOB NOT NULL,
+    PRIMARY KEY (slot, own, device)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE parked (                    -- messages of devices that are in no list known here
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind INTEGER NOT NULL,               -- of the EVENT
+    user INTEGER NOT NULL,               -- the sender
+    device INTEGER NOT NULL,
+    peer INTEGER NOT NULL,               -- the other account of the conversation
+    id BLOB NOT NULL,
+    timestamp INTEGER NOT NULL,
+    envelope BLOB NOT NULL,
+    part BLOB NOT NULL
+) STRICT;
+CREATE INDEX parked_sender ON parked (user, device, number);
+
+CREATE TABLE repairs (                   -- messages that could not be opened
+    id BLOB NOT NULL,
+    user INTEGER NOT NULL,               -- the sender; or who asks this home again
+    device INTEGER NOT NULL,
+    asked INTEGER NOT NULL,              -- 1: the other device asks this home
+    peer INTEGER NOT NULL,               -- the other account of the conversation
+    timestamp INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    again_at INTEGER NOT NULL,           -- when to ask again; 2^63-1: never
+    PRIMARY KEY (id, user, device, asked)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX repairs_due ON repairs (again_at) WHERE asked = 0;
+
+CREATE TABLE excuses (                   -- what may be missing without anybody's fault
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    holes INTEGER NOT NULL,              -- as many messages as gaps have told of
+    repeats INTEGER NOT NULL             -- messages up to this timestamp may come again
+) STRICT;
+
+CREATE TABLE syncs (                     -- histories on their way to a device that was linked
+    device INTEGER PRIMARY KEY,
+    contact INTEGER NOT NULL,            -- the conversation that is next, and where in it:
+    timestamp INTEGER NOT NULL,          -- below this message, which is on its way already
+    id BLOB NOT NULL,
+    seq INTEGER NOT NULL,
+    messages INTEGER NOT NULL            -- how many of the conversation are on their way
+) STRICT;
 
 CREATE TABLE facts (                     -- own messages that a FACT of this device has named;
                                          -- device 0: a gap may have hidden one
@@ -82,11 +217,11 @@ CREATE TABLE watermarks (
 
 CREATE TABLE notices (
     notice INTEGER PRIMARY KEY,
-    kind INTEGER NOT NULL,               -- 1 message, 2 receipt, 3 failed, 4 gap
+    kind INTEGER NOT NULL,               -- 1 message, 2 receipt, 3 failed, 4 gap, 5 security
     seq INTEGER,                         -- of the message it is about
-    code INTEGER NOT NULL,               -- state, refusal or reason
-    low INTEGER NOT NULL,                -- time of a receipt, first position of a gap
-    high INTEGER NOT NULL                -- last position of a gap
+    code INTEGER NOT NULL,               -- state, refusal, reason or what has happened
+    low INTEGER NOT NULL,                -- time of a receipt, first position of a gap, account
+    high INTEGER NOT NULL                -- last position of a gap, device
 ) STRICT;
 
 CREATE TABLE reads (
@@ -96,16 +231,17 @@ CREATE TABLE reads (
 ) STRICT;
 ";
 
-/// Creates the tables in a new database, accepts one of this format, refuses any other.
-pub(super) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
-    let transaction = connection.transaction()?;
+/// Creates the tables in a new database, accepts one of this format, refuses any other. Returns
+/// whether it is new.
+pub(super) fn prepare(transaction: &Transaction<'_>) -> Result<bool, StoreError> {
     let application: i64 = transaction.query_row("PRAGMA application_id", (), |row| row.get(0))?;
     let format: i64 = transaction.query_row("PRAGMA user_version", (), |row| row.get(0))?;
     let tables: i64 =
         transaction.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0))?;
     if tables > 0 {
         return match (application, format) {
-            (APPLICATION_ID, FORMAT) => Ok(()),
+            (APPLICATION_ID, FORMAT) => Ok(false),
+            (APPLICATION_ID, found) if found < FORMAT => Err(StoreError::FormatOutdated { found }),
             (APPLICATION_ID, found) => Err(StoreError::FormatUnknown {
                 found,
                 newest: FORMAT,
@@ -116,6 +252,5 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
     transaction.execute_batch(TABLES)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", FORMAT)?;
-    transaction.commit()?;
-    Ok(())
+    Ok(true)
 }

@@ -2,13 +2,12 @@
 
 use martlet_protocol::{MessageId, Millis, UserId};
 
-use super::mailbox::{Command, NewRegistration, Reply};
-use crate::address::ServerAddress;
-use crate::config::Config;
-use crate::engine::{Answer, Engine, Outgoing, Registration};
-use crate::error::{ClientError, RegisterError, SendError, StoreError};
-use crate::event::{Direction, Identity, Message, MessageState, OfflineCause};
-use crate::keys::KeySeed;
+use super::devices_desk::DevicesDesk;
+use super::entrance::{Entrance, answer, entropy_missing};
+use super::mailbox::{Command, Reply, WithKeys};
+use crate::engine::{Answer, Engine, Outgoing};
+use crate::error::{ClientError, LinkError, SendError, StoreError};
+use crate::event::{Direction, Message, MessageState};
 
 /// How long a question to the server may take before the local answer counts, in milliseconds.
 const ANSWER_MS_MAX: u64 = 3_000;
@@ -16,7 +15,10 @@ const ANSWER_MS_MAX: u64 = 3_000;
 /// Commands that wait. A reply whose receiver is gone is dropped: nobody asks any more.
 #[derive(Default)]
 pub(super) struct Desk {
-    registering: Option<Asked<(), Result<Identity, RegisterError>>>,
+    pub(super) entrance: Entrance,
+    devices: DevicesDesk,
+    /// What needs the keys of an account, until when it waits for them.
+    keys: Vec<(UserId, Millis, WithKeys)>,
     unasked: Vec<Asked<MessageId, Result<Option<Message>, ClientError>>>,
     statuses: Vec<Asked<MessageId, Result<Option<Message>, ClientError>>>,
     lookups: Vec<Asked<String, Result<Option<UserId>, ClientError>>>,
@@ -86,10 +88,17 @@ impl Desk {
                 }
                 Err(error) => answer(reply, Err(error)),
             },
+            Command::DeviceList(reply) => {
+                let own = engine.identity().map(|identity| identity.user);
+                let run = |engine: &mut Engine, _| answer(reply, engine.devices());
+                self.when_known(engine, now, own, Box::new(run));
+            }
+            Command::Devices(command) => self.devices.serve(engine, now, command)?,
+            Command::WithKeys { peer, run } => self.with_keys(engine, now, &peer, run)?,
             // The settling that follows every command hands the event out.
             Command::WantEvent => {}
-            // These two concern the connection, and the driver has it.
-            Command::Register(..) | Command::Close(_) => {}
+            // These concern the connection, and the driver has it.
+            Command::Register(..) | Command::Link { .. } | Command::Close(_) => {}
         }
         Ok(())
     }
@@ -120,6 +129,36 @@ impl Desk {
         Ok(())
     }
 
+    /// Runs what needs the keys of a contact, after asking the server for them if it can be asked.
+    fn with_keys(
+        &mut self,
+        engine: &mut Engine,
+        now: Millis,
+        peer: &str,
+        run: WithKeys,
+    ) -> Result<(), StoreError> {
+        let lacking = engine.lacks_keys_of(peer)?;
+        self.when_known(engine, now, lacking, run);
+        Ok(())
+    }
+
+    /// Asks for the devices of an account, if it is one and the server can be asked, and goes on
+    /// when it has answered.
+    fn when_known(
+        &mut self,
+        engine: &mut Engine,
+        now: Millis,
+        user: Option<UserId>,
+        run: WithKeys,
+    ) {
+        match user {
+            Some(user) if engine.seeks_server() && engine.ask_devices(now, user).is_ok() => {
+                self.keys.push((user, now.plus(ANSWER_MS_MAX), run));
+            }
+            _ => run(engine, now),
+        }
+    }
+
     /// Asks the server what was put off until the backlog is over: receipts in it say more than
     /// the answer, which has no time.
     pub(super) fn ask(&mut self, engine: &mut Engine, now: Millis) {
@@ -134,57 +173,18 @@ impl Desk {
         }
     }
 
-    pub(super) fn register(
-        &mut self,
-        engine: &mut Engine,
-        now: Millis,
-        (config, trust): (&Config, Option<&str>),
-        asked: &NewRegistration,
-        reply: Reply<Result<Identity, RegisterError>>,
-    ) {
-        let key_seed = || {
-            let mut seed = [0; 32];
-            getrandom::fill(&mut seed)
-                .map_err(|error| entropy_missing(&error))
-                .map(|()| seed)
-        };
-        let begun = check_address(&asked.server, config).and_then(|()| {
-            let registration = Registration {
-                server: &asked.server,
-                handle: &asked.handle,
-                token: asked.token.as_deref(),
-                trust,
-                key_seed: KeySeed(key_seed()?),
-            };
-            engine.register(now, &registration)
-        });
-        match begun {
-            Ok(()) => {
-                let deadline = now.plus(config.register_timeout_ms);
-                self.registering = Some(Asked {
-                    what: (),
-                    deadline,
-                    reply,
-                });
-            }
-            Err(error) => answer(reply, Err(error)),
-        }
-    }
-
     /// Hands out the answers that have come, and ends the waiting whose time is over.
     pub(super) fn settle(&mut self, engine: &mut Engine, now: Millis) -> Result<(), StoreError> {
         while let Some(answer) = engine.poll_answer() {
             self.on_answer(engine, now, answer)?;
         }
-        if self
-            .registering
-            .as_ref()
-            .is_some_and(|asked| asked.deadline <= now)
-        {
-            engine.cancel_registration(now)?;
-            if let Some(asked) = self.registering.take() {
-                answer(asked.reply, Err(RegisterError::TimedOut));
-            }
+        self.entrance.expire(engine, now)?;
+        self.devices.expire(engine, now)?;
+        let late = self
+            .keys
+            .extract_if(.., |(_, deadline, _)| *deadline <= now);
+        for (_, _, run) in late {
+            run(engine, now);
         }
         let unasked = self.unasked.extract_if(.., |asked| asked.deadline <= now);
         let unanswered = self.statuses.extract_if(.., |asked| asked.deadline <= now);
@@ -222,22 +222,21 @@ impl Desk {
         given: Answer,
     ) -> Result<(), StoreError> {
         match given {
-            Answer::Registered { .. } => {
-                if let (Some(asked), Some(identity)) = (self.registering.take(), engine.identity())
-                {
-                    answer(asked.reply, Ok(identity));
-                }
-            }
-            // A person who registers wants to know at once.
+            Answer::Registered { .. } => self.entrance.on_entered(engine),
             Answer::RegistrationDelayed { cause } => {
-                if let Some(asked) = self.registering.take() {
-                    engine.cancel_registration(now)?;
-                    answer(asked.reply, Err(undone(cause)));
-                }
+                self.entrance.on_delayed(engine, now, cause)?;
             }
-            Answer::RegistrationRefused { code } => {
-                if let Some(asked) = self.registering.take() {
-                    answer(asked.reply, Err(RegisterError::Refused(code)));
+            Answer::RegistrationRefused { code } => self.entrance.on_refused(code),
+            Answer::LinkRefused { code } => self.entrance.on_link_ended(LinkError::Refused(code)),
+            Answer::LinkInvalid => self.entrance.on_link_ended(LinkError::AnswerInvalid),
+            Answer::LinkOpened { code } => self.devices.on_opened(code),
+            Answer::LinkOffered { device, name } => self.devices.on_offered(device, name),
+            Answer::DeviceLinked { device } => self.devices.on_linked(device),
+            Answer::DeviceRevoked { device } => self.devices.on_revoked(device),
+            Answer::DevicesRefused { code } => self.devices.on_refused(code),
+            Answer::Devices { user } => {
+                for (_, _, run) in self.keys.extract_if(.., |(asked, _, _)| *asked == user) {
+                    run(engine, now);
                 }
             }
             Answer::Found { handle, user } => {
@@ -256,14 +255,19 @@ impl Desk {
 
     /// When the next waiting ends.
     pub(super) fn due(&self) -> Option<Millis> {
-        let registering = self.registering.iter().map(|asked| asked.deadline);
         let statuses = self
             .unasked
             .iter()
             .chain(&self.statuses)
             .map(|asked| asked.deadline);
         let lookups = self.lookups.iter().map(|asked| asked.deadline);
-        registering.chain(statuses).chain(lookups).min()
+        let keys = self.keys.iter().map(|(_, deadline, _)| *deadline);
+        statuses
+            .chain(lookups)
+            .chain(keys)
+            .chain(self.entrance.due())
+            .chain(self.devices.due())
+            .min()
     }
 }
 
@@ -271,32 +275,4 @@ fn send(engine: &mut Engine, now: Millis, outgoing: &Outgoing<'_>) -> Result<Mes
     let mut entropy = [0; 10];
     getrandom::fill(&mut entropy).map_err(|error| entropy_missing(&error))?;
     engine.send(now, entropy, outgoing)
-}
-
-fn entropy_missing(error: &getrandom::Error) -> ClientError {
-    ClientError::EntropyMissing {
-        reason: error.to_string(),
-    }
-}
-
-fn undone(cause: OfflineCause) -> RegisterError {
-    match cause {
-        OfflineCause::Unreachable { reason } => RegisterError::Unreachable { reason },
-        cause => RegisterError::Ungreeted { cause },
-    }
-}
-
-fn check_address(server: &str, config: &Config) -> Result<(), RegisterError> {
-    let address = ServerAddress::parse(server).ok_or_else(|| RegisterError::AddressInvalid {
-        address: server.to_owned(),
-    })?;
-    if address.tls || address.is_loopback() || config.allow_plaintext {
-        return Ok(());
-    }
-    Err(RegisterError::PlaintextForbidden)
-}
-
-fn answer<T>(reply: Reply<T>, value: T) {
-    // The asking future may have been dropped; then nobody misses the answer.
-    let _nobody = reply.send(value);
 }

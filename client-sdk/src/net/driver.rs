@@ -76,7 +76,8 @@ impl Driver {
         let mut clock = Clock::new();
         let seed = getrandom::u64()
             .map_err(|error| OpenError::System(io::Error::other(error.to_string())))?;
-        let mut engine = Engine::open(home.database()?, clock.now(), seed)?;
+        let db = home.database(&config.store_key)?;
+        let mut engine = Engine::open(db, clock.now(), seed)?;
         engine.set_agent(&config.agent);
         if config.offline {
             engine.stay_offline();
@@ -190,13 +191,21 @@ impl Driver {
             }
             Command::Register(registration, reply) => {
                 let trust = self.trust.as_deref();
-                self.desk.register(
+                self.desk.entrance.register(
                     &mut self.engine,
                     now,
                     (&self.config, trust),
                     &registration,
                     reply,
                 );
+                Ok(())
+            }
+            Command::Link { code, name, reply } => {
+                let trust = self.trust.as_deref();
+                let how = (&self.config, trust);
+                self.desk
+                    .entrance
+                    .link(&mut self.engine, now, how, (&code, &name), reply);
                 Ok(())
             }
             command => self.desk.serve(&mut self.engine, now, command),

@@ -3,13 +3,15 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use martlet_protocol::{MessageId, UserId};
+use martlet_protocol::{DeviceId, MessageId, Millis, UserId};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
+use zeroize::Zeroizing;
 
 use crate::config::{History, SendOptions};
-use crate::error::{ClientError, RegisterError, SendError};
-use crate::event::{Event, Identity, Message, MessageState, OfflineCause};
+use crate::engine::Engine;
+use crate::error::{ClientError, DevicesError, LinkError, RegisterError, SendError};
+use crate::event::{Device, Event, Identity, Message, MessageState, OfflineCause};
 
 /// Where the answer to a command goes. Nobody may be waiting any more; that is no fault.
 pub(crate) type Reply<T> = oneshot::Sender<T>;
@@ -43,9 +45,37 @@ pub(crate) enum Command {
     },
     Flush(Reply<()>),
     Lookup(String, Reply<Result<Option<UserId>, ClientError>>),
+    Link {
+        code: Zeroizing<String>,
+        name: String,
+        reply: Reply<Result<Identity, LinkError>>,
+    },
+    DeviceList(Reply<Result<Vec<Device>, ClientError>>),
+    Devices(DevicesCommand),
+    /// Something that needs the keys of a contact, which the server may have to be asked for.
+    WithKeys {
+        peer: String,
+        run: WithKeys,
+    },
     /// Somebody waits for an event.
     WantEvent,
     Close(Reply<()>),
+}
+
+/// What is done once the keys of a contact are known, or will not be.
+pub(crate) type WithKeys = Box<dyn FnOnce(&mut Engine, Millis) + Send>;
+
+/// What an application asks about the devices of its account.
+pub(crate) enum DevicesCommand {
+    OpenLink {
+        with_history: bool,
+        reply: Reply<Result<Zeroizing<String>, DevicesError>>,
+    },
+    /// Waits for a device that has read the code.
+    AwaitOffer(Reply<Result<Device, DevicesError>>),
+    Approve(Reply<Result<DeviceId, DevicesError>>),
+    CloseLink(Reply<Result<(), ClientError>>),
+    Revoke(DeviceId, Reply<Result<(), DevicesError>>),
 }
 
 /// A registration to make.

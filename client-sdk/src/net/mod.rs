@@ -4,9 +4,11 @@
 mod clock;
 mod connection;
 mod desk;
+mod devices_desk;
 mod driver;
+mod entrance;
 mod mailbox;
 mod tls;
 
 pub(crate) use driver::Driver;
-pub(crate) use mailbox::{Command, EventQueue, NewRegistration, Reply};
+pub(crate) use mailbox::{Command, DevicesCommand, EventQueue, NewRegistration, Reply};

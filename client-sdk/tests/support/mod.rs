@@ -14,12 +14,18 @@
 //!   ev sent m1 bob           an event for the application
 //! crash                      the process dies and starts again on the same database
 //! ```
+//!
+//! Texts travel encrypted: the people of a script are [`Puppet`](puppet::Puppet)s with keys.
+//! DEVICES and CLAIM are answered for them at once and are not shown.
 #![allow(
     dead_code,
     clippy::unwrap_used,
+    clippy::panic,
     reason = "each test binary uses its part; all are tests"
 )]
 
+mod keys;
+mod puppet;
 mod script;
 mod show;
 
@@ -30,8 +36,8 @@ use std::fmt::Write;
 use bytes::BytesMut;
 use martlet_client::engine::{Engine, Outgoing, Registration};
 use martlet_client::keys::KeySeed;
-use martlet_client::local::{Db, IdentityRow, StreamPlace};
-use martlet_client::{MessageId, Millis};
+use martlet_client::local::Db;
+use martlet_client::{MessageId, Millis, StoreKey};
 use martlet_protocol::codec::{self, Decoder};
 use martlet_protocol::frame::{Challenge, Credit, Frame, Ready, Registration as Mode};
 use martlet_protocol::limits::FRAME_BYTES_MAX;
@@ -56,7 +62,13 @@ pub(crate) fn check(script: &str) {
 /// As [`check`], against a home that is new.
 #[track_caller]
 pub(crate) fn check_new(script: &str) {
-    run(World::new(Db::memory().unwrap()), script);
+    run(World::new(Db::memory(&StoreKey::random()).unwrap()), script);
+}
+
+/// As [`check`], against an account that has a second device.
+#[track_caller]
+pub(crate) fn check_with_tablet(script: &str) {
+    run(World::with_tablet(), script);
 }
 
 #[track_caller]
@@ -100,6 +112,8 @@ pub(crate) struct World {
     /// What the client did since the last action.
     done: VecDeque<String>,
     names: BTreeMap<MessageId, String>,
+    /// The people that the script plays, and what they know of the client.
+    people: keys::People,
     /// Frames of the handshake are not shown while this is set.
     quiet: bool,
 }
@@ -114,25 +128,9 @@ impl World {
             wire: BytesMut::new(),
             done: VecDeque::new(),
             names: BTreeMap::new(),
+            people: keys::People::default(),
             quiet: false,
         }
-    }
-
-    fn registered() -> Self {
-        let mut db = Db::memory().unwrap();
-        let tx = db.begin().unwrap();
-        let identity = IdentityRow {
-            server: "home:1".to_owned(),
-            trust: None,
-            handle: "alice".to_owned(),
-            key_seed: KeySeed([7; 32]),
-            address: Some(ALICE),
-            place: StreamPlace::default(),
-            clock_offset_ms: 0,
-        };
-        tx.put_identity(&identity).unwrap();
-        tx.commit().unwrap();
-        Self::new(db)
     }
 
     fn engine(&mut self) -> &mut Engine {
@@ -221,6 +219,7 @@ impl World {
             token: None,
             trust: None,
             key_seed,
+            account_seed: KeySeed([8; 32]),
         };
         if let Err(error) = self.engine().register(now, &registration) {
             self.done.push_back(format!("error {error}"));
@@ -234,12 +233,23 @@ impl World {
             self.engine().poll_transmit(&mut wire);
             let mut rest = &wire[..];
             let mut decoder = Decoder::new(FRAME_BYTES_MAX);
+            let mut answers = BytesMut::new();
             while let Some(frame) = decoder.next(&mut rest).unwrap() {
-                let shown = show::frame(&frame, &self.names);
-                self.note(format!("net {shown}"));
+                let shown = match &frame {
+                    Frame::Send(send) => Some(self.people.show_send(send, &self.names)),
+                    frame if self.people.answer(frame, &mut answers) => keys::show(frame),
+                    frame => Some(show::frame(frame, &self.names)),
+                };
+                if let Some(shown) = shown {
+                    self.note(format!("net {shown}"));
+                }
             }
             assert!(rest.is_empty(), "the client writes whole frames");
             let now = self.now;
+            if !answers.is_empty() {
+                self.engine().handle_bytes(now, &answers).unwrap();
+                continue;
+            }
             if self.engine().poll_close() {
                 self.note("net closed".to_owned());
                 self.engine().handle_disconnected(now).unwrap();

@@ -1,12 +1,14 @@
 //! The lines of a script, as calls.
 
+use martlet_client::crypto::payload::kind;
 use martlet_client::{History, MessageId, Millis, Timestamp, UserId};
 use martlet_protocol::frame::{
-    CaughtUp, Close, Credit, Event, EventKind, Fact, Found, Frame, Gap, GapReason, Goaway, Nack,
-    Ping, Pong, Receipt, Reference, Registered, Sent, StateReply,
+    CaughtUp, Close, Credit, EventKind, Fact, Found, Frame, Gap, GapReason, Goaway, Nack, Ping,
+    Pong, Receipt, Reference, Registered, Sent, StateReply,
 };
 use martlet_protocol::{Address, Class, CloseCode, DeviceId, Kind, NackCode, Position, State};
 
+use super::puppet::Speech;
 use super::{World, show};
 
 /// What the server grants unless a script says otherwise.
@@ -40,6 +42,7 @@ impl World {
                 self.engine().handle_timeout(now).unwrap();
             }
             ["start"] => {}
+            ["peer", "links", user] => self.people.link(UserId(number(user))),
             ["net", "connected"] => self.connect(),
             ["net", "lost"] => self.engine().handle_disconnected(now).unwrap(),
             ["net", "failed"] => {
@@ -76,6 +79,10 @@ impl World {
                 self.engine().ask_status(now, id).unwrap();
             }
             ["lookup", handle] => self.engine().lookup(now, handle).unwrap(),
+            ["devices", user] => {
+                let user = UserId(number(user));
+                self.engine().ask_devices(now, user).unwrap();
+            }
             ["shutdown"] => self.engine().shutdown(now).unwrap(),
             ["history", peer] => {
                 let history = self.engine().history(peer, &History::default()).unwrap();
@@ -89,8 +96,9 @@ impl World {
     }
 
     fn act_server(&mut self, words: &[&str]) {
-        let envelope = words.last().map(|text| [&[1, 1], text.as_bytes()].concat());
-        let envelope = envelope.unwrap_or_default();
+        if self.act_message(words) {
+            return;
+        }
         let frame = match *words {
             ["REGISTERED"] => Frame::Registered(Registered {
                 address: super::ALICE,
@@ -105,21 +113,6 @@ impl World {
                 user: UserId(number(user)),
                 handle,
             }),
-            ["EVENT", position, peer, id, timestamp, _] => self.event(
-                EventKind::INCOMING,
-                [position, peer, id, timestamp],
-                &envelope,
-            ),
-            ["COPY", position, peer, id, timestamp, _] => self.event(
-                EventKind::OWN_COPY,
-                [position, peer, id, timestamp],
-                &envelope,
-            ),
-            ["SEALED", position, peer, id, timestamp] => self.event(
-                EventKind::INCOMING,
-                [position, peer, id, timestamp],
-                &[9, 9],
-            ),
             ["GAP", from, to] => Frame::Gap(Gap {
                 from: Position(number(from)),
                 to: Position(number(to)),
@@ -142,16 +135,82 @@ impl World {
         self.serve(&frame);
     }
 
-    fn event<'a>(&self, kind: EventKind, words: [&str; 4], envelope: &'a [u8]) -> Frame<'a> {
+    /// A message comes. Returns whether the line says so.
+    fn act_message(&mut self, words: &[&str]) -> bool {
+        match *words {
+            ["EVENT", position, peer, id, timestamp, text] => {
+                let place = [position, peer, id, timestamp];
+                self.event(EventKind::INCOMING, place, Some(&Speech::text(text)));
+            }
+            ["COPY", position, peer, id, timestamp, text] => {
+                let place = [position, peer, id, timestamp];
+                self.event(EventKind::OWN_COPY, place, Some(&Speech::text(text)));
+            }
+            ["UNCHAINED", position, peer, id, timestamp, text] => {
+                let place = [position, peer, id, timestamp];
+                let mut speech = Speech::text(text);
+                speech.breaks_chain = true;
+                self.event(EventKind::INCOMING, place, Some(&speech));
+            }
+            ["RESENT", position, peer, id, timestamp, what, text] => {
+                let place = [position, peer, id, timestamp];
+                let contents = self.resent(what, text);
+                let speech = Speech {
+                    kind: kind::RESENT,
+                    contents: &contents,
+                    breaks_chain: false,
+                };
+                self.event(EventKind::INCOMING, place, Some(&speech));
+            }
+            ["BROKEN", position, peer, id, timestamp] => {
+                let place = [position, peer, id, timestamp];
+                self.event(EventKind::INCOMING, place, None);
+            }
+            ["RETRY", position, peer, id, timestamp, what] => {
+                let place = [position, peer, id, timestamp];
+                let contents = self.retry(what, address(peer).user);
+                let speech = Speech {
+                    kind: kind::RETRY,
+                    contents: &contents,
+                    breaks_chain: false,
+                };
+                self.event(EventKind::INCOMING, place, Some(&speech));
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn event(&mut self, kind: EventKind, words: [&str; 4], speech: Option<&Speech<'_>>) {
         let [position, peer, id, timestamp] = words;
-        Frame::Event(Event {
-            position: Position(number(position)),
-            kind,
-            peer: address(peer),
-            message_id: self.id(id),
-            timestamp: Timestamp(number(timestamp)),
-            envelope,
-        })
+        let position = Position(number(position));
+        let message = (self.id(id), Timestamp(number(timestamp)));
+        let bytes = self
+            .people
+            .event((kind, position), address(peer), message, speech);
+        let now = self.now;
+        self.engine().handle_bytes(now, &bytes).unwrap();
+    }
+
+    /// Contents of RESENT: the message `what` to the client, once more.
+    fn resent(&self, what: &str, text: &str) -> Vec<u8> {
+        let timestamp = 1_u64.to_le_bytes();
+        let conversation = super::ALICE.user.0.to_le_bytes();
+        let mut contents = self.id(what).0.to_vec();
+        contents.extend_from_slice(&timestamp);
+        contents.extend_from_slice(&conversation);
+        contents.push(kind::TEXT);
+        contents.extend_from_slice(text.as_bytes());
+        contents
+    }
+
+    /// Contents of RETRY: the client's message `what` to the account `to`.
+    fn retry(&self, what: &str, to: UserId) -> Vec<u8> {
+        let mut contents = self.id(what).0.to_vec();
+        contents.extend_from_slice(&super::ALICE.user.0.to_le_bytes());
+        contents.extend_from_slice(&super::ALICE.device.0.to_le_bytes());
+        contents.extend_from_slice(&to.0.to_le_bytes());
+        contents
     }
 
     fn told(&self, words: &[&str]) -> Frame<'static> {
@@ -176,7 +235,7 @@ impl World {
     }
 
     /// `SEND m1 RATE_LIMITED 100`, `LOOKUP 1 UNKNOWN_HANDLE 0`, `AUTH - AUTH_FAILED 0`.
-    fn nack(&self, words: &[&str]) -> Frame<'static> {
+    fn nack(&mut self, words: &[&str]) -> Frame<'static> {
         let [of, what, code, retry_after_ms] = *words else {
             panic!("NACK {}", words.join(" "))
         };
@@ -196,6 +255,9 @@ impl World {
             _ => Reference::number(0),
         };
         let class: Class = code.class();
+        if class == Class::REFRESH_DEVICES || code == NackCode::OUT_OF_ORDER {
+            self.people.stale.insert(reference.as_message());
+        }
         let retry_after_ms = number(retry_after_ms);
         Frame::Nack(Nack {
             of,

@@ -34,14 +34,6 @@ pub(crate) fn frame(frame: &Frame<'_>, names: &Names) -> String {
             format!("NACK {} {}", nack.code.name(), nack.reference.as_number())
         }
         Frame::Close(close) => format!("CLOSE {}", close.code.name()),
-        Frame::Send(send) => {
-            let text = String::from_utf8_lossy(send.envelope.get(2..).unwrap_or_default());
-            let id = name(send.message_id);
-            format!(
-                "SEND {id} {} {} {} {text}",
-                send.to.0, send.after, send.ttl_ms
-            )
-        }
         Frame::Ack(ack) => format!("ACK {}", ack.position),
         Frame::Read(read) => format!("READ {} {}", read.author.user.0, name(read.message_id)),
         Frame::Status(status) => format!("STATUS {}", name(status.message_id)),
@@ -59,6 +51,7 @@ pub(crate) fn answer(answer: &Answer, names: &Names) -> String {
             let user = user.map_or_else(|| "nobody".to_owned(), |user| user.0.to_string());
             format!("answer {handle} is {user}")
         }
+        Answer::Devices { user } => format!("answer devices {}", user.0),
         Answer::Registered { user, device } => format!("answer registered {} {device}", user.0),
         Answer::RegistrationDelayed { cause } => format!("answer not now: {cause}"),
         Answer::RegistrationRefused { code } => format!("answer refused {}", code.name()),
@@ -73,6 +66,7 @@ pub(crate) fn event(event: &Event, names: &Names) -> String {
         Event::Message(message) => shown_message(message, names),
         Event::Receipt(receipt) => format!("{} {} {}", receipt.state, name(receipt.id), receipt.by),
         Event::Failed { id, to, code } => format!("failed {} {to} {}", name(*id), code.name()),
+        Event::Security(notice) => format!("security {} {}", notice.peer, notice.kind),
         Event::Gap { from, to, reason } => format!("gap {from} {to} {reason}"),
         Event::CaughtUp { position, trimmed } => format!("caught_up {position} {trimmed}"),
         Event::Online { server } => format!("online {server}"),

@@ -2,7 +2,7 @@
 
 use crate::error::DecodeError;
 use crate::id::{Address, MessageId, Position, Timestamp};
-use crate::limits::ENVELOPE_BYTES_MAX;
+use crate::limits::{ENVELOPE_BYTES_MAX, PART_BYTES_MAX};
 use crate::wire::{Reader, Writer};
 
 /// Which side of the conversation wrote the message. A client acknowledges and skips kinds that
@@ -18,7 +18,7 @@ impl EventKind {
 }
 
 /// Wire: position varint · kind u8 · peer u64 · device u16 · message_id 16 · timestamp u64 ·
-/// envelope bytes.
+/// envelope bytes · part bytes.
 ///
 /// All behind the position is the same for every push of the message, so its CRC is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,8 +33,10 @@ pub struct Event<'a> {
     pub message_id: MessageId,
     /// The message's place in the conversation.
     pub timestamp: Timestamp,
-    /// The sender's bytes, unchanged.
+    /// The sender's bytes for all devices, unchanged.
     pub envelope: &'a [u8],
+    /// The sender's bytes for this device, unchanged; empty when the message had none for it.
+    pub part: &'a [u8],
 }
 
 impl<'a> Event<'a> {
@@ -54,6 +56,7 @@ impl<'a> Event<'a> {
             message_id: reader.message_id()?,
             timestamp: reader.timestamp()?,
             envelope: reader.bytes(ENVELOPE_BYTES_MAX)?,
+            part: reader.bytes(PART_BYTES_MAX)?,
         })
     }
 
@@ -69,5 +72,6 @@ impl<'a> Event<'a> {
         writer.message_id(self.message_id);
         writer.timestamp(self.timestamp);
         writer.bytes(self.envelope);
+        writer.bytes(self.part);
     }
 }

@@ -3,12 +3,16 @@
 mod auth;
 mod challenge;
 mod credit;
+mod devices;
 mod ending;
 mod event;
 mod hello;
+mod link;
 mod lookup;
 mod nack;
 mod ping;
+mod prekeys;
+mod publish;
 mod read;
 mod register;
 mod send;
@@ -18,15 +22,19 @@ mod stream;
 pub use auth::{Auth, Ready};
 pub use challenge::{Challenge, Registration};
 pub use credit::Credit;
+pub use devices::{DeviceLists, Devices, SignedList};
 pub use ending::{Close, Goaway};
 pub use event::{Event, EventKind};
 pub use hello::Hello;
+pub use link::{LinkJoin, LinkOffer, LinkOpen, LinkOpened, Linked, TICKET_BYTES};
 pub use lookup::{Found, Lookup, LookupQuery};
 pub use nack::{Nack, Reference};
 pub use ping::{Ping, Pong};
+pub use prekeys::{Bundle, Bundles, Claim, Prekey, PrekeyKind, Stock, Upload};
+pub use publish::{Publish, Published};
 pub use read::Read;
 pub use register::{Register, Registered};
-pub use send::{Send, Sent};
+pub use send::{Part, Parts, Send, SendScope, Sent};
 pub use status::{StateReply, Status};
 pub use stream::{Ack, CaughtUp, Fact, Gap, GapReason, Receipt};
 
@@ -102,4 +110,17 @@ frames! {
     State(StateReply) = STATE,
     Lookup(Lookup<'a>) = LOOKUP,
     Found(Found<'a>) = FOUND,
+    Devices(Devices) = DEVICES,
+    DeviceLists(DeviceLists<'a>) = DEVICE_LISTS,
+    Publish(Publish<'a>) = PUBLISH,
+    Published(Published) = PUBLISHED,
+    Upload(Upload<'a>) = UPLOAD,
+    Stock(Stock) = STOCK,
+    Claim(Claim<'a>) = CLAIM,
+    Bundles(Bundles<'a>) = BUNDLES,
+    LinkOpen(LinkOpen) = LINK_OPEN,
+    LinkOpened(LinkOpened) = LINK_OPENED,
+    LinkJoin(LinkJoin<'a>) = LINK_JOIN,
+    LinkOffer(LinkOffer<'a>) = LINK_OFFER,
+    Linked(Linked<'a>) = LINKED,
 }

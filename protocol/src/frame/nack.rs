@@ -17,7 +17,7 @@ impl Reference {
         Self(id.0)
     }
 
-    /// For EVENT (a position) and LOOKUP (a request number): the number, then zeros.
+    /// For EVENT (a position) and every frame with a request number: the number, then zeros.
     #[must_use]
     pub const fn number(number: u64) -> Self {
         let [a, b, c, d, e, f, g, h] = number.to_le_bytes();

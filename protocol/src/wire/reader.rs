@@ -1,5 +1,6 @@
 //! Reads the fields of one payload, front to back, without an index.
 
+use super::list::{Checked, Element, List};
 use super::varint;
 use crate::error::DecodeError;
 use crate::id::{Address, DeviceId, MessageId, Millis, Position, Timestamp, UserId};
@@ -95,6 +96,24 @@ impl<'a> Reader<'a> {
     /// [`DecodeError::TextNotUtf8`], or as [`bytes`](Self::bytes).
     pub fn text(&mut self, bytes_max: usize) -> Result<&'a str, DecodeError> {
         core::str::from_utf8(self.bytes(bytes_max)?).map_err(|_| DecodeError::TextNotUtf8)
+    }
+
+    /// A count and that many elements, each of which is read once to check it.
+    ///
+    /// # Errors
+    /// [`DecodeError::FieldTooLong`] above `count_max`, or what is wrong with an element.
+    pub fn list<T: Element<'a>>(&mut self, count_max: usize) -> Result<List<'a, T>, DecodeError> {
+        let count = usize::try_from(self.varint()?).map_err(|_| DecodeError::FieldTooLong)?;
+        if count > count_max {
+            return Err(DecodeError::FieldTooLong);
+        }
+        let start = self.rest;
+        for _ in 0..count {
+            T::read(self)?;
+        }
+        let used = start.len().saturating_sub(self.rest.len());
+        let (bytes, _) = start.split_at_checked(used).unwrap_or((start, &[]));
+        Ok(List::Wire(Checked::new(count, bytes)))
     }
 
     /// An account, which is never 0.

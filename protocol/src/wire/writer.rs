@@ -2,6 +2,7 @@
 
 use bytes::{BufMut, BytesMut};
 
+use super::list::{Element, List};
 use super::varint;
 use crate::id::{Address, DeviceId, MessageId, Millis, Position, Timestamp, UserId};
 
@@ -61,6 +62,14 @@ impl<'b> Writer<'b> {
     /// A length and the UTF-8 bytes.
     pub fn text(&mut self, text: &str) {
         self.bytes(text.as_bytes());
+    }
+
+    /// A count and the elements.
+    pub fn list<'a, T: Element<'a>>(&mut self, list: &List<'a, T>) {
+        self.varint(list.len() as u64);
+        for element in list {
+            element.write(self);
+        }
     }
 
     /// An account.

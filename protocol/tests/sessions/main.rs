@@ -2,6 +2,7 @@
 //! those under `sessions/`, and exactly the named statement in those under `violations/`.
 #![allow(clippy::unwrap_used, reason = "a bad vector must fail the test")]
 
+mod devices;
 mod inbox;
 mod observer;
 mod phases;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use martlet_protocol::frame::{Auth, Challenge, Close, Frame, Nack};
 use martlet_protocol::{Address, CloseCode, DeviceId, Kind, NackCode, Position, UserId};
 
+use crate::devices::Book;
 use crate::inbox::{Inbox, Verdict};
 use crate::phases::Phases;
 use crate::requests::{Requests, check_class};
@@ -24,6 +25,7 @@ pub(crate) struct Observer {
     accounts: BTreeMap<(String, [u8; 32]), Address>,
     inbox: Inbox,
     requests: Requests,
+    book: Book,
     on: Connection,
 }
 
@@ -59,6 +61,7 @@ impl Observer {
             accounts: BTreeMap::new(),
             inbox: Inbox::default(),
             requests: Requests::default(),
+            book: Book::default(),
             on: Connection::new(),
         }
     }
@@ -66,6 +69,7 @@ impl Observer {
     pub(crate) fn connection_begins(&mut self) {
         self.on = Connection::new();
         self.requests.connection_begins();
+        self.book.connection_begins();
     }
 
     /// A frame of a type that is skipped: only a closed end may not send it.
@@ -106,11 +110,7 @@ impl Observer {
 
     fn client(&mut self, frame: &Frame<'_>, bytes: usize) -> Verdict {
         let (step, read) = (self.on.step, self.on.client_read);
-        let request = matches!(
-            frame.kind(),
-            Kind::SEND | Kind::READ | Kind::STATUS | Kind::LOOKUP
-        );
-        if request && self.on.goaway.is_some_and(|goaway| goaway < read) {
+        if REQUESTS.contains(&frame.kind()) && self.on.goaway.is_some_and(|goaway| goaway < read) {
             return Err("M-14.7");
         }
         match frame {
@@ -138,7 +138,7 @@ impl Observer {
             Frame::Lookup(lookup) => self.requests.lookup(lookup),
             Frame::Ping(ping) => self.ping(Side::Client, ping.token),
             Frame::Pong(pong) => return self.pong(Side::Client, pong.token),
-            _ => {}
+            other => self.book.client(other),
         }
         Ok(())
     }
@@ -176,13 +176,13 @@ impl Observer {
                 if nack.of == Kind::AUTH && nack.code == NackCode::AUTH_FAILED {
                     self.on.must_close = Some((CloseCode::AUTH_FAILED, "M-7.7"));
                 }
-                self.requests.refused(nack, self.on.step)
+                self.requests.refused(nack, self.on.step, &self.book)
             }
             Frame::Goaway(_) => {
                 self.on.goaway = Some(self.on.step);
                 Ok(())
             }
-            Frame::Sent(sent) => self.requests.sent(sent, own.user),
+            Frame::Sent(sent) => self.requests.sent(sent, own, &self.book),
             Frame::Event(event) => self.inbox.event(event, own),
             Frame::Receipt(receipt) => self.inbox.receipt(receipt),
             Frame::Fact(fact) => self.inbox.fact(fact),
@@ -195,7 +195,7 @@ impl Observer {
                 Ok(())
             }
             Frame::Pong(pong) => self.pong(Side::Server, pong.token),
-            _ => Ok(()),
+            other => self.book.server(other, own),
         }
     }
 
@@ -249,6 +249,19 @@ impl Observer {
         Ok(())
     }
 }
+
+/// What a client does not begin after GOAWAY.
+const REQUESTS: [Kind; 9] = [
+    Kind::SEND,
+    Kind::READ,
+    Kind::STATUS,
+    Kind::LOOKUP,
+    Kind::DEVICES,
+    Kind::PUBLISH,
+    Kind::UPLOAD,
+    Kind::CLAIM,
+    Kind::LINK_OPEN,
+];
 
 const NOBODY: Address = Address {
     user: UserId(0),

@@ -37,15 +37,19 @@ impl Phases {
             .iter()
             .any(|legal| legal == name)
         {
-            let waits = ["REGISTERING", "PROVING"].contains(&phase) && side == Side::Client;
+            let waits =
+                ["REGISTERING", "LINKING", "PROVING"].contains(&phase) && side == Side::Client;
             return Err(if waits { "M-5.4" } else { "M-5.1" });
         }
         // [M-5.2]
         let next = match frame {
             Frame::Hello(_) => "GREETED",
-            Frame::Challenge(_) | Frame::Registered(_) => "CHALLENGED",
-            Frame::Nack(nack) if nack.of == Kind::REGISTER => "CHALLENGED",
+            Frame::Challenge(_) | Frame::Registered(_) | Frame::Linked(_) => "CHALLENGED",
+            Frame::Nack(nack) if [Kind::REGISTER, Kind::LINK_JOIN].contains(&nack.of) => {
+                "CHALLENGED"
+            }
             Frame::Register(_) => "REGISTERING",
+            Frame::LinkJoin(_) => "LINKING",
             Frame::Auth(_) => "PROVING",
             Frame::Ready(_) => "READY",
             _ => phase,

@@ -2,25 +2,33 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use martlet_protocol::frame::{Found, Lookup, Nack, Reference, Send, Sent, StateReply, Status};
+use martlet_protocol::frame::{
+    Found, Lookup, Nack, Part, Parts, Reference, Send, SendScope, Sent, StateReply, Status,
+};
 use martlet_protocol::limits::{TTL_MS_MAX, TTL_MS_MIN};
 use martlet_protocol::nack::Class;
-use martlet_protocol::{Kind, MessageId, NackCode, Timestamp, UserId};
+use martlet_protocol::{Address, DeviceId, Kind, MessageId, NackCode, Timestamp, UserId};
 
+use crate::devices::Book;
 use crate::inbox::Verdict;
 
 /// What a message is by SPEC.md: a retry has the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Payload {
-    to: UserId,
+pub(crate) struct Payload {
+    pub to: UserId,
     ttl_ms: u64,
+    pub scope: SendScope,
+    pub to_parts: Vec<(DeviceId, Vec<u8>)>,
+    pub own_parts: Vec<(DeviceId, Vec<u8>)>,
     envelope: Vec<u8>,
 }
 
 /// A SEND under way.
 #[derive(Clone, Debug)]
-struct Pending {
-    payload: Payload,
+pub(crate) struct Pending {
+    pub payload: Payload,
+    pub to_version: u64,
+    pub own_version: u64,
     after: Timestamp,
     /// Which step it was.
     at: usize,
@@ -38,7 +46,7 @@ pub(crate) struct Requests {
 #[derive(Debug, Default)]
 struct Open {
     sends: Vec<(MessageId, Pending)>,
-    /// Refused with RETRY_AFTER: whose message, the step of its SEND, the step of the NACK.
+    /// Refused for now: whose message, the step of its SEND, the step of the NACK.
     refused: BTreeMap<MessageId, (UserId, usize, usize)>,
     /// The accepted ones of this connection by recipient: step of the SEND and timestamp.
     order: Vec<(UserId, usize, Timestamp)>,
@@ -60,14 +68,22 @@ impl Requests {
             return Err("M-9.17");
         }
         self.on.refused.remove(&send.message_id);
-        let envelope = send.envelope.to_vec();
+        let parts = |parts: Parts<'_>| {
+            let owned = |it: Part<'_>| (it.device, it.part.to_vec());
+            parts.into_iter().map(owned).collect()
+        };
         let payload = Payload {
             to: send.to,
             ttl_ms: send.ttl_ms,
-            envelope,
+            scope: send.scope,
+            to_parts: parts(send.to_parts),
+            own_parts: parts(send.own_parts),
+            envelope: send.envelope.to_vec(),
         };
         let pending = Pending {
             payload,
+            to_version: send.to_version,
+            own_version: send.own_version,
             after: send.after,
             at,
             first,
@@ -85,7 +101,7 @@ impl Requests {
         Some(self.on.sends.remove(index).1)
     }
 
-    pub(crate) fn sent(&mut self, sent: &Sent, own: UserId) -> Verdict {
+    pub(crate) fn sent(&mut self, sent: &Sent, own: Address, book: &Book) -> Verdict {
         let pending = self.answered(sent.message_id).ok_or("M-9.1")?;
         if let Some((payload, answer)) = self.accepted.get(&sent.message_id) {
             return match (*payload == pending.payload, answer == sent) {
@@ -94,7 +110,8 @@ impl Requests {
                 (true, true) => Ok(()),
             };
         }
-        check_message(sent.message_id, &pending, own)?;
+        check_message(sent.message_id, &pending, own.user)?;
+        book.check_accepted(&pending, own)?;
         if sent.timestamp <= pending.after {
             return Err("M-8.6");
         }
@@ -118,29 +135,38 @@ impl Requests {
     }
 
     /// A NACK of the server at step `at`.
-    pub(crate) fn refused(&mut self, nack: &Nack, at: usize) -> Verdict {
+    pub(crate) fn refused(&mut self, nack: &Nack, at: usize, book: &Book) -> Verdict {
         check_class(nack)?;
         let id = nack.reference.as_message();
         let known = match nack.of {
-            Kind::SEND => match self.answered(id) {
-                Some(pending) if nack.class == Class::RETRY_AFTER => {
-                    self.on
-                        .refused
-                        .insert(id, (pending.payload.to, pending.at, at));
-                    true
-                }
-                pending => pending.is_some(),
-            },
+            Kind::SEND => return self.send_refused(nack, at, book),
             Kind::READ => self.on.reads.contains(&id),
             Kind::STATUS => self.on.statuses.iter().any(|(_, of)| *of == id),
             Kind::LOOKUP => {
                 let number = nack.reference.as_number();
                 self.on.lookups.contains(&number) && nack.reference == Reference::number(number)
             }
+            Kind::DEVICES | Kind::PUBLISH | Kind::UPLOAD | Kind::CLAIM | Kind::LINK_OPEN => {
+                let number = nack.reference.as_number();
+                book.has_asked(nack.of, number) && nack.reference == Reference::number(number)
+            }
             Kind::EVENT => return Err("M-13.6"),
             _ => nack.reference == Reference::default(),
         };
         if known { Ok(()) } else { Err("M-13.1") }
+    }
+
+    fn send_refused(&mut self, nack: &Nack, at: usize, book: &Book) -> Verdict {
+        let id = nack.reference.as_message();
+        let pending = self.answered(id).ok_or("M-13.1")?;
+        let to = pending.payload.to;
+        if nack.code == NackCode::STALE_RECIPIENT && !book.has_told(to, pending.to_version) {
+            return Err("M-22.8");
+        }
+        if [Class::RETRY_AFTER, Class::REFRESH_DEVICES].contains(&nack.class) {
+            self.on.refused.insert(id, (to, pending.at, at));
+        }
+        Ok(())
     }
 
     pub(crate) fn read(&mut self, id: MessageId) {
@@ -179,7 +205,7 @@ fn check_message(id: MessageId, pending: &Pending, own: UserId) -> Verdict {
         Err("M-8.2")
     } else if ttl_ms != 0 && !(TTL_MS_MIN..=TTL_MS_MAX).contains(&ttl_ms) {
         Err("M-9.11")
-    } else if pending.payload.to == own {
+    } else if pending.payload.to == own && pending.payload.scope == SendScope::ALL {
         Err("M-9.13")
     } else {
         Ok(())

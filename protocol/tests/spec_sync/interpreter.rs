@@ -20,11 +20,7 @@ impl Spec {
         let rows = table(text, &["code", "name", "direction", "fields"]);
         let frames = rows.iter().map(|row| {
             let code = u8::from_str_radix(row[0].trim_start_matches("0x"), 16).expect("a code");
-            let fields = row[3].split("` · `").map(|field| {
-                let (name, kind) = field.split_once(' ').expect("name and type");
-                (name.to_owned(), kind.to_owned())
-            });
-            (code, (row[1].clone(), fields.collect()))
+            (code, (row[1].clone(), names_and_types(&row[3], "` · `")))
         });
         let limits = table(text, &["name", "value", "what it bounds"]);
         let limit = limits
@@ -50,7 +46,9 @@ impl Spec {
                 return Err("the CRC differs".to_owned());
             }
             match self.frames.get(&head[3]) {
-                Some((name, fields)) => return Ok((name.clone(), decode_fields(fields, payload)?)),
+                Some((name, fields)) => {
+                    return Ok((name.clone(), decode_fields(fields, &mut { payload })?));
+                }
                 None if head[3] >= 0xc0 => {}
                 None => return Err(format!("type {:#x} is unknown", head[3])),
             }
@@ -58,10 +56,25 @@ impl Spec {
     }
 }
 
-fn decode_fields(fields: &[(String, String)], mut payload: &[u8]) -> Result<Value> {
+/// A structure of the table whose first column is `field of {name}`, with nothing behind it.
+pub(crate) fn structure(spec: &str, name: &str, mut input: &[u8]) -> Result<Value> {
+    let rows = table(spec, &[&format!("field of {name}"), "type", "meaning"]);
+    let fields: Vec<_> = rows
+        .into_iter()
+        .map(|row| (row[0].clone(), row[1].clone()))
+        .collect();
+    let value = decode_fields(&fields, &mut input)?;
+    if input.is_empty() {
+        Ok(value)
+    } else {
+        Err(format!("{} bytes are left", input.len()))
+    }
+}
+
+fn decode_fields(fields: &[(String, String)], payload: &mut &[u8]) -> Result<Value> {
     let mut object = Map::new();
     for (name, kind) in fields {
-        let value = decode_field(kind, &mut payload).map_err(|error| format!("{name}: {error}"))?;
+        let value = decode_field(kind, payload).map_err(|error| format!("{name}: {error}"))?;
         object.insert(name.clone(), value);
     }
     Ok(Value::Object(object))
@@ -78,18 +91,30 @@ fn decode_field(kind: &str, payload: &mut &[u8]) -> Result<Value> {
         "device" => json!(not_zero(number(take(payload, 2)?))?),
         "varint" | "position" => json!(varint(payload)?.to_string()),
         "message_id" => json!(hex(take(payload, 16)?)),
+        "rest" => json!(hex(take(payload, payload.len())?)),
         other => return decode_sized(other, payload),
     };
     Ok(value)
 }
 
-/// `[n]`, `bytes<=n` and `str<=n`.
+fn names_and_types(text: &str, between: &str) -> Vec<(String, String)> {
+    let field = |field: &str| {
+        let (name, kind) = field.split_once(' ').expect("name and type");
+        (name.to_owned(), kind.to_owned())
+    };
+    text.split(between).map(field).collect()
+}
+
+/// `[n]`, `list<=n of x`, `bytes<=n` and `str<=n`.
 fn decode_sized(kind: &str, payload: &mut &[u8]) -> Result<Value> {
     if let Some(size) = kind
         .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'))
     {
         return Ok(json!(hex(take(payload, size.parse().expect("a size"))?)));
+    }
+    if let Some(list) = kind.strip_prefix("list<=") {
+        return decode_list(list, payload);
     }
     let (name, max) = kind
         .split_once("<=")
@@ -106,6 +131,23 @@ fn decode_sized(kind: &str, payload: &mut &[u8]) -> Result<Value> {
         )),
         other => panic!("§3 has no type {other}"),
     }
+}
+
+/// What follows `list<=`: a limit, and a type or fields in parentheses.
+fn decode_list(list: &str, payload: &mut &[u8]) -> Result<Value> {
+    let (max, element) = list.split_once(" of ").expect("a limit and an element");
+    let count = varint(payload)?;
+    if count > max.parse().expect("a limit") {
+        return Err(format!("{count} elements are over the limit"));
+    }
+    let inner = element
+        .strip_prefix('(')
+        .and_then(|rest| rest.strip_suffix(')'));
+    let elements = (0..count).map(|_| match inner {
+        Some(fields) => decode_fields(&names_and_types(fields, " · "), payload),
+        None => decode_field(element, payload),
+    });
+    elements.collect()
 }
 
 fn varint(payload: &mut &[u8]) -> Result<u64> {

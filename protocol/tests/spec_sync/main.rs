@@ -127,6 +127,8 @@ fn the_limits_are_those_of_the_code() {
     }
     let of_code: Vec<(String, String)> = of_code!(
         HEADER_BYTES FRAME_BYTES_MAX FRAME_BYTES_MAX_UNAUTHENTICATED ENVELOPE_BYTES_MAX
+        DEVICES_MAX PART_BYTES_MAX DEVICE_LIST_BYTES_MAX DEVICE_NAME_BYTES_MAX
+        DEVICE_LISTS_MAX PREKEYS_MAX LINK_BYTES_MAX
         HANDLE_BYTES_MAX AGENT_BYTES_MAX TOKEN_BYTES_MAX TEXT_BYTES_MAX VARINT_MAX
         CREDIT_MESSAGES_MAX CREDIT_BYTES_MAX TTL_MS_MIN TTL_MS_MAX MESSAGE_ID_AHEAD_MS_MAX
         MESSAGE_ID_AGE_MS_MAX AFTER_AHEAD_US_MAX REFUSALS_MAX EVENT_OVERHEAD_BYTES_MAX
@@ -209,6 +211,39 @@ fn a_decoder_made_of_the_tables_alone_refuses_every_malformed_vector() {
             let decoded = spec.decode(&bytes(&case, "hex"));
             assert!(decoded.is_err(), "{}: {decoded:?}", case["name"]);
         }
+    }
+}
+
+// [M-19.2] [M-21.2] [M-21.6] [M-21.8] [M-23.2] [M-23.7] [M-23.23]
+#[test]
+fn a_decoder_made_of_the_tables_alone_reads_what_devices_say_to_each_other() {
+    let spec = spec();
+    for (file, structure, member, fields) in [
+        ("device_lists.json", "a device list", "hex", "fields"),
+        ("links.json", "a link code", "code_bytes", "code_fields"),
+        ("links.json", "an offer", "offer_plain", "offer_fields"),
+        ("links.json", "an answer", "answer_plain", "answer_fields"),
+        ("payloads.json", "a payload", "hex", "fields"),
+        (
+            "safety_numbers.json",
+            "a safety code",
+            "code",
+            "code_fields",
+        ),
+    ] {
+        for case in cases(file) {
+            let decoded = interpreter::structure(&spec, structure, &bytes(&case, member));
+            assert_eq!(decoded.as_ref(), Ok(&case[fields]), "{}", case["name"]);
+        }
+    }
+    for case in cases("olm.json") {
+        let part = interpreter::structure(&spec, "a part", &bytes(&case, "part"));
+        assert_eq!(
+            part.map(|part| part["format"] == 2),
+            Ok(true),
+            "{}",
+            case["name"]
+        );
     }
 }
 

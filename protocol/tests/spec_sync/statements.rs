@@ -21,10 +21,10 @@ pub(crate) fn parts(id: &str) -> (u32, u32) {
     numbers.unwrap_or_else(|| panic!("{id} is not a statement's number"))
 }
 
-/// The statements that section 19 lists.
+/// The statements that section 24 lists.
 pub(crate) fn informative(spec: &str) -> BTreeSet<String> {
-    let section = spec.split("\n## ").find(|part| part.starts_with("19. "));
-    let section = section.expect("section 19 lists the informative statements");
+    let section = spec.split("\n## ").find(|part| part.starts_with("24. "));
+    let section = section.expect("section 24 lists the informative statements");
     let words = section.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '.'));
     let ids = words
         .map(|word| word.trim_end_matches('.'))

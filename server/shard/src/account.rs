@@ -6,7 +6,7 @@ use bytes::Bytes;
 use martlet_protocol::frame::{Credit, GapReason};
 use martlet_protocol::limits::{CREDIT_BYTES_MAX, CREDIT_MESSAGES_MAX};
 use martlet_protocol::{Address, DeviceId, Kind, MessageId, Millis, Position, Timestamp, UserId};
-use martlet_store::keys::account::{AccountRow, DeviceRow};
+use martlet_store::keys::account::{AccountRow, DeviceRow, ListHead};
 use martlet_store::keys::cursor::CursorRow;
 use martlet_store::keys::inbox::InboxRow;
 use martlet_store::keys::message::{Origin, Placement};
@@ -15,12 +15,18 @@ use martlet_store::{ShardId, View};
 
 use crate::command::SessionId;
 use crate::limits::IN_FLIGHT_MAX;
+use crate::message::OwnDevices;
 
 /// An account, loaded when it is first needed.
 #[derive(Debug)]
 pub(crate) struct Account {
     pub(crate) handle: String,
     pub(crate) next_device: DeviceId,
+    /// The version of its device list, 0 while nothing was published. The rest of what the next
+    /// list must follow stays in the row: it is needed rarely, and accounts are many.
+    pub(crate) list_version: u64,
+    /// The devices are others than those of the list, until the next one is published.
+    pub(crate) is_reset: bool,
     pub(crate) devices: BTreeMap<DeviceId, Device>,
     /// The newest message that some device has: the account's DELIVERED watermark.
     pub(crate) delivered: Timestamp,
@@ -111,6 +117,8 @@ impl Account {
         Self {
             handle,
             next_device: DeviceId(1),
+            list_version: 0,
+            is_reset: false,
             devices: BTreeMap::new(),
             delivered: Timestamp(0),
             partial: BTreeMap::new(),
@@ -124,6 +132,8 @@ impl Account {
         let row = AccountRow::decode(&value).expect("an account row is ours");
         let mut account = Self {
             next_device: row.next_device,
+            list_version: row.list.map_or(0, |head| head.version),
+            is_reset: row.list.is_some_and(|head| head.is_reset),
             ..Self::new(row.handle)
         };
         for row in &row.devices {
@@ -177,8 +187,25 @@ impl Account {
             .is_some_and(|cursor| placement.position <= cursor)
     }
 
-    /// The account as it is stored.
-    pub(crate) fn row(&self) -> AccountRow {
+    /// Whether the devices are those of a list: only then do they have prekeys.
+    pub(crate) const fn is_listed(&self) -> bool {
+        self.list_version > 0 && !self.is_reset
+    }
+
+    /// The account as a message of one of its devices must know it.
+    pub(crate) fn own_devices(&self, sender: DeviceId) -> OwnDevices {
+        if self.devices.len() == 1 && self.devices.contains_key(&sender) {
+            return OwnDevices::alone(self.list_version);
+        }
+        let devices = self.devices.keys().copied();
+        OwnDevices::new(
+            self.list_version,
+            devices.filter(|device| *device != sender),
+        )
+    }
+
+    /// The account as it is stored, with what the next list must follow.
+    pub(crate) fn row(&self, list: Option<ListHead>) -> AccountRow {
         let devices = self.devices.iter().map(|(device, state)| DeviceRow {
             device: *device,
             key: state.key,
@@ -187,14 +214,21 @@ impl Account {
         AccountRow {
             handle: self.handle.clone(),
             next_device: self.next_device,
+            list,
             devices: devices.collect(),
         }
     }
 
+    /// Whether an id is left for another device.
+    pub(crate) const fn can_grow(&self) -> bool {
+        self.next_device.0 < u16::MAX
+    }
+
     /// Adds a device with an empty stream. Its id was never used before.
     pub(crate) fn add_device(&mut self, key: [u8; 32], epoch: u64) -> DeviceId {
+        assert!(self.can_grow(), "the caller has checked it");
         let id = self.next_device;
-        self.next_device = DeviceId(id.0.checked_add(1).expect("65,534 devices came before"));
+        self.next_device = DeviceId(id.0 + 1);
         let row = DeviceRow {
             device: id,
             key,

@@ -1,49 +1,117 @@
 //! What a shard can be told, and by whom.
 
 use bytes::Bytes;
-use martlet_protocol::frame::Credit;
-use martlet_protocol::{Address, DeviceId, MessageId, NackCode, Position, Timestamp, UserId};
+use martlet_protocol::device_list::HASH_BYTES;
+use martlet_protocol::frame::{Credit, Prekey, TICKET_BYTES};
+use martlet_protocol::{Address, DeviceId, MessageId, NackCode, Position, UserId};
 use martlet_store::ShardId;
 use martlet_store::keys::relay::RelayItem;
 
-use crate::Topology;
+use crate::message::{Copy, SendRequest, SentAnswer};
+use crate::topology::Topology;
 
 /// One authenticated (or registering) connection, as its driver numbers it. Never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId(pub u64);
 
 /// Something that happened, for one shard to decide about.
+///
+/// A command is moved from queue to queue: what is large and rare is in a box.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// A connection asks for a new account. The driver has checked the handle's form, the
-    /// signature and the token, and drawn the ids.
+    /// A connection asks for an account. The driver has checked the handle's form, the signature
+    /// and the token, and drawn the ids.
     Register {
         /// Who asks.
         session: SessionId,
         /// The name asked for.
         handle: String,
-        /// The first device's public key.
+        /// The device's public key.
         key: [u8; 32],
         /// A random id on the handle's shard: [`Topology::user_for_handle`].
         user: UserId,
-        /// A random identity for the first device's stream.
+        /// A random identity for the device's stream.
         epoch: u64,
+        /// The token vouches that the owner of the handle has lost the account's keys: an account
+        /// that exists gets this device in place of all it has. Never without a token.
+        reset: bool,
     },
-    /// The account gets another device.
-    AddDevice {
+    /// Which devices has this account?
+    Devices {
+        /// Who asks.
+        session: SessionId,
+        /// The client's number for the question.
+        request: u64,
         /// The account.
         user: UserId,
-        /// The device's public key.
-        key: [u8; 32],
-        /// A random identity for its stream.
-        epoch: u64,
+        /// The newest version that the client has; 0 for the newest list alone.
+        have: u64,
     },
-    /// The account loses a device: what waits for it ends as DEVICE_GONE.
-    RemoveDevice {
-        /// The account.
-        user: UserId,
+    /// A device publishes its account's next device list: the only way in which devices come, and
+    /// but for a reset the only one in which they go. The driver has verified the list's signature
+    /// against the list's own account key, and the proof of each device.
+    Publish {
+        /// The device's connection.
+        session: SessionId,
         /// The device.
+        address: Address,
+        /// The client's number for the request.
+        request: u64,
+        /// The list, and what goes with it.
+        publication: Box<Publication>,
+    },
+    /// A device hands over prekeys. The driver has verified their signatures against
+    /// [`Shard::device_identity`](crate::Shard::device_identity).
+    Upload {
+        /// The device's connection.
+        session: SessionId,
+        /// The device.
+        address: Address,
+        /// The client's number for the request.
+        request: u64,
+        /// Its key for when no one-time key is left.
+        last_resort: Option<Box<Prekey>>,
+        /// Its one-time keys.
+        one_time: Vec<Prekey>,
+    },
+    /// A device wants to begin sessions with devices of an account of this shard.
+    Claim {
+        /// The connection that asks.
+        session: SessionId,
+        /// The device that asks.
+        from: Address,
+        /// The client's number for the request.
+        request: u64,
+        /// Whose prekeys.
+        user: UserId,
+        /// For which of its devices.
+        devices: Vec<DeviceId>,
+    },
+    /// A device waits for a new device of its account.
+    LinkOpen {
+        /// The connection of the one that waits.
+        session: SessionId,
+        /// The device that waits.
+        address: Address,
+        /// The client's number for the request.
+        request: u64,
+        /// The id that the new device will have.
         device: DeviceId,
+        /// What the new one must know.
+        ticket: [u8; TICKET_BYTES],
+    },
+    /// A connection that belongs to no device yet wants to become one.
+    LinkJoin {
+        /// The connection.
+        session: SessionId,
+        /// The account.
+        user: UserId,
+        /// The device it would be.
+        device: DeviceId,
+        /// What it knows.
+        ticket: [u8; TICKET_BYTES],
+        /// For the device that waits.
+        offer: Bytes,
     },
     /// Who has this handle?
     LookupHandle {
@@ -93,10 +161,6 @@ pub enum Command {
         session: SessionId,
         /// The sender.
         from: Address,
-        /// Whether the sender's account has other devices
-        /// ([`Shard::has_siblings`](crate::Shard::has_siblings)): then its own shard places their
-        /// copies before SENT is told; else nothing is left to do but to tell it.
-        has_siblings: bool,
         /// The message.
         request: SendRequest,
     },
@@ -125,7 +189,7 @@ pub enum Command {
         /// What the sender will be told.
         sent: SentAnswer,
         /// What the sender's other devices will see.
-        copy: Copy,
+        copy: Box<Copy>,
     },
     /// A device has stored its stream up to a position.
     Ack {
@@ -230,39 +294,17 @@ pub enum Command {
     },
 }
 
-/// A SEND without its connection.
+/// A device list that was verified, and what goes with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SendRequest {
-    /// With the sender the idempotency key.
-    pub message_id: MessageId,
-    /// The recipient.
-    pub to: UserId,
-    /// The newest timestamp the sender has seen in the conversation.
-    pub after: Timestamp,
-    /// Time to live in milliseconds, 0 for the retention.
-    pub ttl_ms: u64,
-    /// The message.
-    pub envelope: Bytes,
-}
-
-/// The answer that every try of one message gets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SentAnswer {
-    /// The message.
-    pub message_id: MessageId,
-    /// Its place in the conversation.
-    pub timestamp: Timestamp,
-    /// How many devices it waits for.
-    pub devices: u64,
-}
-
-/// What the sender's other devices see of a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Copy {
-    /// The recipient.
-    pub to: UserId,
-    /// The message.
-    pub envelope: Bytes,
+pub struct Publication {
+    /// The list as it was signed.
+    pub list: Bytes,
+    /// Its hash.
+    pub hash: [u8; HASH_BYTES],
+    /// A random identity for the stream of a device that the list adds.
+    pub epoch: u64,
+    /// What that device is to be told, if it waits.
+    pub answer: Bytes,
 }
 
 impl Command {
@@ -272,10 +314,14 @@ impl Command {
             Self::Register { handle, .. } | Self::LookupHandle { handle, .. } => {
                 topology.shard_of_handle(handle)
             }
-            Self::AddDevice { user, .. }
-            | Self::RemoveDevice { user, .. }
-            | Self::LookupUser { user, .. } => topology.shard_of_user(*user),
-            Self::Attach { address, .. }
+            Self::LookupUser { user, .. }
+            | Self::Devices { user, .. }
+            | Self::Claim { user, .. }
+            | Self::LinkJoin { user, .. } => topology.shard_of_user(*user),
+            Self::Publish { address, .. }
+            | Self::Upload { address, .. }
+            | Self::LinkOpen { address, .. }
+            | Self::Attach { address, .. }
             | Self::Detach { address, .. }
             | Self::Ack { address, .. }
             | Self::Read { address, .. }

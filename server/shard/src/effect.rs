@@ -1,10 +1,13 @@
 //! What happens once the rows of a turn are durable.
 
 use bytes::Bytes;
-use martlet_protocol::frame::{CaughtUp, Gap, Nack, StateReply};
-use martlet_protocol::{Address, CloseCode, Kind, Position, UserId};
+use martlet_protocol::frame::{
+    Bundle, CaughtUp, Gap, LinkOpened, Nack, Published, StateReply, Stock,
+};
+use martlet_protocol::{Address, CloseCode, DeviceId, Kind, Position, UserId};
 
-use crate::command::{Command, SentAnswer, SessionId};
+use crate::command::{Command, SessionId};
+use crate::message::SentAnswer;
 
 /// Something for the driver to do.
 ///
@@ -56,12 +59,35 @@ pub enum Effect {
         /// Most bytes.
         bytes_max: usize,
     },
+    /// A line for the operator's log, whether anybody is connected or not.
+    Note(Note),
+}
+
+/// What an operator must be able to find out later: who could read an account's messages when. It
+/// has ids and no keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// An account has other devices than before, or says so for the first time.
+    ListPublished {
+        /// The account.
+        user: UserId,
+        /// The version of the list.
+        version: u64,
+        /// How many devices are in it.
+        devices: usize,
+        /// The one that is new.
+        added: Option<DeviceId>,
+        /// Those that are gone.
+        removed: Vec<DeviceId>,
+    },
+    /// A token has given the account to this device, which is its only one now.
+    AccountReset(Address),
 }
 
 /// A frame that a shard answers with. The driver fills in what only it knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// The account exists: its first device.
+    /// The account exists, with this device.
     Registered(Address),
     /// The device is attached; its stream goes on behind `cursor`.
     Ready {
@@ -89,6 +115,53 @@ pub enum Reply {
     Gap(Gap),
     /// The backlog ends.
     CaughtUp(CaughtUp),
+    /// Device lists: asked for, or in front of a refusal that they explain.
+    DeviceLists(ListsAnswer),
+    /// A PUBLISH's answer: the list is in force.
+    Published(Published),
+    /// What is left of a device's prekeys.
+    Stock(Stock),
+    /// A CLAIM's answer. It leaves after the commit that takes the keys away: a key that was
+    /// told and is still there after a crash would be told again.
+    Bundles(BundlesAnswer),
+    /// A LINK_OPEN's answer.
+    LinkOpened(LinkOpened),
+    /// Somebody knows the ticket.
+    LinkOffer {
+        /// The device it would be.
+        device: DeviceId,
+        /// What it says.
+        offer: Bytes,
+    },
+    /// The connection's keys are in the account's list now.
+    Linked {
+        /// What the device that had waited says.
+        answer: Bytes,
+    },
+}
+
+/// Lists of an account, as DEVICES finds them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListsAnswer {
+    /// The DEVICES' number, or 0.
+    pub request: u64,
+    /// The account.
+    pub user: UserId,
+    /// The newest version there is.
+    pub newest: u64,
+    /// Lists of consecutive versions as they were signed, oldest first.
+    pub lists: Vec<Bytes>,
+}
+
+/// Prekeys, as CLAIM got them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BundlesAnswer {
+    /// The CLAIM's number.
+    pub request: u64,
+    /// The account.
+    pub user: UserId,
+    /// One key for each device that has any, in the order asked for.
+    pub bundles: Vec<Bundle>,
 }
 
 /// Account and handle, as a LOOKUP finds them.

@@ -3,7 +3,9 @@
 use bytes::BytesMut;
 use martlet_protocol::frame::{Event, EventKind, Fact, GapReason, Receipt};
 use martlet_protocol::wire::{Reader, Writer};
-use martlet_protocol::{Address, DecodeError, Kind, MessageId, Position, Timestamp, UserId, crc};
+use martlet_protocol::{
+    Address, DecodeError, DeviceId, Kind, MessageId, Position, Timestamp, UserId, crc,
+};
 use martlet_store::ShardId;
 use martlet_store::keys::KeyTag;
 use martlet_store::keys::inbox::{self, InboxRow};
@@ -94,26 +96,43 @@ pub(crate) fn decode(value: &bytes::Bytes) -> InboxRow {
     InboxRow::decode(value).expect("an inbox row is ours and the store checks its bytes")
 }
 
-/// A message as its recipient's or its sender's own devices get it.
-pub(crate) fn message_item(
-    kind: EventKind,
-    peer: Address,
-    message_id: MessageId,
-    timestamp: Timestamp,
-    envelope: &[u8],
-) -> Item {
-    let event = Event {
-        position: Position(0),
-        kind,
-        peer,
-        message_id,
-        timestamp,
-        envelope,
-    };
-    let message = (kind == EventKind::INCOMING).then_some((peer, timestamp));
-    item(Kind::EVENT, message, 64 + envelope.len(), |writer| {
-        event.encode_body(writer)
-    })
+/// A message as one device after another of an account gets it: devices with the same part share
+/// a body.
+pub(crate) struct MessageItems<'a> {
+    event: Event<'a>,
+    newest: Option<Item>,
+}
+
+impl<'a> MessageItems<'a> {
+    /// The message, without the position and the part of `event`.
+    pub(crate) const fn new(event: Event<'a>) -> Self {
+        Self {
+            event,
+            newest: None,
+        }
+    }
+
+    /// What a device with this part gets.
+    pub(crate) fn with(&mut self, part: &'a [u8]) -> &Item {
+        if self.event.part != part {
+            self.event.part = part;
+            self.newest = None;
+        }
+        let event = &self.event;
+        self.newest.get_or_insert_with(|| {
+            let message =
+                (event.kind == EventKind::INCOMING).then_some((event.peer, event.timestamp));
+            let bytes = 64 + event.envelope.len() + event.part.len();
+            item(Kind::EVENT, message, bytes, |writer| {
+                event.encode_body(writer);
+            })
+        })
+    }
+}
+
+/// What a message weighs in an inbox: the bytes that its sender chose.
+pub(crate) const fn weight(envelope: &[u8], part: &[u8]) -> u64 {
+    (envelope.len() + part.len()) as u64
 }
 
 /// What another shard has told, as the devices of the account get it.
@@ -211,6 +230,6 @@ impl StoredMessage {
 }
 
 /// The address of one device of an account.
-pub(crate) const fn address(user: UserId, device: martlet_protocol::DeviceId) -> Address {
+pub(crate) const fn address(user: UserId, device: DeviceId) -> Address {
     Address { user, device }
 }

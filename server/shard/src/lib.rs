@@ -8,6 +8,9 @@
 //! private `State`: accounts with their devices (`account.rs`), the appending side of inboxes
 //! (`inbox.rs`), the pushing side (`stream.rs`), what is owed to other shards (`outbox.rs`), and
 //! what is told to senders (`merged.rs`). [`Effect`] says what happens once the rows are durable.
+//! The shard is also the directory of its accounts: device lists (`handle/devices.rs`), prekeys
+//! (`handle/prekeys.rs`) and the linking of new devices (`handle/link.rs`). It verifies no
+//! signature: that is the driver's part, before a command is made.
 //!
 //! ```text
 //!            Send                 Accepted                      Frame(Sent)
@@ -26,9 +29,12 @@ mod fresh;
 mod handle;
 mod inbox;
 mod limits;
+mod links;
 mod merged;
+mod message;
 mod newest;
 mod outbox;
+mod quota;
 mod shard;
 mod state;
 mod stream;
@@ -36,9 +42,10 @@ mod topology;
 mod turn;
 pub mod verify;
 
-pub use command::{Command, Copy, SendRequest, SentAnswer, SessionId};
-pub use effect::{Effect, LookupAnswer, Reply};
+pub use command::{Command, Publication, SessionId};
+pub use effect::{BundlesAnswer, Effect, ListsAnswer, LookupAnswer, Note, Reply};
 pub use limits::Limits;
 pub use martlet_store::keys::relay::RelayItem;
-pub use shard::Shard;
+pub use message::{Addressing, Copy, DevicePart, OwnDevices, SendRequest, SentAnswer};
+pub use shard::{DeviceIdentity, Shard};
 pub use topology::Topology;

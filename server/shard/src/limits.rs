@@ -2,6 +2,8 @@
 
 use martlet_protocol::limits::{CREDIT_MESSAGES_MAX, MESSAGE_ID_AGE_MS_MAX, TTL_MS_MAX};
 
+use crate::quota::Quota;
+
 /// The limits an operator may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -74,3 +76,35 @@ pub(crate) const SWEEP_ROWS: usize = 256;
 /// Message rows outlive the longest life of an inbox row and the retry window behind it, counted
 /// from the time of the id, and by a day the sweep that ends the row and must find the message.
 pub(crate) const MESSAGE_ROW_MS: u64 = TTL_MS_MAX + MESSAGE_ID_AGE_MS_MAX + 24 * 60 * 60 * 1_000;
+
+/// How many device lists an account may publish: each is kept for ever. Whoever links and removes
+/// all of an account's devices twice over is below it.
+pub(crate) const LISTS: Quota = Quota {
+    burst: 30,
+    refill_ms: 10 * 60 * 1_000,
+};
+
+/// What one account may claim of another's prekeys: whoever could take them all would leave only
+/// last-resort keys to everybody else. Twenty are sessions between all devices of both, four times
+/// over.
+pub(crate) const CLAIMS: Quota = Quota {
+    burst: 20,
+    refill_ms: 10 * 60 * 1_000,
+};
+
+/// Most claimants remembered for one account: 32 bytes each, for strangers to fill.
+pub(crate) const CLAIMANTS_MAX: usize = 1_024;
+
+/// A device with fewer one-time keys than this is told so: it has time to bring more before
+/// somebody gets its last-resort key.
+pub(crate) const STOCK_LOW: u64 = 10;
+
+/// How often a device may begin to wait for a new one: each time costs a row of memory, and a
+/// ticket that is guessed at is replaced no faster.
+pub(crate) const LINKS: Quota = Quota {
+    burst: 10,
+    refill_ms: 60 * 1_000,
+};
+
+/// How long a device waits for a new one, in milliseconds: two people at two screens.
+pub(crate) const LINK_MS: u64 = 10 * 60 * 1_000;

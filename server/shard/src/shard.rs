@@ -1,12 +1,15 @@
 //! The shard's face: dispatch of commands, and nothing else.
 
+use martlet_protocol::auth::KEY_BYTES;
 use martlet_protocol::{Address, Millis};
 use martlet_store::{Batch, ShardId, View};
 
 use crate::command::Command;
 use crate::effect::Effect;
 use crate::handle;
+use crate::handle::register::Registration;
 use crate::limits::Limits;
+use crate::message::OwnDevices;
 use crate::state::State;
 use crate::topology::Topology;
 use crate::turn::Turn;
@@ -72,14 +75,70 @@ impl Shard {
                 key,
                 user,
                 epoch,
+                reset,
             } => {
-                handle::register::register(state, turn, session, handle, (key, user, epoch));
+                let registration = Registration {
+                    handle,
+                    key,
+                    user,
+                    epoch,
+                    reset,
+                };
+                handle::register::register(state, turn, session, registration);
             }
-            Command::AddDevice { user, key, epoch } => {
-                handle::register::add_device(state, turn, user, key, epoch);
+            Command::Devices {
+                session,
+                request,
+                user,
+                have,
+            } => {
+                handle::devices::devices(state, turn, (session, request), user, have);
             }
-            Command::RemoveDevice { user, device } => {
-                handle::register::remove_device(state, turn, user, device);
+            Command::Publish {
+                session,
+                address,
+                request,
+                publication,
+            } => {
+                let request = (session, address, request);
+                handle::devices::publish(state, turn, request, *publication);
+            }
+            Command::Upload {
+                session,
+                address,
+                request,
+                last_resort,
+                one_time,
+            } => {
+                let request = (session, address, request);
+                handle::prekeys::upload(state, turn, request, last_resort.map(|it| *it), &one_time);
+            }
+            Command::Claim {
+                session,
+                from,
+                request,
+                user,
+                devices,
+            } => {
+                handle::prekeys::claim(state, turn, (session, from, request), user, &devices);
+            }
+            Command::LinkOpen {
+                session,
+                address,
+                request,
+                device,
+                ticket,
+            } => {
+                handle::link::open(state, turn, (session, address, request), device, ticket);
+            }
+            Command::LinkJoin {
+                session,
+                user,
+                device,
+                ticket,
+                offer,
+            } => {
+                handle::link::join(state, turn, session, user, (device, ticket, offer));
             }
             Command::LookupHandle {
                 session,
@@ -112,10 +171,9 @@ impl Shard {
             Command::Send {
                 session,
                 from,
-                has_siblings,
                 request,
             } => {
-                handle::send::send(state, turn, (session, from), has_siblings, request);
+                handle::send::send(state, turn, (session, from), request);
             }
             Command::Decline {
                 session,
@@ -134,7 +192,7 @@ impl Shard {
                 sent,
                 copy,
             } => {
-                handle::send::accepted(state, turn, session, from, sent, &copy);
+                handle::copies::accepted(state, turn, session, from, sent, &copy);
             }
             Command::Ack {
                 session,
@@ -223,10 +281,13 @@ impl Shard {
             .min(self.state.expiry_due.unwrap_or(sweep))
     }
 
-    /// Whether the account of a device has others: what [`Command::Send`] must say of its sender.
-    pub fn has_siblings(&mut self, view: &dyn View, address: Address) -> bool {
+    /// The account of a device beside the device: what a message must say of its sender
+    /// ([`Addressing::own`](crate::Addressing::own)).
+    pub fn own_devices(&mut self, view: &dyn View, address: Address) -> OwnDevices {
         let account = self.state.account(view, address.user);
-        account.is_some_and(|account| account.devices.len() > 1)
+        account.map_or(OwnDevices::NONE, |account| {
+            account.own_devices(address.device)
+        })
     }
 
     /// The public key of a device, for the driver to verify a signature with.
@@ -237,4 +298,23 @@ impl Shard {
             .get(&address.device)
             .map(|device| device.key)
     }
+
+    /// The keys of a device that is in its account's list, for the driver to verify the signatures
+    /// of prekeys with. `None` when it is in none: then [`Command::Upload`] is refused, whatever it
+    /// holds.
+    pub fn device_identity(&mut self, view: &dyn View, address: Address) -> Option<DeviceIdentity> {
+        Some(DeviceIdentity {
+            signing_key: self.device_key(view, address)?,
+            identity_key: handle::devices::identity_key(&mut self.state, view, address)?,
+        })
+    }
+}
+
+/// The public keys of a listed device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeviceIdentity {
+    /// Its Ed25519 key, which signs its prekeys.
+    pub signing_key: [u8; KEY_BYTES],
+    /// Its Curve25519 key, which the signatures name.
+    pub identity_key: [u8; KEY_BYTES],
 }

@@ -1,6 +1,7 @@
 //! The fields of a shard, and nothing that decides.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use martlet_protocol::{Address, MessageId, Millis, UserId};
 use martlet_store::keys::message::{Origin, expiry_key_at, expiry_of};
@@ -14,9 +15,11 @@ use crate::command::SessionId;
 use crate::effect::Effect;
 use crate::fresh::Fresh;
 use crate::limits::{Limits, SWEEP_MS};
+use crate::links::Links;
 use crate::merged::Merged;
 use crate::newest::Newest;
 use crate::outbox::Outbox;
+use crate::quota::Spent;
 use crate::topology::Topology;
 
 /// Everything a shard knows between two commands.
@@ -45,6 +48,12 @@ pub(crate) struct State {
     pub(crate) refused: BTreeMap<(Address, UserId), (SessionId, MessageId)>,
     /// Devices whose stream is paused after a refusal.
     pub(crate) paused: BTreeMap<(Millis, Address), SessionId>,
+    /// Who has published device lists.
+    pub(crate) publishers: Spent<UserId>,
+    /// What each account has claimed of the prekeys of another one.
+    pub(crate) claims: BTreeMap<UserId, Spent<UserId>>,
+    /// Devices that wait for a new one of their account.
+    pub(crate) links: Links,
     /// When the next message with a short life ends, and the earliest one of this turn.
     pub(crate) expiry_due: Option<Millis>,
     pub(crate) expiry_fresh: Option<Millis>,
@@ -96,6 +105,9 @@ impl State {
             placed: Vec::new(),
             refused: BTreeMap::new(),
             paused: BTreeMap::new(),
+            publishers: Spent::default(),
+            claims: BTreeMap::new(),
+            links: Links::default(),
             expiry_due: None,
             expiry_fresh: None,
             // Shards sweep at different times.
@@ -116,11 +128,10 @@ impl State {
 
     /// The account, read from the store when it is first needed.
     pub(crate) fn account(&mut self, view: &dyn View, user: UserId) -> Option<&mut Account> {
-        if !self.accounts.contains_key(&user) {
-            let account = Account::load(self.id, user, view)?;
-            self.accounts.insert(user, account);
+        match self.accounts.entry(user) {
+            Entry::Occupied(known) => Some(known.into_mut()),
+            Entry::Vacant(place) => Some(place.insert(Account::load(self.id, user, view)?)),
         }
-        self.accounts.get_mut(&user)
     }
 
     /// Notes what another account is to be told.

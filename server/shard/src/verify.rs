@@ -15,6 +15,10 @@ use martlet_store::keys::{self, KeyTag};
 use crate::inbox::StoredMessage;
 use crate::topology::Topology;
 
+mod directory;
+
+use directory::Directory;
+
 /// Reads rows in any order and says at the end what does not fit together.
 #[derive(Debug)]
 pub struct Verifier {
@@ -24,6 +28,7 @@ pub struct Verifier {
     streams: BTreeMap<Address, Stream>,
     handles: BTreeMap<UserId, String>,
     named: BTreeMap<String, UserId>,
+    directory: Directory,
     messages: u64,
     problems: Vec<String>,
 }
@@ -59,6 +64,7 @@ impl Verifier {
             streams: BTreeMap::new(),
             handles: BTreeMap::new(),
             named: BTreeMap::new(),
+            directory: Directory::new(),
             messages: 0,
             problems: Vec::new(),
         }
@@ -102,6 +108,7 @@ impl Verifier {
                     .push(format!("account {user} does not own its handle"));
             }
         }
+        self.directory.finish(&mut self.problems);
         let counts = Counts {
             accounts: self.handles.len() as u64,
             devices: self.devices.len() as u64,
@@ -148,13 +155,16 @@ impl Verifier {
                 .ok_or_else(|| "a bad expiry key".into()),
             KeyTag::Partial => message::Origin::decode(value).map(|_| ()).map_err(say),
             KeyTag::Applied => Reader::new(value).u64().map(|_| ()).map_err(say),
+            KeyTag::DeviceList => self.directory.list(key, value),
+            KeyTag::DeviceKeys => self.directory.stock(key, value),
+            KeyTag::OneTimeKey => self.directory.one_time(key, value),
             KeyTag::Held | KeyTag::Refusal | KeyTag::Copied | KeyTag::Commit => Ok(()),
         }
     }
 
     fn account(&mut self, key: &[u8], value: &[u8]) -> Result<(), String> {
         let user = account::user_of(key).ok_or("an account key of another length")?;
-        let row = AccountRow::decode(value).map_err(say)?;
+        let mut row = AccountRow::decode(value).map_err(say)?;
         let shard = keys::shard_of(key).ok_or("a key without a shard")?;
         if self.topology.shard_of_user(user) != shard {
             return Err(format!("account {user} is on the wrong shard"));
@@ -168,7 +178,8 @@ impl Verifier {
                 (),
             );
         }
-        self.handles.insert(user, row.handle);
+        self.handles.insert(user, std::mem::take(&mut row.handle));
+        self.directory.account(user, row);
         Ok(())
     }
 

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use martlet_protocol::frame::Frame;
+use martlet_protocol::DeviceList;
+use martlet_protocol::frame::{Frame, Part};
+use martlet_protocol::wire::List;
 
 /// Shows a frame without what is long in it.
 pub(crate) struct Brief<'a>(pub(crate) &'a Frame<'a>);
@@ -11,19 +13,77 @@ impl fmt::Display for Brief<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Frame::Send(send) => {
-                let (id, to) = (send.message_id, send.to);
-                write!(f, "SEND {id} to {to} ttl {}", send.ttl_ms)
+                let (id, to, scope) = (send.message_id, send.to, send.scope.0);
+                let (theirs, own) = (send.to_version, send.own_version);
+                write!(f, "SEND {id} to {to} scope {scope} for {theirs} {own}")?;
+                show_parts(f, &send.to_parts)?;
+                show_parts(f, &send.own_parts)
             }
             Frame::Event(event) => {
                 let (at, kind, id) = (event.position, event.kind.0, event.message_id);
-                write!(f, "EVENT {at} kind {kind} {id} at {}", event.timestamp)
+                write!(f, "EVENT {at} kind {kind} {id} at {}", event.timestamp)?;
+                write!(f, " from {}", event.peer)
             }
-            // Signatures, keys and nonces say nothing to a reader.
-            Frame::Hello(_) | Frame::Challenge(_) | Frame::Register(_) => {
-                write!(f, "{:?}", self.0.kind())
-            }
+            frame => self.keys(f, frame),
+        }
+    }
+}
+
+impl Brief<'_> {
+    /// Keys, signatures and ciphertexts differ from run to run, and say nothing to a reader.
+    fn keys(&self, f: &mut fmt::Formatter<'_>, frame: &Frame<'_>) -> fmt::Result {
+        match frame {
+            Frame::Hello(_)
+            | Frame::Challenge(_)
+            | Frame::Register(_)
+            | Frame::LinkOffer(_)
+            | Frame::Linked(_) => write!(f, "{:?}", frame.kind()),
             Frame::Auth(auth) => write!(f, "AUTH {} at {}", auth.address, auth.cursor),
+            Frame::DeviceLists(answer) => {
+                let (user, newest, count) =
+                    (answer.user, answer.newest, answer.lists.iter().count());
+                write!(
+                    f,
+                    "DEVICE_LISTS {} {user} newest {newest}, {count}",
+                    answer.request
+                )
+            }
+            Frame::Publish(publish) => match DeviceList::decode(publish.list.0) {
+                Ok(list) => {
+                    write!(f, "PUBLISH {} version {}:", publish.request, list.version)?;
+                    list.devices
+                        .iter()
+                        .try_for_each(|listed| write!(f, " {}", listed.device.0))
+                }
+                Err(error) => write!(f, "PUBLISH {error}"),
+            },
+            Frame::Upload(upload) => {
+                let (last_resort, count) =
+                    (upload.last_resort.is_some(), upload.one_time.iter().count());
+                write!(
+                    f,
+                    "UPLOAD {} last resort {last_resort}, {count}",
+                    upload.request
+                )
+            }
+            Frame::Bundles(answer) => {
+                write!(f, "BUNDLES {} {}:", answer.request, answer.user)?;
+                answer.bundles.iter().try_for_each(|bundle| {
+                    let (device, kind, id) = (bundle.device.0, bundle.kind.0, bundle.prekey.id);
+                    write!(f, " {device} kind {kind} id {id}")
+                })
+            }
+            Frame::LinkOpen(open) => write!(f, "LINK_OPEN {} {}", open.request, open.device.0),
+            Frame::LinkJoin(join) => write!(f, "LINK_JOIN {}", join.address),
             frame => write!(f, "{frame:?}"),
         }
     }
+}
+
+fn show_parts(f: &mut fmt::Formatter<'_>, parts: &List<'_, Part<'_>>) -> fmt::Result {
+    write!(f, " [")?;
+    for part in parts {
+        write!(f, " {}: {} bytes", part.device.0, part.part.len())?;
+    }
+    write!(f, " ]")
 }

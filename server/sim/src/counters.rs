@@ -59,12 +59,14 @@ counters! {
     gaps_expired,
     /// GAPs because of a full inbox.
     gaps_overflow,
-    /// GAPs because of refusals.
-    gaps_held,
     /// Facts that ended a message at a device.
     facts_terminal,
     /// Facts that a message was delivered after all.
     facts_delivered,
+    /// Facts that a message ended with a device that was removed.
+    facts_gone,
+    /// Facts that a message still waits although a new device takes others.
+    facts_open,
     /// Receipts of delivery that a user saw.
     delivered,
     /// Receipts of reading that a user saw.
@@ -81,4 +83,38 @@ counters! {
     idle_closes,
     /// Connections that another one of the same device replaced.
     replaced,
+    /// Codes that a person has carried to a new device.
+    links,
+    /// Devices that joined an account.
+    joined,
+    /// Joins that the server refused, because nobody waits any more.
+    links_refused,
+    /// Devices that a person has removed.
+    revoked,
+    /// Devices that were listed although their home had given up, and were removed.
+    ghosts,
+    /// AUTHs of what is no device.
+    auths_refused,
+    /// SENDs refused because the recipient has other devices.
+    stale_recipient,
+    /// SENDs refused because the sender has other devices.
+    stale_own,
+    /// Messages that were made anew after a refusal.
+    made_anew,
+    /// Messages of devices to each other.
+    controls,
+    /// Messages that a new device got from another one.
+    remembered,
+    /// Prekeys uploaded, in times.
+    uploads,
+    /// Times that all one-time keys of an account were taken.
+    stripped,
+    /// Last-resort prekeys that a client got.
+    last_resorts,
+    /// Times that a user was told so.
+    last_resorts_told,
+    /// Times that a user was told of somebody's other devices.
+    devices_changed,
+    /// Times that a user was told of a message that nobody can open.
+    poison_told,
 }

@@ -1,24 +1,22 @@
-//! A client: the real engine on a database that survives it, and a person who uses it.
+//! A client: the real engine on a database that survives it.
 
 use bytes::BytesMut;
-use martlet_client::engine::{Engine, Outgoing, Registration};
-use martlet_client::keys::{DeviceKey, KeySeed};
-use martlet_client::local::{Db, IdentityRow, StreamPlace};
-use martlet_client::{Direction, Event as Shown, MessageId, Millis, StoreError};
+use martlet_client::engine::Engine;
+use martlet_client::keys::KeySeed;
+use martlet_client::local::Db;
+use martlet_client::{Direction, Event as Shown, MessageId, Millis, StoreError, StoreKey};
 use martlet_protocol::{Address, DeviceId};
 
 use crate::env::Env;
 use crate::net::{self, ConnId, Side};
 use crate::schedule::{Event, Time};
 
-const SERVER: &str = "sim:1";
-
-/// A client and its person.
+/// A client. What its person does with it is in `person.rs`.
 #[derive(Debug)]
 pub(crate) struct Device {
-    index: usize,
-    handle: String,
-    key_seed: KeySeed,
+    pub(crate) index: usize,
+    pub(crate) handle: String,
+    pub(crate) key_seed: KeySeed,
     /// `None` while the process is down.
     engine: Option<Engine>,
     /// What the process left when it died.
@@ -32,12 +30,13 @@ pub(crate) struct Device {
     skew_ms: i64,
     timer: Option<Time>,
     absent_until: Time,
-    unread: Vec<(String, MessageId)>,
-    written: Vec<MessageId>,
+    pub(crate) unread: Vec<(String, MessageId)>,
+    pub(crate) written: Vec<MessageId>,
 }
 
 /// The process has died, or was not there.
-struct Dead;
+#[derive(Debug)]
+pub(crate) struct Dead;
 
 impl Device {
     pub(crate) fn new(env: &mut Env, index: usize, handle: &str) -> Self {
@@ -46,7 +45,7 @@ impl Device {
             handle: handle.to_owned(),
             key_seed: KeySeed(env.rng.bytes()),
             engine: None,
-            disk: Some(Db::memory().expect("a database in memory opens")),
+            disk: Some(Db::memory(&StoreKey::random()).expect("a database in memory opens")),
             conn: None,
             life: 0,
             fuse: None,
@@ -58,31 +57,16 @@ impl Device {
         }
     }
 
-    /// Makes a home for a further device of an account, as if it had been linked.
-    pub(crate) fn link(&mut self, address: Address) {
-        let identity = IdentityRow {
-            server: SERVER.to_owned(),
-            trust: None,
-            handle: self.handle.clone(),
-            key_seed: self.key_seed,
-            address: Some(address),
-            place: StreamPlace::default(),
-            clock_offset_ms: 0,
-        };
-        let db = self.disk.as_mut().expect("it was never started");
-        let tx = db.begin().expect("memory takes a transaction");
-        tx.put_identity(&identity).expect("memory takes a row");
-        tx.commit().expect("memory takes a commit");
-    }
-
-    pub(crate) fn public_key(&self) -> [u8; 32] {
-        DeviceKey::new(&self.key_seed).public()
-    }
-
     pub(crate) fn address(&self) -> Option<Address> {
         let identity = self.engine.as_ref()?.identity()?;
         let (user, device): (_, DeviceId) = (identity.user, identity.device);
         Some(Address { user, device })
+    }
+
+    /// Whether its person has it for writing: it is one of the account's devices.
+    pub(crate) fn is_in_use(&self, env: &Env) -> bool {
+        let address = self.address();
+        address.is_some_and(|address| !env.ledger.is_removed(address))
     }
 
     pub(crate) const fn life(&self) -> u32 {
@@ -95,6 +79,15 @@ impl Device {
         engine.is_some_and(|engine| engine.is_online() && engine.is_settled())
     }
 
+    pub(crate) const fn is_up(&self) -> bool {
+        self.engine.is_some()
+    }
+
+    /// Whether it is connected, or will be without a person's help. A dead process will be.
+    pub(crate) fn seeks_server(&self) -> bool {
+        self.engine.as_ref().is_none_or(Engine::seeks_server)
+    }
+
     /// The process starts.
     pub(crate) fn start(&mut self, env: &mut Env) {
         let Some(db) = self.disk.take() else {
@@ -105,23 +98,6 @@ impl Device {
             Ok(engine) => self.engine = Some(engine),
             Err(error) => env.ledger.violate(format!("a home does not open: {error}")),
         }
-        self.pump(env);
-    }
-
-    pub(crate) fn register(&mut self, env: &mut Env) {
-        let (handle, key_seed) = (self.handle.clone(), self.key_seed);
-        let _ = self.call(env, |engine, now| {
-            let registration = Registration {
-                server: SERVER,
-                handle: &handle,
-                token: None,
-                trust: None,
-                key_seed,
-            };
-            engine
-                .register(now, &registration)
-                .expect("it was not registered before");
-        });
         self.pump(env);
     }
 
@@ -186,62 +162,13 @@ impl Device {
         }
     }
 
-    /// The person writes.
-    pub(crate) fn write(&mut self, env: &mut Env, (to, account): (&str, Option<usize>)) {
-        let number = env.ledger.next_number(self.index, account);
-        let size = if env.rng.one_in(15) { 20_000 } else { 40 };
-        let size = env.rng.index(size);
-        let text = format!("{number} {} {to} {:size$}", env.ledger.name(self.index), "");
-        let ttl_ms = env.rng.one_in(4).then(|| env.rng.between(1_000, 5_000));
-        let entropy = env.rng.bytes();
-        let outgoing = Outgoing {
-            to,
-            text: &text,
-            ttl_ms,
-        };
-        let sent = self.call(env, |engine, now| engine.send(now, entropy, &outgoing));
-        if let Ok(Ok(id)) = sent {
-            env.counters.messages += 1;
-            self.written.push(id);
-            let has_ttl = ttl_ms.is_some();
-            env.ledger
-                .on_written(self.index, (id, account), (&text, number), has_ttl);
-            env.note(format_args!("{} writes {id}", self.index));
-        }
-        self.pump(env);
-    }
-
-    /// The person reads something that was shown.
-    pub(crate) fn read(&mut self, env: &mut Env) {
-        if self.unread.is_empty() {
-            return;
-        }
-        let index = env.rng.index(self.unread.len());
-        let (peer, id) = self.unread.swap_remove(index);
-        let done = self.call(env, |engine, now| engine.mark_read(now, &peer, id));
-        if let Ok(Ok(())) = done {
-            env.ledger.on_read(self.index, id);
-        }
-        self.pump(env);
-    }
-
-    /// The person asks what became of a message.
-    pub(crate) fn ask(&mut self, env: &mut Env) {
-        if self.written.is_empty() {
-            return;
-        }
-        let id = self.written[env.rng.index(self.written.len())];
-        let _ = self.call(env, |engine, now| engine.ask_status(now, id));
-        self.pump(env);
-    }
-
     fn clock(&self, now: Time) -> Millis {
         let shown = now.millis().0.checked_add_signed(self.skew_ms);
         Millis(shown.expect("the skew is small"))
     }
 
     /// One call of the engine, unless the process dies before it.
-    fn call<T>(
+    pub(crate) fn call<T>(
         &mut self,
         env: &mut Env,
         call: impl FnOnce(&mut Engine, Millis) -> T,
@@ -290,7 +217,7 @@ impl Device {
     }
 
     /// Does what the engine asks for, until it asks for nothing more.
-    fn pump(&mut self, env: &mut Env) {
+    pub(crate) fn pump(&mut self, env: &mut Env) {
         // A dead process asks for nothing.
         let _ = self.try_pump(env);
     }
@@ -313,7 +240,9 @@ impl Device {
             let (device, life) = (self.index, self.life);
             env.plan_in_us(us, Event::Dialed { device, life });
         }
-        while self.call(env, |engine, _| engine.poll_answer())?.is_some() {}
+        while let Some(answer) = self.call(env, |engine, _| engine.poll_answer())? {
+            env.answers.push_back((self.index, answer));
+        }
         loop {
             match self.call(env, |engine, _| engine.poll_event())? {
                 Ok(Some(event)) => self.on_event(env, &event),

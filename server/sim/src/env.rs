@@ -1,6 +1,9 @@
 //! What both ends of the simulated world share: time, chance, the network, and who watches.
 
+use std::collections::VecDeque;
 use std::fmt;
+
+use martlet_client::engine::Answer;
 
 use crate::counters::Counters;
 use crate::net::Net;
@@ -19,6 +22,8 @@ pub(crate) struct Env {
     pub(crate) trace: Trace,
     pub(crate) counters: Counters,
     pub(crate) ledger: Ledger,
+    /// What engines have answered to their persons, and nobody has looked at.
+    pub(crate) answers: VecDeque<(usize, Answer)>,
     /// Whether things break.
     pub(crate) is_stormy: bool,
 }

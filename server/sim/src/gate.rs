@@ -1,26 +1,32 @@
 //! The server's end of one conversation: frames become commands, as in the real gateway.
 //!
-//! It checks nothing that only a hostile client would break, signatures among it: the clients here
-//! are the real engines. What an engine itself must not do is a violation of the protocol and ends
-//! the run.
+//! Signatures are checked, with what the shards know of the device. The clients here are the real
+//! engines: what an engine itself must not do, a wrong signature among it, is a violation of the
+//! protocol and ends the run.
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
+use martlet_protocol::auth::{auth_message, register_message};
 use martlet_protocol::codec::{self, Decoder};
 use martlet_protocol::frame::{
-    Challenge, Credit, Frame, LookupQuery, Ready, Registration, Send, Status,
+    Auth, Challenge, Credit, Frame, Hello, LinkJoin, Nack, Ready, Reference, Register, Registration,
 };
 use martlet_protocol::limits::FRAME_BYTES_MAX;
 use martlet_protocol::version::{Features, VERSION_MAX};
-use martlet_protocol::{Address, CloseCode, Kind, Position};
-use martlet_shard::{Command, SendRequest, SessionId, Topology};
+use martlet_protocol::{Address, CloseCode, Kind, NackCode, Position};
+use martlet_shard::{Command, SessionId};
 
 use crate::brief::Brief;
+use crate::desk::Desk;
 use crate::env::Env;
 use crate::net::ConnId;
 use crate::schedule::Time;
+use crate::signatures::is_signed;
 
 /// A connection that is silent for this long is closed.
 pub(crate) const IDLE_MS: u64 = 9_000;
+
+/// A connection may wait for so long until a person has looked at another screen.
+const LINKING_MS: u64 = 11 * 60 * 1_000;
 
 /// How many SENDs may be unanswered, and how many bytes of them.
 const WINDOW: Credit = Credit {
@@ -28,19 +34,23 @@ const WINDOW: Credit = Credit {
     bytes: 128 * 1024,
 };
 
+/// Plain TCP has nothing to bind to.
+const BINDING: [u8; 32] = [0; 32];
+
 /// One conversation.
 #[derive(Debug)]
 pub(crate) struct Gate {
     pub(crate) conn: ConnId,
     pub(crate) device: usize,
     pub(crate) phase: Phase,
-    pub(crate) heard: Time,
+    heard: Time,
     challenged: Time,
+    nonce: [u8; 32],
     pub(crate) out: BytesMut,
     input: BytesMut,
-    left: Credit,
-    in_debt: bool,
-    unanswered_bytes: u64,
+    pub(crate) left: Credit,
+    pub(crate) in_debt: bool,
+    pub(crate) unanswered_bytes: u64,
     answered: u64,
 }
 
@@ -50,6 +60,8 @@ pub(crate) enum Phase {
     Hello,
     Auth,
     Registering,
+    /// LINK_JOIN is with the shard, until a device of the account has decided.
+    Linking,
     /// AUTH is with the shard.
     Attaching(Address),
     Ready(Address),
@@ -59,7 +71,7 @@ pub(crate) enum Phase {
 #[derive(Debug)]
 pub(crate) enum Ask {
     Command(Command),
-    /// The client says goodbye.
+    /// The client says goodbye, or the server has.
     End,
 }
 
@@ -71,6 +83,7 @@ impl Gate {
             phase: Phase::Hello,
             heard: now,
             challenged: now,
+            nonce: [0; 32],
             out: BytesMut::new(),
             input: BytesMut::new(),
             left: WINDOW,
@@ -88,18 +101,22 @@ impl Gate {
     pub(crate) const fn address(&self) -> Option<Address> {
         match self.phase {
             Phase::Attaching(address) | Phase::Ready(address) => Some(address),
-            Phase::Hello | Phase::Auth | Phase::Registering => None,
+            Phase::Hello | Phase::Auth | Phase::Registering | Phase::Linking => None,
         }
     }
 
+    /// Whether nothing has come for too long.
+    pub(crate) fn is_silent(&self, now: Time) -> bool {
+        let patience_ms = match self.phase {
+            Phase::Linking => LINKING_MS,
+            _ => IDLE_MS,
+        };
+        self.heard.plus_ms(patience_ms) < now
+    }
+
     /// Bytes came: what they ask for.
-    pub(crate) fn on_bytes(
-        &mut self,
-        env: &mut Env,
-        topology: &Topology,
-        bytes: &[u8],
-    ) -> Vec<Ask> {
-        self.heard = env.now;
+    pub(crate) fn on_bytes(&mut self, desk: &mut Desk<'_>, bytes: &[u8]) -> Vec<Ask> {
+        self.heard = desk.env.now;
         let mut input = std::mem::take(&mut self.input);
         input.extend_from_slice(bytes);
         let mut rest = &input[..];
@@ -110,13 +127,13 @@ impl Gate {
             match decoder.next(&mut rest) {
                 Ok(Some(frame)) => {
                     let frame_bytes = (before - rest.len()) as u64;
-                    asks.extend(self.on_frame(env, topology, &frame, frame_bytes));
+                    asks.extend(self.on_frame(desk, &frame, frame_bytes));
                 }
                 Ok(None) => break,
                 Err(error) => {
-                    let who = env.ledger.name(self.device).to_owned();
-                    env.ledger
-                        .violate(format!("{who} wrote bytes that are no frame: {error}"));
+                    let ledger = &mut desk.env.ledger;
+                    let who = ledger.name(self.device).to_owned();
+                    ledger.violate(format!("{who} wrote bytes that are no frame: {error}"));
                     break;
                 }
             }
@@ -127,163 +144,127 @@ impl Gate {
 
     fn on_frame(
         &mut self,
-        env: &mut Env,
-        topology: &Topology,
+        desk: &mut Desk<'_>,
         frame: &Frame<'_>,
         frame_bytes: u64,
     ) -> Option<Ask> {
-        env.note(format_args!("{} says {}", self.device, Brief(frame)));
+        desk.env
+            .note(format_args!("{} says {}", self.device, Brief(frame)));
         match (self.phase, frame) {
             (_, Frame::Close(_)) => Some(Ask::End),
-            (Phase::Hello, Frame::Hello(_)) => {
-                self.phase = Phase::Auth;
-                self.challenged = env.now;
-                let challenge = Challenge {
-                    version: VERSION_MAX,
-                    features: Features::SUPPORTED,
-                    nonce: env.rng.bytes(),
-                    server_time: env.now.millis(),
-                    registration: Registration::OPEN,
-                };
-                self.write(&Frame::Challenge(challenge));
+            (Phase::Hello, Frame::Hello(hello)) => {
+                self.challenge(desk, hello);
                 None
             }
-            (Phase::Auth, Frame::Register(register)) => {
-                self.phase = Phase::Registering;
-                Some(Ask::Command(Command::Register {
-                    session: self.session(),
-                    handle: register.handle.to_owned(),
-                    key: register.key,
-                    user: topology.user_for_handle(register.handle, env.rng.next()),
-                    epoch: env.rng.next() | 1,
-                }))
-            }
-            (Phase::Auth, Frame::Auth(auth)) => {
-                self.phase = Phase::Attaching(auth.address);
-                Some(Ask::Command(Command::Attach {
-                    session: self.session(),
-                    address: auth.address,
-                    challenged_us: self.challenged.0,
-                    epoch: auth.epoch,
-                    cursor: auth.cursor,
-                    credit: auth.credit,
-                }))
-            }
-            (Phase::Ready(address), frame) => self.on_traffic(env, address, frame, frame_bytes),
+            (Phase::Auth, Frame::Register(register)) => self.on_register(desk, register),
+            (Phase::Auth, Frame::LinkJoin(join)) => Some(self.on_link_join(join)),
+            (Phase::Auth, Frame::Auth(auth)) => Some(self.on_auth(desk, auth)),
+            (Phase::Ready(address), frame) => self
+                .on_traffic(desk, address, frame, frame_bytes)
+                .map(Ask::Command),
             (phase, frame) => {
                 let kind = frame.kind();
-                env.ledger
-                    .violate(format!("a client says {kind:?} in {phase:?}"));
+                let what = format!("a client says {kind:?} in {phase:?}");
+                desk.env.ledger.violate(what);
                 None
             }
         }
     }
 
-    fn on_traffic(
-        &mut self,
-        env: &mut Env,
-        address: Address,
-        frame: &Frame<'_>,
-        frame_bytes: u64,
-    ) -> Option<Ask> {
-        let session = self.session();
-        let command = match frame {
-            Frame::Ping(ping) => Command::Ping {
-                session,
-                address,
-                token: ping.token,
-            },
-            Frame::Send(send) => self.on_send(env, address, send, frame_bytes),
-            Frame::Ack(ack) => Command::Ack {
-                session,
-                address,
-                position: ack.position,
-            },
-            Frame::Read(read) => Command::Read {
-                session,
-                address,
-                author: read.author,
-                message_id: read.message_id,
-            },
-            Frame::Credit(credit) => Command::Credit {
-                session,
-                address,
-                credit: *credit,
-            },
-            Frame::Nack(nack) if nack.of == Kind::EVENT => Command::Refuse {
-                session,
-                address,
-                position: Position(nack.reference.as_number()),
-            },
-            Frame::Status(Status {
-                request,
-                to,
-                message_id,
-            }) => Command::Status {
-                session,
-                from: address,
-                request: *request,
-                to: *to,
-                message_id: *message_id,
-            },
-            Frame::Lookup(lookup) => match lookup.query {
-                LookupQuery::Handle(handle) => Command::LookupHandle {
-                    session,
-                    request: lookup.request,
-                    handle: handle.to_owned(),
-                },
-                LookupQuery::User(user) => Command::LookupUser {
-                    session,
-                    request: lookup.request,
-                    user,
-                },
-            },
-            other => {
-                let kind = other.kind();
-                env.ledger
-                    .violate(format!("a client says {kind:?} to a server"));
-                return None;
-            }
+    fn challenge(&mut self, desk: &mut Desk<'_>, _: &Hello<'_>) {
+        self.phase = Phase::Auth;
+        self.challenged = desk.env.now;
+        self.nonce = desk.env.rng.bytes();
+        let challenge = Challenge {
+            version: VERSION_MAX,
+            features: Features::SUPPORTED,
+            nonce: self.nonce,
+            server_time: desk.env.now.millis(),
+            registration: Registration::OPEN,
         };
-        Some(Ask::Command(command))
+        self.write(&Frame::Challenge(challenge));
     }
 
-    fn on_send(
-        &mut self,
-        env: &mut Env,
-        from: Address,
-        send: &Send<'_>,
-        frame_bytes: u64,
-    ) -> Command {
-        if self.left.messages == 0 || self.in_debt {
-            env.ledger.violate(format!("{from} sends without credit"));
+    fn on_register(&mut self, desk: &mut Desk<'_>, register: &Register<'_>) -> Option<Ask> {
+        let message = register_message(&self.nonce, &BINDING, register.handle);
+        if !is_signed(&register.key, &message, &register.signature) {
+            let what = format!("{} registers with a wrong signature", register.handle);
+            desk.env.ledger.violate(what);
+            return None;
         }
-        self.left.messages = self.left.messages.saturating_sub(1);
-        self.in_debt = frame_bytes >= self.left.bytes;
-        self.left.bytes = self.left.bytes.saturating_sub(frame_bytes);
-        self.unanswered_bytes += frame_bytes;
-        if env.ledger.on_send(send.message_id) {
-            env.counters.retries += 1;
-        }
-        Command::Send {
+        self.phase = Phase::Registering;
+        let rng = &mut desk.env.rng;
+        Some(Ask::Command(Command::Register {
             session: self.session(),
-            from,
-            // The server knows, and says when it hands this on.
-            has_siblings: false,
-            request: SendRequest {
-                message_id: send.message_id,
-                to: send.to,
-                after: send.after,
-                ttl_ms: send.ttl_ms,
-                envelope: bytes::Bytes::copy_from_slice(send.envelope),
-            },
+            handle: register.handle.to_owned(),
+            key: register.key,
+            user: desk.topology.user_for_handle(register.handle, rng.next()),
+            epoch: rng.next() | 1,
+            reset: false,
+        }))
+    }
+
+    fn on_link_join(&mut self, join: &LinkJoin<'_>) -> Ask {
+        self.phase = Phase::Linking;
+        Ask::Command(Command::LinkJoin {
+            session: self.session(),
+            user: join.address.user,
+            device: join.address.device,
+            ticket: join.ticket,
+            offer: Bytes::copy_from_slice(join.offer),
+        })
+    }
+
+    fn on_auth(&mut self, desk: &mut Desk<'_>, auth: &Auth) -> Ask {
+        let message = auth_message(&self.nonce, &BINDING, auth.address);
+        let Some(key) = desk.device_key(auth.address) else {
+            // A device that was removed, or that was to be linked and was not.
+            desk.env.counters.auths_refused += 1;
+            self.refuse(Kind::AUTH, NackCode::AUTH_FAILED, Reference::default(), 0);
+            self.say_goodbye(CloseCode::AUTH_FAILED);
+            return Ask::End;
+        };
+        if !is_signed(&key, &message, &auth.signature) {
+            let what = format!("{} proves itself with a wrong signature", auth.address);
+            desk.env.ledger.violate(what);
         }
+        self.phase = Phase::Attaching(auth.address);
+        Ask::Command(Command::Attach {
+            session: self.session(),
+            address: auth.address,
+            challenged_us: self.challenged.0,
+            epoch: auth.epoch,
+            cursor: auth.cursor,
+            credit: auth.credit,
+        })
+    }
+
+    /// The gate itself refuses something.
+    pub(crate) fn refuse(
+        &mut self,
+        of: Kind,
+        code: NackCode,
+        reference: Reference,
+        retry_after_ms: u64,
+    ) {
+        self.write(&Frame::Nack(Nack {
+            of,
+            reference,
+            code,
+            class: code.class(),
+            retry_after_ms,
+        }));
     }
 
     /// READY is due: the client may speak.
-    pub(crate) fn greet(&mut self, now: Time, (epoch, cursor, tail): (u64, Position, Position)) {
+    pub(crate) fn greet(
+        &mut self,
+        env: &mut Env,
+        (epoch, cursor, tail): (u64, Position, Position),
+    ) {
         if let Phase::Attaching(address) = self.phase {
             self.phase = Phase::Ready(address);
+            env.ledger.on_ready(self.device, address);
         }
         let ready = Ready {
             epoch,
@@ -291,7 +272,7 @@ impl Gate {
             tail,
             credit: WINDOW,
             idle_ms: IDLE_MS,
-            server_time: now.millis(),
+            server_time: env.now.millis(),
         };
         self.write(&Frame::Ready(ready));
     }

@@ -15,20 +15,28 @@
 #![warn(missing_docs)]
 
 mod brief;
+mod calm;
 mod counters;
+mod desk;
 mod device;
 mod disk;
 mod env;
 mod gate;
+mod linking;
+mod mischief;
 mod mutant;
 mod net;
 mod oracle;
+mod person;
 mod plan;
+mod replies;
+mod requests;
 mod rng;
 mod run;
 mod sabotage;
 mod schedule;
 mod server;
+mod signatures;
 mod storm;
 mod trace;
 mod world;

@@ -22,16 +22,23 @@ pub(crate) const CALM_MS_MAX: u64 = 400_000;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
     pub(crate) accounts: usize,
-    /// How many of the accounts, from the first on, have two devices.
+    /// How many of the accounts, from the first on, have two devices from the beginning.
     pub(crate) pairs: usize,
+    /// How many homes of each account, beside those, may join it while things break.
+    pub(crate) spares: usize,
     pub(crate) topology: Topology,
     pub(crate) limits: Limits,
     pub(crate) rules: Rules,
     /// Mean time between two things that a person does, in milliseconds.
     pub(crate) pause_ms: u64,
+    /// Mean time between two times that a person does something about devices, in milliseconds.
+    pub(crate) change_ms: u64,
     /// Mean time between two things that break, in milliseconds.
     pub(crate) peace_ms: u64,
+    /// Somebody sends what cannot be opened.
     pub(crate) has_poison: bool,
+    /// Somebody takes prekeys that nobody needs.
+    pub(crate) has_strangers: bool,
 }
 
 impl Plan {
@@ -48,15 +55,22 @@ impl Plan {
         Self {
             accounts: 2 + rng.index(HANDLES.len() - 1),
             pairs: rng.index(3),
+            spares: rng.index(3),
             topology: Topology {
                 shards: [1, 2, 3, 4][rng.index(4)],
                 seed: rng.next(),
             },
             limits,
-            rules: Rules { overflows, retires },
+            rules: Rules {
+                overflows,
+                retires,
+                is_honest: true,
+            },
             pause_ms: rng.between(2_500, 7_000),
+            change_ms: rng.between(8_000, 25_000),
             peace_ms: rng.between(2_000, 9_000),
             has_poison: rng.one_in(4),
+            has_strangers: rng.one_in(3),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Where the simulated server is made wrong: the only place that knows of mutants.
 
-use martlet_protocol::{Kind, State, crc};
+use martlet_protocol::frame::Event;
+use martlet_protocol::wire::{Reader, varint_bytes};
+use martlet_protocol::{Kind, Position, State, crc};
 use martlet_shard::{Command, Effect, Reply};
 use martlet_store::keys::KeyTag;
 use martlet_store::{Batch, Memory};
@@ -131,7 +133,16 @@ impl Sabotage {
             }
             Mutant::EnvelopeChanged if now_and_then => {
                 vec![changed(item, Kind::EVENT, |body| {
-                    if let Some(last) = body.last_mut() {
+                    let behind = Event::decode_body(Position(0), &mut Reader::new(body)).map_or(
+                        0,
+                        |event| {
+                            let part = event.part.len();
+                            varint_bytes(part as u64) + part
+                        },
+                    );
+                    // The envelope's last byte: behind it there is the part.
+                    let last = body.len().checked_sub(behind + 1);
+                    if let Some(last) = last.and_then(|last| body.get_mut(last)) {
                         *last ^= 1;
                     }
                 })]

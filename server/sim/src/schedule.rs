@@ -66,8 +66,16 @@ pub(crate) enum Event {
     ServerUp,
     /// Something breaks.
     Fault,
-    /// A message of somebody who speaks the protocol and not the envelope.
+    /// A message of somebody who speaks the protocol and does not encrypt.
     Poison,
+    /// Somebody takes prekeys that nobody needs.
+    Strip,
+    /// A person wants another device, or one less.
+    Devices { account: usize },
+    /// A person holds a new device before a code.
+    Scan { device: usize, code: String },
+    /// A person has seen the name of a new device and lets it in.
+    Approve { device: usize },
 }
 
 /// What a reader was asked for, and what it found if it has looked already.

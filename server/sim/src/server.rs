@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use martlet_protocol::frame::{Found, Frame, Pong, Sent};
 use martlet_protocol::wire::Writer;
-use martlet_protocol::{Address, CloseCode, Kind, Position, codec};
-use martlet_shard::{Command, Effect, Limits, Reply, Shard, Topology};
+use martlet_protocol::{Address, CloseCode, DeviceId, Position, UserId, codec};
+use martlet_shard::{Command, Effect, Limits, OwnDevices, Shard, Topology};
 use martlet_store::keys::inbox;
 use martlet_store::{Batch, Memory, ShardId, View};
 
+use crate::desk::Desk;
 use crate::disk::Disk;
 use crate::env::Env;
-use crate::gate::{Ask, Gate, IDLE_MS, Phase};
+use crate::gate::{Ask, Gate, Phase};
 use crate::mutant::Mutant;
 use crate::net::{self, ConnId, Side};
 use crate::sabotage::Sabotage;
@@ -123,7 +123,13 @@ impl Server {
         let Some(gate) = self.gates.get_mut(&conn) else {
             return;
         };
-        let asks = gate.on_bytes(env, &self.topology, bytes);
+        let mut desk = Desk {
+            env: &mut *env,
+            topology: &self.topology,
+            shards: &mut self.shards,
+            view: self.disk.sealed(),
+        };
+        let asks = gate.on_bytes(&mut desk, bytes);
         let mut is_over = false;
         for ask in asks {
             match ask {
@@ -162,7 +168,7 @@ impl Server {
         let silent: Vec<ConnId> = self
             .gates
             .values()
-            .filter(|gate| gate.heard.plus_ms(IDLE_MS) < env.now)
+            .filter(|gate| gate.is_silent(env.now))
             .map(|gate| gate.conn)
             .collect();
         for conn in silent {
@@ -188,15 +194,8 @@ impl Server {
                 commands.push(Command::Tick { shard: ShardId(id) });
             }
         }
-        for mut command in commands {
+        for command in commands {
             let view = self.disk.sealed();
-            if let Command::Send {
-                from, has_siblings, ..
-            } = &mut command
-            {
-                let home = usize::from(self.topology.shard_of_user(from.user).0);
-                *has_siblings = self.shards[home].has_siblings(view, *from);
-            }
             let home = usize::from(command.home(&self.topology).0);
             self.shards[home].apply(now, command, view, &mut batch, &mut effects);
         }
@@ -274,13 +273,14 @@ impl Server {
         match effect {
             Effect::Forward(command) => self.tell(env, command),
             Effect::LoadPage { .. } => self.load(env, effect),
+            Effect::Note(note) => env.note(format_args!("{note:?}")),
             Effect::Close { session, code } => {
                 env.counters.replaced += u64::from(code == CloseCode::REPLACED);
                 self.close(env, ConnId(session.0), code);
             }
             Effect::Frame { session, reply } => {
                 if let Some(gate) = self.gates.get_mut(&ConnId(session.0)) {
-                    reply_to(gate, env, reply);
+                    gate.reply(env, reply);
                 }
             }
             Effect::Event {
@@ -344,48 +344,25 @@ impl Server {
         }
     }
 
+    /// All devices of an account, as its shard has them.
+    pub(crate) fn devices_of(&mut self, user: UserId) -> OwnDevices {
+        // Beside a device that it does not have there are all that it has.
+        let device = DeviceId(0);
+        self.devices_beside(Address { user, device })
+    }
+
+    /// The devices of an account beside one of them.
+    pub(crate) fn devices_beside(&mut self, address: Address) -> OwnDevices {
+        let home = usize::from(self.topology.shard_of_user(address.user).0);
+        let shard = self.shards.get_mut(home);
+        shard.map_or(OwnDevices::NONE, |shard| {
+            shard.own_devices(self.disk.sealed(), address)
+        })
+    }
+
     /// The connection a device has, if it is ready.
     pub(crate) fn is_ready(&self, address: Address) -> bool {
         let mut gates = self.gates.values();
         gates.any(|gate| gate.phase == Phase::Ready(address))
-    }
-}
-
-fn reply_to(gate: &mut Gate, env: &Env, reply: Reply) {
-    match reply {
-        Reply::Registered(address) => {
-            gate.phase = Phase::Auth;
-            gate.write(&Frame::Registered(martlet_protocol::frame::Registered {
-                address,
-            }));
-        }
-        Reply::Ready {
-            epoch,
-            cursor,
-            tail,
-        } => gate.greet(env.now, (epoch, cursor, tail)),
-        Reply::Pong { token } => gate.write(&Frame::Pong(Pong { token })),
-        Reply::Found(found) => gate.write(&Frame::Found(Found {
-            request: found.request,
-            user: found.user,
-            handle: &found.handle,
-        })),
-        Reply::Sent(sent) => {
-            gate.write(&Frame::Sent(Sent {
-                message_id: sent.message_id,
-                timestamp: sent.timestamp,
-                devices: sent.devices,
-            }));
-            gate.answered();
-        }
-        Reply::Nack(nack) => {
-            gate.write(&Frame::Nack(nack));
-            if nack.of == Kind::SEND {
-                gate.answered();
-            }
-        }
-        Reply::State(state) => gate.write(&Frame::State(state)),
-        Reply::Gap(gap) => gate.write(&Frame::Gap(gap)),
-        Reply::CaughtUp(mark) => gate.write(&Frame::CaughtUp(mark)),
     }
 }

@@ -1,9 +1,5 @@
 //! What people do and what breaks, until all heals.
 
-use bytes::Bytes;
-use martlet_protocol::{Address, DeviceId, MessageId, Timestamp};
-use martlet_shard::{Command, SendRequest, SessionId};
-
 use crate::net;
 use crate::oracle::Witness;
 use crate::plan::HANDLES;
@@ -43,11 +39,14 @@ impl World {
             return;
         }
         self.plan_user(device);
+        let own = self.account_of(device);
         let env = &mut self.env;
         let client = &mut self.devices[device];
+        if own >= self.plan.accounts || !client.is_in_use(env) {
+            return;
+        }
         match env.rng.below(20) {
             0..=10 => {
-                let own = device_account(device, self.plan.accounts);
                 let others = (0..self.plan.accounts).filter(|account| *account != own);
                 let others: Vec<usize> = others.collect();
                 let to = others[env.rng.index(others.len())];
@@ -104,51 +103,5 @@ impl World {
             }
             _ => {}
         }
-    }
-
-    /// Somebody who has written another client sends what no engine can open.
-    pub(crate) fn poison(&mut self) {
-        if !self.env.is_stormy {
-            return;
-        }
-        let ms = self.env.rng.between(10_000, 40_000);
-        self.env.plan_in_us(ms * 1_000, Event::Poison);
-        if !self.server.is_up() {
-            return;
-        }
-        let env = &mut self.env;
-        let id = MessageId::new(env.now.millis(), env.rng.bytes());
-        env.ledger.on_poison(id);
-        let to = self.users[env.rng.index(self.users.len())];
-        let from = Address {
-            user: self.poisoner,
-            device: DeviceId(1),
-        };
-        let request = SendRequest {
-            message_id: id,
-            to,
-            after: Timestamp(0),
-            ttl_ms: 0,
-            envelope: Bytes::from_static(b"\xffno envelope"),
-        };
-        let session = SessionId(0);
-        self.server.tell(
-            env,
-            Command::Send {
-                session,
-                from,
-                has_siblings: false,
-                request,
-            },
-        );
-    }
-}
-
-/// The first devices are those of the accounts in order, the second ones follow in order.
-const fn device_account(device: usize, accounts: usize) -> usize {
-    if device < accounts {
-        device
-    } else {
-        device - accounts
     }
 }

@@ -1,20 +1,21 @@
 //! One run from a seed: a server, clients and everything between them, until all is calm.
 
+use std::collections::{BTreeMap, VecDeque};
+
 use bytes::Bytes;
 use martlet_protocol::codec::Decoder;
 use martlet_protocol::limits::FRAME_BYTES_MAX;
-use martlet_protocol::{Address, DeviceId, UserId};
-use martlet_shard::verify::Verifier;
-use martlet_shard::{Command, SessionId};
+use martlet_protocol::{Address, UserId};
 
 use crate::brief::Brief;
 use crate::counters::Counters;
 use crate::device::Device;
 use crate::env::Env;
+use crate::linking::Account;
 use crate::mutant::Mutant;
-use crate::net::{self, ConnId, Net, Side};
-use crate::oracle::{Ledger, Witness};
-use crate::plan::{CALM_MS_MAX, HANDLES, POISONER, Plan, STORM_MS};
+use crate::net::{ConnId, Net, Side};
+use crate::oracle::Ledger;
+use crate::plan::{HANDLES, POISONER, Plan, STORM_MS};
 use crate::rng::Rng;
 use crate::schedule::{Event, Schedule, Time};
 use crate::server::Server;
@@ -27,13 +28,14 @@ pub(crate) struct World {
     pub(crate) env: Env,
     pub(crate) server: Server,
     pub(crate) devices: Vec<Device>,
-    /// Who is which account.
-    pub(crate) users: Vec<UserId>,
-    pub(crate) poisoner: UserId,
+    pub(crate) accounts: Vec<Account>,
+    /// Sessions that no connection has, and accounts that do not exist, as far as they were used.
+    pub(crate) nobodies: u64,
+    pub(crate) strangers: u64,
     /// After how many more events of the server its power goes.
     pub(crate) fuse: Option<u64>,
     /// Bytes towards each client that are no whole frame yet, for the ledger to read along.
-    pub(crate) taps: std::collections::BTreeMap<ConnId, Vec<u8>>,
+    pub(crate) taps: BTreeMap<ConnId, Vec<u8>>,
 }
 
 impl World {
@@ -48,6 +50,7 @@ impl World {
             trace: Trace::new(keep_lines),
             counters: Counters::default(),
             ledger: Ledger::new(plan.rules),
+            answers: VecDeque::new(),
             is_stormy: false,
         };
         env.note(format_args!("seed {seed}: {plan:?}"));
@@ -56,10 +59,11 @@ impl World {
             env,
             server: Server::new(plan.topology, plan.limits, mutant),
             devices: Vec::new(),
-            users: Vec::new(),
-            poisoner: plan.topology.user_for_handle(POISONER, 1),
+            accounts: Vec::new(),
+            nobodies: 0,
+            strangers: 0,
             fuse: None,
-            taps: std::collections::BTreeMap::new(),
+            taps: BTreeMap::new(),
         }
     }
 
@@ -72,53 +76,65 @@ impl World {
         (self.env.trace, self.env.counters, self.env.ledger)
     }
 
-    /// Everybody registers, and second devices are linked, before anything breaks.
-    fn settle_in(&mut self) {
+    /// Everybody registers, and some link a second device, before anything breaks.
+    pub(crate) fn settle_in(&mut self) {
         for handle in &HANDLES[..self.plan.accounts] {
-            self.add_device(handle);
+            self.add_account(handle);
         }
-        for device in 0..self.plan.accounts {
-            self.devices[device].start(&mut self.env);
-            self.devices[device].register(&mut self.env);
+        if self.plan.has_poison {
+            self.add_account(POISONER);
         }
         self.run_for(5_000);
-        for (device, handle) in self.devices.iter().zip(HANDLES) {
-            let address = device.address().expect("it is registered");
-            let account = self.env.ledger.add_account(handle, address.user);
-            self.env.ledger.add_device(handle, account, address);
-            self.users.push(address.user);
+        for account in 0..self.accounts.len() {
+            let first = self.accounts[account].first();
+            let address = self.devices[first].address();
+            let Some(Address { user, .. }) = address else {
+                let handle = self.accounts[account].handle;
+                return self.env.ledger.violate(format!("{handle} has no account"));
+            };
+            let handle = self.accounts[account].handle;
+            self.accounts[account].user = user;
+            self.env.ledger.add_account(handle, user);
         }
         let pairs = self.plan.pairs.min(self.plan.accounts);
-        for (account, handle) in HANDLES.into_iter().take(pairs).enumerate() {
-            let index = self.add_device(handle);
-            let (user, device) = (self.users[account], DeviceId(2));
-            let key = self.devices[index].public_key();
-            let epoch = self.env.rng.next() | 1;
-            self.server
-                .tell(&mut self.env, Command::AddDevice { user, key, epoch });
-            let address = Address { user, device };
-            self.devices[index].link(address);
-            let name = format!("{handle}2");
-            self.env.ledger.add_device(&name, account, address);
+        for account in 0..pairs {
+            self.add_home(account);
+            self.open_link(account);
         }
-        let register = Command::Register {
-            session: SessionId(0),
-            handle: POISONER.to_owned(),
-            key: [0; 32],
-            user: self.poisoner,
-            epoch: 1,
-        };
-        self.server.tell(&mut self.env, register);
-        self.run_for(1_000);
-        for index in self.plan.accounts..self.devices.len() {
-            self.devices[index].start(&mut self.env);
+        self.run_for(15_000);
+        for account in 0..pairs {
+            let second = self.accounts[account].homes[1];
+            if self.devices[second].address().is_none() {
+                let name = self.env.ledger.name(second).to_owned();
+                self.env.ledger.violate(format!("{name} has not joined"));
+            }
         }
-        self.run_for(1_000);
+        for account in 0..self.plan.accounts {
+            for _ in 0..self.plan.spares {
+                self.add_home(account);
+            }
+        }
     }
 
-    fn add_device(&mut self, handle: &str) -> usize {
+    fn add_account(&mut self, handle: &'static str) {
+        self.accounts.push(Account {
+            handle,
+            user: UserId(0),
+            homes: Vec::new(),
+        });
+        let home = self.add_home(self.accounts.len() - 1);
+        self.devices[home].register(&mut self.env);
+    }
+
+    /// A home with nothing in it, which may become a device of the account.
+    pub(crate) fn add_home(&mut self, account: usize) -> usize {
         let index = self.devices.len();
+        let Account { handle, homes, .. } = &mut self.accounts[account];
+        homes.push(index);
+        let name = format!("{handle}{}", homes.len());
+        self.env.ledger.add_device(&name, account);
         self.devices.push(Device::new(&mut self.env, index, handle));
+        self.devices[index].start(&mut self.env);
         index
     }
 
@@ -128,76 +144,20 @@ impl World {
         for device in 0..self.devices.len() {
             self.plan_user(device);
         }
+        for account in 0..self.plan.accounts {
+            self.plan_change(account);
+        }
         self.plan_fault();
         if self.plan.has_poison {
-            self.env.plan_in_us(3_000_000, Event::Poison);
+            self.plan_poison(4_000);
+        }
+        if self.plan.has_strangers {
+            self.env.plan_in_us(2_000_000, Event::Strip);
         }
         self.run_for(STORM_MS);
     }
 
-    /// Everything heals; all that was promised must come now.
-    fn calm(&mut self) {
-        self.env.is_stormy = false;
-        self.env.note(format_args!("all heals"));
-        self.fuse = None;
-        for device in &mut self.devices {
-            device.heal();
-        }
-        for conn in self.env.net.living() {
-            // A connection that is half open would heal by itself, only later.
-            if self.env.rng.one_in(2) {
-                net::cut(&mut self.env, conn);
-            }
-        }
-        let deadline = self.env.now.plus_ms(CALM_MS_MAX);
-        let mut calm_ms = 0;
-        // Calm for a while: answers to questions may still be on their way.
-        while calm_ms < 5_000 {
-            if !self.env.ledger.violations().is_empty() {
-                return;
-            }
-            if self.env.now >= deadline {
-                let late = (0..self.devices.len()).find(|index| !self.is_done(*index));
-                let name = late.map_or("the server", |index| self.env.ledger.name(index));
-                let what = format!("{name} does not come to rest");
-                return self.env.ledger.violate(what);
-            }
-            calm_ms = if self.is_calm() { calm_ms + 1_000 } else { 0 };
-            self.run_for(1_000);
-        }
-        self.check_rows();
-        let witness = Witness::of(self.server.durable());
-        self.env
-            .ledger
-            .check_bounds(&witness, self.plan.limits.inbox_rows_max);
-        self.env.ledger.close(&witness, self.plan.topology.shards);
-    }
-
-    fn is_calm(&self) -> bool {
-        self.server.is_quiet() && (0..self.devices.len()).all(|index| self.is_done(index))
-    }
-
-    fn is_done(&self, index: usize) -> bool {
-        let device = &self.devices[index];
-        let Some(address) = device.address() else {
-            return false;
-        };
-        device.is_settled()
-            && self.server.is_ready(address)
-            && Witness::of(self.server.durable()).is_drained(address)
-    }
-
-    fn check_rows(&mut self) {
-        let mut verifier = Verifier::new(self.plan.topology);
-        for (key, value) in self.server.durable().iter() {
-            verifier.row(key, value);
-        }
-        for problem in verifier.finish().1 {
-            self.env.ledger.violate(problem);
-        }
-    }
-
-    fn run_for(&mut self, ms: u64) {
+    pub(crate) fn run_for(&mut self, ms: u64) {
         let end = self.env.now.plus_ms(ms);
         while self.env.schedule.next_at().is_some_and(|at| at <= end) {
             let Some((at, event)) = self.env.schedule.next() else {
@@ -206,6 +166,7 @@ impl World {
             self.env.now = at;
             self.burn(&event);
             self.happen(event);
+            self.hear_answers();
             if !self.env.ledger.violations().is_empty() {
                 // Whatever comes after the first broken promise says nothing new.
                 break;
@@ -225,6 +186,10 @@ impl World {
             Event::End { conn, at } => self.end(conn, at),
             Event::Fault => self.fault(),
             Event::Poison => self.poison(),
+            Event::Strip => self.strip(),
+            Event::Devices { account } => self.change_devices(account),
+            Event::Scan { device, code } => self.scan(device, &code),
+            Event::Approve { device } => self.devices[device].approve_link(env),
             Event::ServerUp => self.server.start(env),
             Event::Turn { life } if life == self.server.life() => self.server.on_turn(env),
             Event::Synced { life } if life == self.server.life() => self.server.on_synced(env),

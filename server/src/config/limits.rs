@@ -32,6 +32,13 @@ pub struct Limits {
     /// Lookups per second and session; twice as many may come at once. 0 is no limit. They are
     /// how accounts are enumerated.
     pub lookups_per_second: u32,
+    /// Requests for device lists, prekeys and links per second and session; twice as many may come
+    /// at once. 0 is no limit. Such a request makes the server read or write a few rows.
+    pub key_requests_per_second: u32,
+    /// Signatures of device lists and prekeys that are checked per second and device, whatever the
+    /// number of its connections; four whole stocks of prekeys may come at once. 0 is no limit.
+    /// Each check costs as much as dozens of messages.
+    pub signatures_per_second: u32,
     /// Other frames per second and session; twice as many may come at once. 0 is no limit.
     pub frames_per_second: u32,
     /// From accept to authenticated, in all: a drip of bytes does not prolong it.
@@ -89,6 +96,8 @@ impl Default for Limits {
             loopback_exempt: false,
             sends_per_second: 1_000,
             lookups_per_second: 10,
+            key_requests_per_second: 20,
+            signatures_per_second: 10,
             frames_per_second: 10_000,
             authentication_time: Span::from_secs(5),
             idle_time: Span::from_secs(180),

@@ -3,100 +3,14 @@
 use std::fmt;
 use std::io;
 
-use bytes::{Buf, Bytes, BytesMut};
-use martlet_protocol::auth::{KEY_BYTES, SIGNATURE_BYTES};
-use martlet_protocol::frame::{Ack, Auth, Credit, Frame, LookupQuery, Nack, Ping, Read, Status};
+use bytes::{Buf, BytesMut};
+use martlet_protocol::frame::Frame;
 use martlet_protocol::header::Header;
-use martlet_protocol::id::{MessageId, Timestamp, UserId};
 use martlet_protocol::limits::FRAME_BYTES_MAX;
-use martlet_protocol::version::Features;
-use martlet_protocol::{CloseCode, DecodeError, Kind, codec};
+use martlet_protocol::{CloseCode, DecodeError, codec};
 use tokio_util::codec::{Decoder, Encoder};
 
-/// A frame of a client, with its bytes copied out of the reactor's scratch: what is kept must not
-/// pin a buffer that all connections share.
-#[derive(Debug)]
-pub enum Inbound {
-    /// The cursor of the device's stream.
-    Ack(Ack),
-    /// Proof of who the device is.
-    Auth(Box<Auth>),
-    /// The client is done.
-    Close(CloseCode),
-    /// Room for more stream items.
-    Credit(Credit),
-    /// Versions and features.
-    Hello {
-        /// Oldest version the client speaks.
-        version_min: u8,
-        /// Newest version the client speaks.
-        version_max: u8,
-        /// What the client can do beyond the version.
-        features: Features,
-    },
-    /// A handle or an account is looked up.
-    Lookup {
-        /// The client's number for the answer.
-        request: u64,
-        /// What is known.
-        query: Query,
-    },
-    /// An event the client could not store.
-    Nack(Nack),
-    /// Asks for a PONG.
-    Ping(Ping),
-    /// Answers a PING.
-    Pong,
-    /// The person has read up to a message.
-    Read(Read),
-    /// A new account.
-    Register(Box<Register>),
-    /// A message.
-    Send(Send),
-    /// A frame that only servers send.
-    ServerOnly(Kind),
-    /// Asks for the state of one's own message.
-    Status(Status),
-}
-
-/// What a LOOKUP knows.
-#[derive(Debug)]
-pub enum Query {
-    /// The handle.
-    Handle(String),
-    /// The account.
-    User(UserId),
-}
-
-/// A REGISTER with its own memory.
-#[derive(Debug)]
-pub struct Register {
-    /// The wanted handle.
-    pub handle: String,
-    /// The device's Ed25519 public key.
-    pub key: [u8; KEY_BYTES],
-    /// Over the register message.
-    pub signature: [u8; SIGNATURE_BYTES],
-    /// The operator's token, or empty.
-    pub token: Bytes,
-}
-
-/// A SEND with its own memory.
-#[derive(Debug)]
-pub struct Send {
-    /// The client's key for this message.
-    pub message_id: MessageId,
-    /// The recipient.
-    pub to: UserId,
-    /// The newest timestamp the sender has seen in the conversation, 0 for none.
-    pub after: Timestamp,
-    /// Time to live in milliseconds, 0 for the default.
-    pub ttl_ms: u64,
-    /// The opaque message.
-    pub envelope: Bytes,
-    /// Bytes of the whole frame: what it costs in credit.
-    pub frame_bytes: u32,
-}
+use crate::gateway::inbound::{Inbound, owned};
 
 /// The limits that hold for one connection at this moment.
 #[derive(Clone, Copy, Debug)]
@@ -193,61 +107,10 @@ fn last_frame_bytes(mut consumed: &[u8]) -> u32 {
     u32::try_from(consumed.len()).unwrap_or(u32::MAX)
 }
 
-fn owned(frame: Frame<'_>) -> Inbound {
-    match frame {
-        Frame::Ack(ack) => Inbound::Ack(ack),
-        Frame::Auth(auth) => Inbound::Auth(Box::new(auth)),
-        Frame::Close(close) => Inbound::Close(close.code),
-        Frame::Credit(credit) => Inbound::Credit(credit),
-        Frame::Hello(hello) => Inbound::Hello {
-            version_min: hello.version_min,
-            version_max: hello.version_max,
-            features: hello.features,
-        },
-        Frame::Lookup(lookup) => Inbound::Lookup {
-            request: lookup.request,
-            query: match lookup.query {
-                LookupQuery::Handle(handle) => Query::Handle(handle.to_owned()),
-                LookupQuery::User(user) => Query::User(user),
-            },
-        },
-        Frame::Nack(nack) => Inbound::Nack(nack),
-        Frame::Ping(ping) => Inbound::Ping(ping),
-        Frame::Pong(_) => Inbound::Pong,
-        Frame::Read(read) => Inbound::Read(read),
-        Frame::Register(register) => Inbound::Register(Box::new(Register {
-            handle: register.handle.to_owned(),
-            key: register.key,
-            signature: register.signature,
-            token: Bytes::copy_from_slice(register.token),
-        })),
-        Frame::Send(send) => Inbound::Send(Send {
-            message_id: send.message_id,
-            to: send.to,
-            after: send.after,
-            ttl_ms: send.ttl_ms,
-            envelope: Bytes::copy_from_slice(send.envelope),
-            frame_bytes: 0,
-        }),
-        Frame::Status(status) => Inbound::Status(status),
-        Frame::CaughtUp(_)
-        | Frame::Challenge(_)
-        | Frame::Event(_)
-        | Frame::Fact(_)
-        | Frame::Found(_)
-        | Frame::Gap(_)
-        | Frame::Goaway(_)
-        | Frame::Ready(_)
-        | Frame::Receipt(_)
-        | Frame::Registered(_)
-        | Frame::Sent(_)
-        | Frame::State(_) => Inbound::ServerOnly(frame.kind()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use martlet_protocol::frame::{CaughtUp, Close};
+    use martlet_protocol::Kind;
+    use martlet_protocol::frame::{CaughtUp, Close, Ping};
     use martlet_protocol::id::Position;
 
     use super::*;

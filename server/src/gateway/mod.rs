@@ -3,5 +3,7 @@
 pub mod codec;
 pub mod conn;
 pub mod credit;
+pub mod inbound;
 pub mod session;
+pub mod signatures;
 pub mod tls;

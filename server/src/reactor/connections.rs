@@ -138,6 +138,7 @@ impl Reactor {
             now_us: self.shared.clock.micros(),
             shared: &self.shared,
             driver: &mut self.driver,
+            signatures: &mut self.signatures,
             commands: &mut self.commands,
         }
     }
@@ -174,10 +175,7 @@ impl Reactor {
             self.want_turn();
         }
         // A frame that has begun has a deadline nearer than the one on the wheel.
-        let at = self.next_check(state);
-        if at < state.check_at {
-            state.check_at = self.wheel.insert(conn.session, at);
-        }
+        self.look_sooner(conn, state);
         Next::Read
     }
 
@@ -305,10 +303,7 @@ impl Reactor {
                         let task = wait_writable(Rc::clone(shelf), Rc::clone(&conn));
                         state.writer = Some(task::spawn_local(task).abort_handle());
                     }
-                    let at = self.next_check(&state);
-                    if at < state.check_at {
-                        state.check_at = self.wheel.insert(session, at);
-                    }
+                    self.look_sooner(&conn, &mut state);
                 }
                 Flushed::Dead => {
                     drop(state);

@@ -43,8 +43,11 @@ impl Reactor {
         if count > 0 {
             tracing::info!(event = "connections_turned_away", count);
         }
-        if self.index == 0 && now.0.is_multiple_of(QUIET_INTERVAL_S) {
-            self.shared.admission.forget_quiet();
+        if now.0.is_multiple_of(QUIET_INTERVAL_S) {
+            self.signatures.forget_full(self.shared.clock.micros());
+            if self.index == 0 {
+                self.shared.admission.forget_quiet();
+            }
         }
     }
 
@@ -72,7 +75,7 @@ impl Reactor {
         let limits = &self.shared.config.limits;
         let is_over = |since: Seconds, span: Span| now >= deadline(since, span);
         if state.is_stranger() {
-            return is_over(state.opened, limits.authentication_time)
+            return is_over(state.opened, self.time_of_stranger(state))
                 .then_some(CloseCode::AUTH_TIMEOUT);
         }
         if is_over(state.heard, limits.idle_time) {
@@ -92,13 +95,30 @@ impl Reactor {
         None
     }
 
+    /// From accept to authenticated, in all, but for the wait for a person at another screen.
+    fn time_of_stranger(&self, state: &State) -> Span {
+        if state.is_linking() {
+            LINKING_TIME
+        } else {
+            self.shared.config.limits.authentication_time
+        }
+    }
+
+    /// Looks at a connection sooner than planned, if one of its deadlines has come nearer.
+    pub(super) fn look_sooner(&mut self, conn: &Conn, state: &mut State) {
+        let at = self.next_check(state);
+        if at < state.check_at {
+            state.check_at = self.wheel.insert(conn.session, at);
+        }
+    }
+
     /// When to look at a connection next.
     pub(super) fn next_check(&self, state: &State) -> Seconds {
         let limits = &self.shared.config.limits;
         match state.phase {
             Phase::Closing { until } | Phase::Lingering { until } => until,
             Phase::Open if state.is_stranger() => {
-                deadline(state.opened, limits.authentication_time)
+                deadline(state.opened, self.time_of_stranger(state))
             }
             Phase::Open => {
                 let mut next = deadline(state.heard, limits.idle_time);
@@ -120,5 +140,9 @@ fn deadline(since: Seconds, span: Span) -> Seconds {
     since.plus(span.seconds().saturating_add(1))
 }
 
-/// How often addresses that have been quiet are forgotten.
+/// A link is over after ten minutes, and whoever waits for it hears that within another. Longer
+/// than that nobody waits.
+const LINKING_TIME: Span = Span::from_secs(15 * 60);
+
+/// How often addresses and devices that have been quiet are forgotten.
 const QUIET_INTERVAL_S: u32 = 60;

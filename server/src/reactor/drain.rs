@@ -49,7 +49,9 @@ impl Reactor {
         let conns: Vec<_> = self.table.iter().map(Rc::clone).collect();
         for conn in conns {
             let mut state = conn.state.borrow_mut();
-            if state.is_stranger() {
+            // A new device that waits to be listed may still be: the person at the other screen has
+            // a moment.
+            if state.is_stranger() && !state.is_linking() {
                 self.close(&conn, &mut state, Ending::Refused(CloseCode::SHUTDOWN));
             } else {
                 self.say_goaway(&conn, &mut state);
@@ -57,9 +59,14 @@ impl Reactor {
         }
     }
 
+    /// Whether everybody was told to come back later.
+    pub(super) fn is_draining(&self) -> bool {
+        self.stage != Stage::Running
+    }
+
     /// Tells a connection that arrived while the reactor drains.
     pub(super) fn greet_late_comer(&mut self, conn: &Conn, state: &mut State) {
-        if self.stage != Stage::Running {
+        if self.is_draining() {
             self.say_goaway(conn, state);
         }
     }

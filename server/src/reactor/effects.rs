@@ -3,19 +3,15 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use martlet_protocol::frame::{Found, Frame, Pong, Ready, Registered, Sent};
 use martlet_protocol::wire::Writer;
-use martlet_protocol::{Address, Kind, Position, codec};
-use martlet_shard::{Command, Effect, Reply, SessionId};
+use martlet_protocol::{CloseCode, DeviceId, Kind, Position, codec};
+use martlet_shard::{Command, Effect, Note, SessionId};
 use martlet_store::keys::inbox;
 use martlet_store::rocks::PageRequest;
-use tokio_util::codec::Encoder;
 
-use crate::clock;
 use crate::gateway::codec::{CodecError, FrameCodec};
-use crate::gateway::conn::{Conn, Phase, State};
-use crate::gateway::credit::Window;
-use crate::gateway::session::{Ending, log_registration_refused};
+use crate::gateway::conn::{Phase, State};
+use crate::gateway::session::Ending;
 use crate::reactor::Reactor;
 use crate::reactor::mail::Mail;
 
@@ -23,7 +19,7 @@ impl Reactor {
     /// Does what an effect says, here or on the reactor that can.
     pub(super) fn execute(&mut self, effect: Effect) {
         let session = match &effect {
-            Effect::Forward(_) | Effect::LoadPage { .. } => None,
+            Effect::Forward(_) | Effect::LoadPage { .. } | Effect::Note(_) => None,
             Effect::Frame { session, .. }
             | Effect::Event { session, .. }
             | Effect::Close { session, .. } => Some(*session),
@@ -38,6 +34,7 @@ impl Reactor {
                 }
             }
             (None, Effect::Forward(command)) => self.commands.push(command),
+            (None, Effect::Note(note)) => log_note(&note),
             (None, effect) => self.load_page(effect),
         }
     }
@@ -52,7 +49,7 @@ impl Reactor {
             return;
         }
         let written = match effect {
-            Effect::Frame { reply, .. } => self.reply(&conn, &mut state, reply),
+            Effect::Frame { reply, .. } => self.reply(&conn, &mut state, &reply),
             Effect::Event {
                 position,
                 kind,
@@ -63,89 +60,15 @@ impl Reactor {
             Effect::Close { code, .. } => {
                 return self.close(&conn, &mut state, Ending::Refused(code));
             }
-            Effect::Forward(_) | Effect::LoadPage { .. } => return,
+            Effect::Forward(_) | Effect::LoadPage { .. } | Effect::Note(_) => return,
         };
         match written {
+            // It was let wait for this.
+            Ok(()) if self.is_draining() && state.is_stranger() => {
+                self.close(&conn, &mut state, Ending::Refused(CloseCode::SHUTDOWN));
+            }
             Ok(()) => self.mark_dirty(&conn, &mut state),
             Err(error) => self.close(&conn, &mut state, Ending::Refused(error.close_code())),
-        }
-    }
-
-    fn reply(&self, conn: &Conn, state: &mut State, reply: Reply) -> Result<(), CodecError> {
-        let Some(session) = &mut state.session else {
-            return Ok(());
-        };
-        let mut codec = self.codec();
-        codec.encode(&self.frame_of(&reply), &mut state.out)?;
-        let is_answer = match &reply {
-            Reply::Registered(address) => {
-                session.registered();
-                log_registered(conn, *address);
-                false
-            }
-            Reply::Nack(nack) if nack.of == Kind::REGISTER => {
-                session.registered();
-                log_registration_refused(conn.session, conn.peer.ip(), nack.code);
-                false
-            }
-            Reply::Nack(nack) => {
-                let (of, code) = (nack.of.name(), nack.code.name());
-                tracing::debug!(event = "request_refused", conn = conn.session.0, of, code);
-                nack.of == Kind::SEND
-            }
-            Reply::Ready { .. } => {
-                if let Some(ready) = session.ready_mut() {
-                    ready.greet();
-                }
-                false
-            }
-            Reply::Sent(_) => true,
-            Reply::Found(_)
-            | Reply::State(_)
-            | Reply::Gap(_)
-            | Reply::CaughtUp(_)
-            | Reply::Pong { .. } => false,
-        };
-        if is_answer && let Some(grant) = session.ready_mut().and_then(|ready| ready.answered()) {
-            codec.encode(&Frame::Credit(grant), &mut state.out)?;
-        }
-        Ok(())
-    }
-
-    /// The frame of a reply, with what only the driver knows.
-    fn frame_of<'a>(&self, reply: &'a Reply) -> Frame<'a> {
-        match reply {
-            Reply::Registered(address) => Frame::Registered(Registered { address: *address }),
-            Reply::Ready {
-                epoch,
-                cursor,
-                tail,
-            } => {
-                let idle = self.shared.config.limits.idle_time.0;
-                Frame::Ready(Ready {
-                    epoch: *epoch,
-                    cursor: *cursor,
-                    tail: *tail,
-                    credit: Window::GRANT,
-                    idle_ms: u64::try_from(idle.as_millis()).unwrap_or(u64::MAX),
-                    server_time: clock::wall(),
-                })
-            }
-            Reply::Pong { token } => Frame::Pong(Pong { token: *token }),
-            Reply::Found(answer) => Frame::Found(Found {
-                request: answer.request,
-                user: answer.user,
-                handle: &answer.handle,
-            }),
-            Reply::Sent(answer) => Frame::Sent(Sent {
-                message_id: answer.message_id,
-                timestamp: answer.timestamp,
-                devices: answer.devices,
-            }),
-            Reply::Nack(nack) => Frame::Nack(*nack),
-            Reply::State(answer) => Frame::State(*answer),
-            Reply::Gap(gap) => Frame::Gap(*gap),
-            Reply::CaughtUp(mark) => Frame::CaughtUp(*mark),
         }
     }
 
@@ -211,11 +134,33 @@ impl Reactor {
     }
 }
 
-fn log_registered(conn: &Conn, address: Address) {
-    tracing::info!(
-        event = "registered",
-        conn = conn.session.0,
-        user = address.user.0,
-        device = address.device.0,
-    );
+/// What an operator must be able to find out later: who could read an account's messages when.
+fn log_note(note: &Note) {
+    match note {
+        Note::ListPublished {
+            user,
+            version,
+            devices,
+            added,
+            removed,
+        } => tracing::info!(
+            event = "device_list_published",
+            user = user.0,
+            version,
+            devices,
+            added = added.map(|device| device.0),
+            removed = removed_text(removed),
+        ),
+        Note::AccountReset(address) => tracing::info!(
+            event = "account_reset",
+            user = address.user.0,
+            device = address.device.0,
+        ),
+    }
+}
+
+/// Ids with commas; nothing when no device was removed.
+fn removed_text(removed: &[DeviceId]) -> Option<String> {
+    let ids: Vec<_> = removed.iter().map(ToString::to_string).collect();
+    (!ids.is_empty()).then(|| ids.join(","))
 }

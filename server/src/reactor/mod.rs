@@ -6,6 +6,7 @@ mod deadlines;
 mod drain;
 mod effects;
 mod mail;
+mod replies;
 mod table;
 mod thread;
 mod timers;

@@ -9,6 +9,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use martlet_protocol::Address;
 use martlet_shard::{Command, Effect, SessionId};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::task::AbortHandle;
@@ -17,6 +18,7 @@ use tokio::time::{self, MissedTickBehavior};
 use crate::clock::{self, Seconds};
 use crate::driver::Driver;
 use crate::mailbox::Mailbox;
+use crate::rate::Buckets;
 use crate::reactor::drain::Stage;
 use crate::reactor::table::Table;
 use crate::reactor::timers::Wheel;
@@ -36,6 +38,8 @@ pub(super) struct Reactor {
     pub(super) driver: Driver,
     pub(super) table: Table,
     pub(super) wheel: Wheel,
+    /// What devices may still make the server check, by device: those of this reactor's shards.
+    pub(super) signatures: Buckets<Address>,
     pub(super) stage: Stage,
     pub(super) listener: Option<AbortHandle>,
     /// Somebody has asked for a turn already.
@@ -131,6 +135,7 @@ impl Reactor {
             driver: Driver::recover(index, Arc::clone(&shared), clock::wall()),
             table: Table::new(index),
             wheel: Wheel::new(shared.clock.seconds()),
+            signatures: Buckets::new(shared.rates.signatures),
             stage: Stage::Running,
             listener: None,
             is_turn_wanted: false,

@@ -10,11 +10,12 @@ use bytes::BytesMut;
 use martlet_protocol::auth::{BINDING_NONE, KEY_BYTES, auth_message, register_message};
 use martlet_protocol::codec;
 use martlet_protocol::frame::{
-    Auth, Challenge, Credit, Frame, Hello, Nack, Ping, Ready, Register, Send,
+    Auth, Challenge, Credit, Frame, Hello, Nack, Ping, Ready, Register, Send, SendScope,
 };
 use martlet_protocol::header::Header;
 use martlet_protocol::limits::{FRAME_BYTES_MAX, HEADER_BYTES};
 use martlet_protocol::version::Features;
+use martlet_protocol::wire::List;
 use martlet_protocol::{
     Address, CloseCode, Kind, MessageId, Millis, NackCode, Position, Timestamp, UserId,
 };
@@ -304,6 +305,11 @@ pub(crate) fn message(to: UserId, envelope: &[u8]) -> Send<'_> {
         to,
         after: Timestamp(0),
         ttl_ms: 0,
+        scope: SendScope::ALL,
+        to_version: 0,
+        own_version: 0,
+        to_parts: List::EMPTY,
+        own_parts: List::EMPTY,
         envelope,
     }
 }

@@ -1,21 +1,25 @@
 //! A device that speaks the protocol and keeps between connections what it must: epoch and cursor.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use martlet_protocol::auth::{BINDING_NONE, auth_message, register_message};
 use martlet_protocol::frame::{
-    Ack, Auth, Challenge, Close, Credit, Frame, Hello, Lookup, LookupQuery, Pong, Read, Ready,
-    Register, Send, Status,
+    Ack, Auth, Challenge, Close, Credit, Frame, Hello, Lookup, LookupQuery, Part, Pong, Read,
+    Ready, Register, Send, SendScope, Status,
 };
 use martlet_protocol::limits::{CREDIT_BYTES_MAX, CREDIT_MESSAGES_MAX};
 use martlet_protocol::version::{Features, VERSION_MAX, VERSION_MIN};
-use martlet_protocol::{Address, CloseCode, MessageId, Millis, Position, Timestamp, UserId};
+use martlet_protocol::wire::List;
+use martlet_protocol::{
+    Address, CloseCode, DeviceId, MessageId, Millis, Position, Timestamp, UserId,
+};
 
 use super::PATIENCE;
 use super::random::Random;
-use super::wire::{Got, Lost, Wire};
+use super::wire::{Got, Lost, Message, Wire};
 
 /// A registered account with one device.
 #[derive(Debug)]
@@ -25,6 +29,8 @@ pub struct Client {
     epoch: u64,
     cursor: Position,
     random: Random,
+    /// Messages that came while something else was waited for.
+    passed_over: VecDeque<Message>,
     link: Option<Link>,
 }
 
@@ -48,8 +54,16 @@ pub struct Outgoing {
     pub id: MessageId,
     pub to: UserId,
     pub ttl_ms: u64,
+    pub scope: SendScope,
+    /// The list version of the recipient and of the sender that the parts are for.
+    pub versions: (u64, u64),
+    pub to_parts: Vec<OwnPart>,
+    pub own_parts: Vec<OwnPart>,
     pub envelope: Vec<u8>,
 }
+
+/// What one device gets.
+pub type OwnPart = (DeviceId, Vec<u8>);
 
 impl Client {
     /// Registers a new account.
@@ -68,14 +82,25 @@ impl Client {
             Got::Registered(registered) => registered.address,
             other => panic!("register {handle}: {other:?}"),
         };
+        Self::of(key, address)
+    }
+
+    /// A device that the account has by other means: it was never connected.
+    pub fn of(key: Ed25519KeyPair, address: Address) -> Self {
         Self {
             key,
             address,
             epoch: 0,
             cursor: Position(0),
-            random: Random::new(address.user.0),
+            random: Random::new(address.user.0 ^ u64::from(address.device.0)),
+            passed_over: VecDeque::new(),
             link: None,
         }
+    }
+
+    /// The key that the device authenticates with.
+    pub fn key(&self) -> &Ed25519KeyPair {
+        &self.key
     }
 
     /// Account and device.
@@ -127,8 +152,9 @@ impl Client {
                     return Err(Lost(format!("{code:?}")));
                 }
                 Got::Close { code, .. } => return Ok(Err(code)),
-                // A server that is about to go tells everybody, also in the middle of this.
-                Got::Goaway { .. } => {}
+                // A server that is about to go tells everybody, also in the middle of this; and what
+                // is wrong with an AUTH is said before the end.
+                Got::Goaway { .. } | Got::Nack(_) => {}
                 other => panic!("authenticate {}: {other:?}", self.address),
             }
         };
@@ -176,6 +202,10 @@ impl Client {
             id: MessageId::new(now(), self.random.ten_bytes()),
             to,
             ttl_ms: 0,
+            scope: SendScope::ALL,
+            versions: (0, 0),
+            to_parts: Vec::new(),
+            own_parts: Vec::new(),
             envelope: envelope.to_vec(),
         }
     }
@@ -189,12 +219,18 @@ impl Client {
     /// Sends a message, for the first time or again; `after` is the newest timestamp known in the
     /// conversation.
     pub fn send(&mut self, outgoing: &Outgoing, after: Timestamp) {
+        let (to_parts, own_parts) = (parts(&outgoing.to_parts), parts(&outgoing.own_parts));
         let link = self.link();
         let bytes = link.wire.push(&Frame::Send(Send {
             message_id: outgoing.id,
             to: outgoing.to,
             after,
             ttl_ms: outgoing.ttl_ms,
+            scope: outgoing.scope,
+            to_version: outgoing.versions.0,
+            own_version: outgoing.versions.1,
+            to_parts: List::Slice(&to_parts),
+            own_parts: List::Slice(&own_parts),
             envelope: &outgoing.envelope,
         }));
         link.credit_messages -= 1;
@@ -228,6 +264,11 @@ impl Client {
         self.link()
             .wire
             .push(&Frame::Lookup(Lookup { request, query }));
+    }
+
+    /// Asks for something that costs no credit.
+    pub fn ask(&mut self, frame: &Frame<'_>) {
+        self.link().wire.push(frame);
     }
 
     /// Writes what was asked for so far.
@@ -278,6 +319,17 @@ impl Client {
         Ok(Some(got))
     }
 
+    /// The next message, of those that were passed over first.
+    pub fn next_message(&mut self) -> Message {
+        if let Some(message) = self.passed_over.pop_front() {
+            return message;
+        }
+        self.expect("a message", |got| match got {
+            Got::Event(message) => Some(message.clone()),
+            _ => None,
+        })
+    }
+
     /// Reads until `pick` finds what it wants; other frames are passed over.
     ///
     /// # Panics
@@ -292,8 +344,12 @@ impl Client {
             if let Some(found) = pick(&got) {
                 return found;
             }
-            if let Got::Close { code, detail } = got {
-                panic!("waiting for {what}: the server closed with {code:?} {detail}");
+            match got {
+                Got::Event(message) => self.passed_over.push_back(message),
+                Got::Close { code, detail } => {
+                    panic!("waiting for {what}: the server closed with {code:?} {detail}")
+                }
+                _ => {}
             }
         }
     }
@@ -319,8 +375,18 @@ impl Link {
     }
 }
 
+fn parts(parts: &[OwnPart]) -> Vec<Part<'_>> {
+    let parts = parts.iter();
+    parts
+        .map(|(device, part)| Part {
+            device: *device,
+            part,
+        })
+        .collect()
+}
+
 /// Connects up to CHALLENGE.
-fn greet(server: SocketAddr) -> Result<(Wire, Challenge), Lost> {
+pub fn greet(server: SocketAddr) -> Result<(Wire, Challenge), Lost> {
     let mut wire = Wire::dial(server)?;
     wire.push(&Frame::Hello(Hello {
         version_min: VERSION_MIN,

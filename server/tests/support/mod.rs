@@ -15,6 +15,7 @@
 pub mod client;
 pub mod crowd;
 pub mod history;
+pub mod household;
 pub mod ledger;
 pub mod person;
 pub mod random;

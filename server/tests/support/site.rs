@@ -22,6 +22,7 @@ pub struct Site {
     data: PathBuf,
     log: PathBuf,
     listen: SocketAddr,
+    log_level: &'static str,
 }
 
 /// A running server. Dropping it kills it.
@@ -45,7 +46,18 @@ impl Site {
     /// A site with this data directory; logs are appended to `log`.
     pub fn new(data: PathBuf, log: PathBuf) -> Self {
         let listen = SocketAddr::new(IpAddr::V4(own_loopback()), 0);
-        Self { data, log, listen }
+        let log_level = "info";
+        Self {
+            data,
+            log,
+            listen,
+            log_level,
+        }
+    }
+
+    /// Logs everything from now on.
+    pub fn log_all(&mut self) {
+        self.log_level = "trace";
     }
 
     /// The data directory.
@@ -99,6 +111,7 @@ impl Site {
             .args(["serve", "--dev", "--log-format", "text", "--data-dir"])
             .arg(&self.data)
             .args(["--listen", &self.listen.to_string()])
+            .args(["--log-level", self.log_level])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log.expect("open the server's log"))

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use martlet_protocol::codec::{self, Decoder};
 use martlet_protocol::frame::{
-    CaughtUp, Challenge, Credit, EventKind, Fact, Frame, Gap, Nack, Ping, Ready, Receipt,
-    Registered, Sent, StateReply,
+    Bundle, CaughtUp, Challenge, Credit, EventKind, Fact, Frame, Gap, Nack, Ping, Published, Ready,
+    Receipt, Registered, Sent, StateReply, Stock,
 };
 use martlet_protocol::limits::FRAME_BYTES_MAX;
-use martlet_protocol::{Address, CloseCode, MessageId, Position, Timestamp, UserId};
+use martlet_protocol::{Address, CloseCode, DeviceId, MessageId, Position, Timestamp, UserId};
 
 use super::PATIENCE;
 
@@ -22,6 +22,11 @@ pub struct Lost(pub String);
 /// A frame from the server that owns its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Got {
+    Bundles {
+        request: u64,
+        user: UserId,
+        bundles: Vec<Bundle>,
+    },
     CaughtUp(CaughtUp),
     Challenge(Challenge),
     Close {
@@ -29,6 +34,12 @@ pub enum Got {
         detail: String,
     },
     Credit(Credit),
+    DeviceLists {
+        request: u64,
+        user: UserId,
+        newest: u64,
+        lists: Vec<Vec<u8>>,
+    },
     Event(Message),
     Fact(Fact),
     Found {
@@ -40,16 +51,28 @@ pub enum Got {
     Goaway {
         code: CloseCode,
     },
+    LinkOffer {
+        device: DeviceId,
+        offer: Vec<u8>,
+    },
+    LinkOpened {
+        request: u64,
+    },
+    Linked {
+        answer: Vec<u8>,
+    },
     Nack(Nack),
     Ping(Ping),
     Pong {
         token: u64,
     },
+    Published(Published),
     Ready(Ready),
     Receipt(Receipt),
     Registered(Registered),
     Sent(Sent),
     State(StateReply),
+    Stock(Stock),
 }
 
 /// An EVENT.
@@ -61,6 +84,7 @@ pub struct Message {
     pub id: MessageId,
     pub timestamp: Timestamp,
     pub envelope: Vec<u8>,
+    pub part: Vec<u8>,
 }
 
 /// One end of a connection.
@@ -158,6 +182,11 @@ impl Wire {
 impl Got {
     fn from_frame(frame: &Frame<'_>) -> Self {
         match frame {
+            Frame::Bundles(frame) => Self::Bundles {
+                request: frame.request,
+                user: frame.user,
+                bundles: frame.bundles.iter().collect(),
+            },
             Frame::CaughtUp(frame) => Self::CaughtUp(*frame),
             Frame::Challenge(frame) => Self::Challenge(*frame),
             Frame::Close(frame) => Self::Close {
@@ -165,6 +194,12 @@ impl Got {
                 detail: frame.detail.to_owned(),
             },
             Frame::Credit(frame) => Self::Credit(*frame),
+            Frame::DeviceLists(frame) => Self::DeviceLists {
+                request: frame.request,
+                user: frame.user,
+                newest: frame.newest,
+                lists: frame.lists.iter().map(|list| list.0.to_vec()).collect(),
+            },
             Frame::Event(event) => Self::Event(Message {
                 position: event.position,
                 kind: event.kind,
@@ -172,6 +207,7 @@ impl Got {
                 id: event.message_id,
                 timestamp: event.timestamp,
                 envelope: event.envelope.to_vec(),
+                part: event.part.to_vec(),
             }),
             Frame::Fact(frame) => Self::Fact(*frame),
             Frame::Found(frame) => Self::Found {
@@ -181,14 +217,26 @@ impl Got {
             },
             Frame::Gap(frame) => Self::Gap(*frame),
             Frame::Goaway(frame) => Self::Goaway { code: frame.code },
+            Frame::LinkOffer(frame) => Self::LinkOffer {
+                device: frame.device,
+                offer: frame.offer.to_vec(),
+            },
+            Frame::LinkOpened(frame) => Self::LinkOpened {
+                request: frame.request,
+            },
+            Frame::Linked(frame) => Self::Linked {
+                answer: frame.answer.to_vec(),
+            },
             Frame::Nack(frame) => Self::Nack(*frame),
             Frame::Ping(frame) => Self::Ping(*frame),
             Frame::Pong(frame) => Self::Pong { token: frame.token },
+            Frame::Published(frame) => Self::Published(*frame),
             Frame::Ready(frame) => Self::Ready(*frame),
             Frame::Receipt(frame) => Self::Receipt(*frame),
             Frame::Registered(frame) => Self::Registered(*frame),
             Frame::Sent(frame) => Self::Sent(*frame),
             Frame::State(frame) => Self::State(*frame),
+            Frame::Stock(frame) => Self::Stock(*frame),
             other => panic!("a server never sends {:?}", other.kind()),
         }
     }

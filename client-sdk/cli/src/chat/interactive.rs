@@ -1,16 +1,18 @@
 //! A chat on a terminal: keys and events in, screens out.
 
+use std::future::pending;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crossterm::event::Event as Key;
-use martlet_client::{Client, History, Identity, MessageId, Millis, SendOptions};
+use martlet_client::{Client, Event, History, Identity, MessageId, Millis, SendOptions};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
 use super::input::Action;
 use super::layout;
 use super::model::Model;
 use super::terminal::{Terminal, input};
-use crate::output::Zone;
+use crate::output::{Zone, not_taken};
 
 /// How long changes are collected before they are painted: too short to notice, and a backlog of
 /// a thousand messages is painted a few times instead of a thousand.
@@ -25,7 +27,7 @@ pub(super) async fn run(client: Client, identity: Identity, peer: String) -> any
         before: None,
     };
     let history = client.history(&peer, page).await?;
-    let mut model = Model::new(peer, history);
+    let mut model = Model::new(identity.handle.clone(), peer, history);
     model.notice(format!("you are {}; /quit leaves", identity.handle));
     let seen = model.newest_incoming();
     let (zone, terminal) = (Zone::system(), Terminal::take_over()?);
@@ -35,7 +37,9 @@ pub(super) async fn run(client: Client, identity: Identity, peer: String) -> any
         zone,
         terminal,
         seen,
+        check: None,
     };
+    chat.check_verified();
     chat.talk().await
 }
 
@@ -46,6 +50,8 @@ struct Chat {
     terminal: Terminal,
     /// The newest message that came into view and is not yet marked read.
     seen: Option<MessageId>,
+    /// Finds out whether the other side was verified; the server may have to be asked.
+    check: Option<JoinHandle<Option<bool>>>,
 }
 
 impl Chat {
@@ -66,11 +72,37 @@ impl Chat {
                     // The terminal is gone.
                     None => return Ok(()),
                 },
-                event = self.client.next_event() => {
-                    self.seen = self.model.apply(event?).or(self.seen);
+                event = self.client.next_event() => self.happened(event?),
+                verified = checked(&mut self.check) => {
+                    self.check = None;
+                    self.model.verified = verified;
                 }
             }
             paint_at.get_or_insert_with(|| Instant::now() + PAINT_DELAY);
+        }
+    }
+
+    fn happened(&mut self, event: Event) {
+        let may_be_known = match &event {
+            Event::Security(notice) => notice.peer == self.model.peer,
+            // The keys come with the first message, or with the connection.
+            Event::Receipt(_) | Event::Message(_) | Event::Online { .. } => {
+                self.model.verified.is_none()
+            }
+            _ => false,
+        };
+        if may_be_known {
+            self.check_verified();
+        }
+        self.seen = self.model.apply(event).or(self.seen);
+    }
+
+    /// Asks without waiting: the answer comes to `talk`.
+    fn check_verified(&mut self) {
+        let (client, peer) = (self.client.clone(), self.model.peer.clone());
+        let check = async move { client.is_verified(&peer).await.ok() };
+        if let Some(earlier) = self.check.replace(tokio::spawn(check)) {
+            earlier.abort();
         }
     }
 
@@ -121,9 +153,17 @@ impl Chat {
             Err(error) => {
                 // Given back to be mended.
                 self.model.editor.paste(&text);
-                self.model.notice(error.to_string());
+                self.model.notice(not_taken(&error, &self.model.peer));
             }
         }
+    }
+}
+
+/// Waits for the check that is under way, if there is one.
+async fn checked(check: &mut Option<JoinHandle<Option<bool>>>) -> Option<bool> {
+    match check {
+        Some(check) => check.await.ok().flatten(),
+        None => pending().await,
     }
 }
 

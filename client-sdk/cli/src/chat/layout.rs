@@ -1,7 +1,7 @@
 //! From the model to rows of styled text: pure, so that tests can look at it.
 //!
 //! ```text
-//!   bob                                      online   header
+//!   bob · encrypted, verified                online   header
 //!                     2026-11-24                      a new day
 //!  12:01 bob  Are you there?
 //!  12:02 you  Yes ✓✓ read
@@ -114,14 +114,8 @@ fn body(model: &mut Model, rows_max: usize, columns: usize, zone: &Zone) -> (Vec
 fn entry_rows(model: &Model, index: usize, columns: usize, zone: &Zone) -> Vec<Row> {
     let said = match model.entries.get(index) {
         Some(Entry::Said(said)) => said,
-        Some(Entry::Notice(line)) => {
-            let line = format!("* {}", text::one_line(line));
-            let rows = text::wrap(&line, columns);
-            return rows
-                .into_iter()
-                .map(|row| vec![span(row, Style::Faint)])
-                .collect();
-        }
+        Some(Entry::Notice(line)) => return notice_rows("* ", line, columns, Style::Faint),
+        Some(Entry::Warning(line)) => return notice_rows("! ", line, columns, Style::Bad),
         None => return Vec::new(),
     };
     let mut rows = Vec::new();
@@ -129,7 +123,7 @@ fn entry_rows(model: &Model, index: usize, columns: usize, zone: &Zone) -> Vec<R
     let earlier = model.entries.get(..index).unwrap_or_default().iter().rev();
     let mut previous = earlier.filter_map(|entry| match entry {
         Entry::Said(said) => Some(zone.day(said.at)),
-        Entry::Notice(_) => None,
+        Entry::Notice(_) | Entry::Warning(_) => None,
     });
     if previous.next().as_ref() != Some(&day) {
         let indent = " ".repeat(columns.saturating_sub(day.len()) / 2);
@@ -137,6 +131,12 @@ fn entry_rows(model: &Model, index: usize, columns: usize, zone: &Zone) -> Vec<R
     }
     rows.append(&mut said_rows(said, &model.peer, columns, zone));
     rows
+}
+
+fn notice_rows(sign: &str, line: &str, columns: usize, style: Style) -> Vec<Row> {
+    let line = format!("{sign}{}", text::one_line(line));
+    let rows = text::wrap(&line, columns).into_iter();
+    rows.map(|row| vec![span(row, style)]).collect()
 }
 
 fn said_rows(said: &Said, peer: &str, columns: usize, zone: &Zone) -> Vec<Row> {
@@ -231,7 +231,19 @@ fn header_row(model: &Model, columns: usize, zone: &Zone) -> Row {
             retry_at: None,
         } => format!("offline for good: {cause} "),
     };
-    let peer = text::cut(&format!(" {}", model.peer), columns);
+    let mark = match model.verified {
+        Some(true) => " · encrypted, verified",
+        Some(false) => " · encrypted, not verified",
+        None => " · encrypted",
+    };
+    let full = format!(" {}{mark}", model.peer);
+    // Where there is no room for both, the connection is more important; `verified` stays.
+    let short = match model.verified {
+        Some(true) => format!(" {} ✓", model.peer),
+        _ => format!(" {}", model.peer),
+    };
+    let fits = text::width(&full) + text::width(&link) + 2 <= columns;
+    let peer = text::cut(if fits { &full } else { &short }, columns);
     let room = columns.saturating_sub(text::width(&peer) + 2);
     let link = text::cut(&text::one_line(&link), room);
     let between = columns.saturating_sub(text::width(&peer) + text::width(&link));
@@ -282,7 +294,7 @@ mod tests {
             message(1, Direction::Incoming, "Are you there?"),
             message(2, Direction::Outgoing, "Yes"),
         ];
-        Model::new("bob".to_owned(), history)
+        Model::new("alice".to_owned(), "bob".to_owned(), history)
     }
 
     #[test]
@@ -295,7 +307,7 @@ mod tests {
         assert_eq!(
             lines(&mut model, 44, 7),
             [
-                " bob                                 online ",
+                " bob · encrypted                     online ",
                 "                 2026-09-21",
                 "14:14 bob  Are you there?",
                 "14:15 you  Yes ✓✓",
@@ -358,7 +370,7 @@ mod tests {
     #[test]
     fn paging_up_ends_at_the_oldest_row_and_says_what_is_below() {
         let history = (1..=20).map(|n| message(n, Direction::Incoming, &format!("m{n}")));
-        let mut model = Model::new("bob".to_owned(), history.collect());
+        let mut model = Model::new("alice".to_owned(), "bob".to_owned(), history.collect());
         let bottom = lines(&mut model, 40, 9);
         assert!(
             bottom[6].ends_with("m20") && bottom[7].contains("PageUp"),
@@ -375,12 +387,33 @@ mod tests {
     }
 
     #[test]
+    fn the_title_says_whether_the_other_side_was_verified() {
+        let mut model = conversation();
+        model.link = Link::Online;
+        for (verified, columns, title) in [
+            (Some(true), 40, " bob · encrypted, verified       online "),
+            (Some(false), 40, " bob · encrypted, not verified   online "),
+            (Some(true), 20, " bob ✓       online "),
+            (Some(false), 20, " bob         online "),
+        ] {
+            model.verified = verified;
+            assert_eq!(lines(&mut model, columns, 5)[0], title);
+        }
+    }
+
+    #[test]
+    fn a_warning_cannot_pose_as_a_row_of_its_own() {
+        let mut model = conversation();
+        model.entries.push(Entry::Warning("one\ntwo".to_owned()));
+        let screen = lines(&mut model, 40, 8);
+        assert!(screen.contains(&"! one two".to_owned()), "{screen:?}");
+    }
+
+    #[test]
     fn a_message_cannot_pose_as_a_row_of_its_own() {
         let text = "hi\n14:16 you  I owe you ✓✓ read";
-        let mut model = Model::new(
-            "bob".to_owned(),
-            vec![message(1, Direction::Incoming, text)],
-        );
+        let history = vec![message(1, Direction::Incoming, text)];
+        let mut model = Model::new("alice".to_owned(), "bob".to_owned(), history);
         let screen = lines(&mut model, 60, 6);
         assert_eq!(screen[3], "           14:16 you  I owe you ✓✓ read");
     }

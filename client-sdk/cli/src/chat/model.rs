@@ -3,7 +3,7 @@
 use martlet_client::{Direction, Event, Message, MessageId, MessageState, Millis};
 
 use super::input::Editor;
-use crate::output::refusal;
+use crate::output::{refusal, security};
 
 /// The whole state of the screen; [`layout`](super::layout) turns it into rows.
 #[derive(Debug)]
@@ -12,6 +12,10 @@ pub(crate) struct Model {
     pub(crate) peer: String,
     /// What is shown, oldest first.
     pub(crate) entries: Vec<Entry>,
+    /// This account's name.
+    me: String,
+    /// Whether the other side's key was verified; `None` while that is not known.
+    pub(crate) verified: Option<bool>,
     /// The connection to the server.
     pub(crate) link: Link,
     /// What is being typed.
@@ -27,6 +31,8 @@ pub(crate) enum Entry {
     Said(Said),
     /// Something to know that nobody said.
     Notice(String),
+    /// The same, about keys.
+    Warning(String),
 }
 
 /// A message of the conversation.
@@ -55,7 +61,7 @@ pub(crate) enum Link {
 
 impl Model {
     /// The conversation so far, oldest first.
-    pub(crate) fn new(peer: String, history: Vec<Message>) -> Self {
+    pub(crate) fn new(me: String, peer: String, history: Vec<Message>) -> Self {
         let entries = history
             .into_iter()
             .map(|message| Entry::Said(message.into()))
@@ -63,6 +69,8 @@ impl Model {
         let (link, editor) = (Link::Connecting, Editor::default());
         Self {
             peer,
+            me,
+            verified: None,
             entries,
             link,
             editor,
@@ -110,6 +118,10 @@ impl Model {
             Event::Gap { reason, .. } => {
                 self.notice(format!("something is missing here for good ({reason})"));
             }
+            Event::Security(notice) => {
+                let line = security(&notice, &self.me);
+                self.entries.push(Entry::Warning(line));
+            }
             Event::Online { .. } => self.link = Link::Online,
             Event::Offline { cause, retry_at } => {
                 self.link = Link::Offline {
@@ -146,7 +158,7 @@ impl Model {
     fn said(&self) -> impl DoubleEndedIterator<Item = &Said> {
         self.entries.iter().filter_map(|entry| match entry {
             Entry::Said(said) => Some(said),
-            Entry::Notice(_) => None,
+            Entry::Notice(_) | Entry::Warning(_) => None,
         })
     }
 }
@@ -167,7 +179,7 @@ impl From<Message> for Said {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use martlet_client::{Body, DeviceId, NackCode, Receipt};
+    use martlet_client::{Body, DeviceId, NackCode, Receipt, SecurityKind, SecurityNotice};
 
     /// A message of or to bob; its id is made of `number`.
     pub(crate) fn message(number: u8, direction: Direction, text: &str) -> Message {
@@ -204,7 +216,7 @@ pub(crate) mod tests {
 
     #[test]
     fn ticks_change_in_place_and_never_go_back() {
-        let mut model = Model::new("bob".to_owned(), Vec::new());
+        let mut model = Model::new("alice".to_owned(), "bob".to_owned(), Vec::new());
         model.sent(MessageId([1; 16]), "hi".to_owned(), Millis(0));
         model.sent(MessageId([2; 16]), "there".to_owned(), Millis(0));
         for (reached, shown) in [
@@ -222,14 +234,14 @@ pub(crate) mod tests {
     #[test]
     fn what_history_has_shown_already_is_not_shown_twice() {
         let first = message(1, Direction::Incoming, "hi");
-        let mut model = Model::new("bob".to_owned(), vec![first.clone()]);
+        let mut model = Model::new("alice".to_owned(), "bob".to_owned(), vec![first.clone()]);
         assert_eq!(model.apply(Event::Message(first.clone())), Some(first.id));
         assert_eq!(model.entries.len(), 1);
     }
 
     #[test]
     fn only_messages_of_this_conversation_count_as_seen() {
-        let mut model = Model::new("bob".to_owned(), Vec::new());
+        let mut model = Model::new("alice".to_owned(), "bob".to_owned(), Vec::new());
         let mut other = message(1, Direction::Incoming, "psst");
         other.peer = "carol".to_owned();
         assert_eq!(model.apply(Event::Message(other)), None);
@@ -250,7 +262,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_refused_message_says_why() {
-        let mut model = Model::new("bob".to_owned(), Vec::new());
+        let mut model = Model::new("alice".to_owned(), "bob".to_owned(), Vec::new());
         let id = MessageId([1; 16]);
         model.sent(id, "hi".to_owned(), Millis(0));
         let (to, code) = ("bob".to_owned(), NackCode::UNKNOWN_RECIPIENT);
@@ -266,5 +278,18 @@ pub(crate) mod tests {
                 .unwrap()
                 .contains("nobody")
         );
+    }
+    #[test]
+    fn a_security_notice_is_shown_as_a_warning() {
+        let mut model = Model::new("alice".to_owned(), "bob".to_owned(), Vec::new());
+        model.apply(Event::Security(SecurityNotice {
+            peer: "bob".to_owned(),
+            device: None,
+            kind: SecurityKind::IdentityChanged,
+        }));
+        let [Entry::Warning(line)] = &model.entries[..] else {
+            panic!("{:?}", model.entries)
+        };
+        assert!(line.starts_with("bob has a new key"), "{line}");
     }
 }

@@ -6,12 +6,13 @@ use std::io::{self, Write};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use martlet_client::{Client, Direction, Event, Identity, MessageId, MessageState, SendOptions};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use crate::output::{Format, Output, refusal};
+use crate::output::{Format, Output, not_taken, refusal};
+use crate::over::{is_over, over};
 
 /// How long the server may take, after the input has ended, to take what it has not yet.
 const SETTLE_MAX: Duration = Duration::from_secs(30);
@@ -20,6 +21,9 @@ const SETTLE_MAX: Duration = Duration::from_secs(30);
 const LINES_AHEAD: usize = 64;
 
 pub(super) async fn run(client: Client, identity: Identity, peer: String) -> anyhow::Result<()> {
+    if let Some(cause) = client.offline_cause().await?.filter(is_over) {
+        bail!(over(&cause));
+    }
     let output = Output::stdout(Format::Plain, &identity);
     let texts = BTreeMap::new();
     let mut chat = Chat {
@@ -92,7 +96,8 @@ impl<W: Write> Chat<W> {
         let id = self
             .client
             .send(&self.peer, &text, SendOptions::default())
-            .await?;
+            .await
+            .map_err(|error| anyhow!(not_taken(&error, &self.peer)))?;
         self.texts.insert(id, (text, MessageState::Pending));
         self.unsent += 1;
         Ok(())
@@ -104,6 +109,10 @@ impl<W: Write> Chat<W> {
             Event::Failed { id, code, .. } => {
                 self.step(*id, MessageState::Failed, Some(refusal(*code)))?
             }
+            Event::Offline {
+                cause,
+                retry_at: None,
+            } => bail!(over(cause)),
             _ => false,
         };
         if ours {

@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use martlet_client::{Client, Config};
+use martlet_client::{Client, Config, Identity};
 
-use super::{history, listen, register, send, status};
+use super::{devices, history, join, link, listen, register, safety, send, status};
 use crate::args::{Args, Command};
 use crate::stop::Stop;
 use crate::{chat, home};
@@ -27,46 +27,54 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     // Watched before anything is opened, so that no signal finds the home half open.
     let mut stop = Stop::watch()?;
     let dir = home::locate(args.home)?;
+    let config = home::config(args.passphrase_file.as_deref())?;
     match args.command {
         Command::Register(args) => {
-            let client = Client::open(&dir, register::config(&args)).await?;
+            let client = home::open(&dir, register::config(&args, config)).await?;
             let work = register::run(client.clone(), args);
             finish(client, Ends::ByItself, &mut stop, work).await
         }
-        Command::Send(args) => {
-            let (client, identity) = home::open_registered(&dir, home::config()).await?;
-            let work = send::run(client.clone(), identity, args);
+        Command::Link(args) if args.joins() => {
+            let code = join::code(&args)?;
+            let client = home::open(&dir, join::config(&args, config)).await?;
+            let work = join::run(client.clone(), args, code);
             finish(client, Ends::ByItself, &mut stop, work).await
         }
         Command::Listen(args) => {
-            let (client, identity) = home::open_registered(&dir, home::config()).await?;
+            let (client, identity) = home::open_registered(&dir, config).await?;
             let ended = listen::run(client.clone(), identity, args, stop.wait()).await;
             close(client, ended.map(|()| ExitCode::SUCCESS)).await
         }
-        Command::History(args) => {
+        command => {
             let config = Config {
-                offline: true,
-                ..home::config()
+                offline: matches!(command, Command::History(_)),
+                ..config
+            };
+            let ends = match command {
+                Command::Chat(_) if chat::is_interactive() => Ends::WhenTold,
+                _ => Ends::ByItself,
             };
             let (client, identity) = home::open_registered(&dir, config).await?;
-            let work = history::run(client.clone(), identity, args);
-            finish(client, Ends::ByItself, &mut stop, work).await
-        }
-        Command::Status(args) => {
-            let (client, identity) = home::open_registered(&dir, home::config()).await?;
-            let work = status::run(client.clone(), identity, args);
-            finish(client, Ends::ByItself, &mut stop, work).await
-        }
-        Command::Chat(args) => {
-            let (client, identity) = home::open_registered(&dir, home::config()).await?;
-            let ends = if chat::is_interactive() {
-                Ends::WhenTold
-            } else {
-                Ends::ByItself
-            };
-            let work = chat::run(client.clone(), identity, args.name);
+            let work = work(client.clone(), identity, command);
             finish(client, ends, &mut stop, work).await
         }
+    }
+}
+
+/// What a command does in a home that has an account.
+async fn work(client: Client, identity: Identity, command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Send(args) => send::run(client, identity, args).await,
+        Command::History(args) => history::run(client, identity, args).await,
+        Command::Status(args) => status::run(client, identity, args).await,
+        Command::Chat(args) => chat::run(client, identity, args.name).await,
+        Command::Devices(args) => devices::list(client, identity, args).await,
+        Command::Link(args) => link::run(client, args).await,
+        Command::Revoke(args) => devices::revoke(client, args).await,
+        Command::SafetyNumber(args) => safety::show(client, identity, args).await,
+        Command::Verify(args) => safety::verify(client, identity, args).await,
+        // They open the home in their own way.
+        Command::Register(_) | Command::Listen(_) => Ok(()),
     }
 }
 

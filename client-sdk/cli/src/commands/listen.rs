@@ -1,15 +1,16 @@
 //! `listen`: what arrives, line by line.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io::Write;
 use std::time::Duration;
 
 use anyhow::bail;
-use martlet_client::{Client, CloseCode, Direction, Event, Identity, MessageId, OfflineCause};
+use martlet_client::{Client, Direction, Event, Identity, MessageId, OfflineCause};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::args::Listen;
 use crate::output::{Format, Output};
+use crate::over::{is_over, over};
 use crate::stop::Stopped;
 use crate::text;
 
@@ -39,6 +40,8 @@ pub(super) async fn run(
             None => std::future::pending().await,
         }
     };
+    // A home that knows already that it will not connect is told so by no event.
+    let over = client.offline_cause().await?.filter(is_over);
     let output = Output::stdout(Format::new(args.json), &identity);
     let unread = BTreeMap::new();
     let mut listener = Listener {
@@ -48,6 +51,7 @@ pub(super) async fn run(
         unread,
         unmarked: 0,
         heard: 0,
+        over,
     };
     let ended = tokio::select! {
         ended = listener.listen() => ended,
@@ -68,6 +72,8 @@ struct Listener<W> {
     unmarked: usize,
     /// Printed messages of others.
     heard: u64,
+    /// Why nothing more will come than what waits in the home.
+    over: Option<OfflineCause>,
 }
 
 impl<W: Write> Listener<W> {
@@ -77,8 +83,11 @@ impl<W: Write> Listener<W> {
             let event = tokio::select! {
                 biased;
                 event = self.client.next_event() => event?,
-                () = sleep(READ_DELAY), if !self.unread.is_empty() => {
+                () = sleep(READ_DELAY), if !self.unread.is_empty() || self.over.is_some() => {
                     self.mark_read().await?;
+                    if let Some(cause) = &self.over {
+                        bail!(over(cause));
+                    }
                     continue;
                 }
             };
@@ -101,7 +110,7 @@ impl<W: Write> Listener<W> {
                 }
                 Event::Online { server } if !online => {
                     online = true;
-                    notice(&format!("connected to {server} again"));
+                    text::tell(&format!("connected to {server} again"));
                 }
                 Event::Offline {
                     cause,
@@ -112,7 +121,7 @@ impl<W: Write> Listener<W> {
                 // One line tells it; the attempts that follow would only repeat it.
                 Event::Offline { cause, .. } if online => {
                     online = false;
-                    notice(&format!("{cause}; trying again until it works"));
+                    text::tell(&format!("{cause}; trying again until it works"));
                 }
                 _ => {}
             }
@@ -138,21 +147,4 @@ impl<W: Write> Listener<W> {
         self.unmarked = 0;
         Ok(())
     }
-}
-
-/// Why no attempt to connect follows, and what a person can do.
-fn over(cause: &OfflineCause) -> String {
-    let what = match cause {
-        OfflineCause::ClosedByServer {
-            code: CloseCode::REPLACED,
-        } => "another process has connected with a copy of this home: use only one of them",
-        _ => "this home cannot connect any more",
-    };
-    format!("{cause}: {what}")
-}
-
-/// Tells a person something that is not part of the output.
-fn notice(line: &str) {
-    // Nothing depends on it being seen.
-    let _ = writeln!(io::stderr(), "martlet: {}", text::one_line(line));
 }

@@ -1,9 +1,13 @@
 //! One file per command; `dispatch` opens the home, and ends a command cleanly on a signal.
 
+mod devices;
 mod dispatch;
 mod history;
+mod join;
+mod link;
 mod listen;
 mod register;
+mod safety;
 mod send;
 mod status;
 

@@ -8,14 +8,14 @@ use martlet_client::address::ServerAddress;
 use martlet_client::{Client, Config, NackCode, OfflineCause, RegisterError};
 
 use crate::args::Register;
-use crate::{home, output};
+use crate::output;
 
 /// How this home is to connect, from now on.
-pub(super) fn config(args: &Register) -> Config {
+pub(super) fn config(args: &Register, config: Config) -> Config {
     Config {
         allow_plaintext: args.insecure_plaintext,
         ca_file: args.ca.clone(),
-        ..home::config()
+        ..config
     }
 }
 
@@ -38,11 +38,7 @@ fn advice(error: &RegisterError, args: &Register) -> Option<String> {
     let is_tls = ServerAddress::parse(&args.server).is_some_and(|address| address.tls);
     match error {
         RegisterError::Unreachable { reason } if reason.contains("certificate") => {
-            let hint = match args.ca {
-                None => "if the server has made its certificate itself, say --ca FILE with it",
-                Some(_) => "the file of --ca has neither this certificate nor who issued it",
-            };
-            Some(hint.to_owned())
+            certificate_advice(reason, args.ca.is_some()).map(str::to_owned)
         }
         // What a record layer says that gets something else than records.
         RegisterError::Unreachable { reason } if reason.contains("corrupt message") => Some(
@@ -63,6 +59,18 @@ fn advice(error: &RegisterError, args: &Register) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// What helps when the server's certificate is not believed.
+pub(super) fn certificate_advice(reason: &str, has_ca: bool) -> Option<&'static str> {
+    if !reason.contains("certificate") {
+        return None;
+    }
+    Some(if has_ca {
+        "the file of --ca has neither this certificate nor who issued it"
+    } else {
+        "if the server has made its certificate itself, say --ca FILE with it"
+    })
 }
 
 fn read_token(path: &Path) -> anyhow::Result<String> {

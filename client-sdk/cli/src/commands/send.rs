@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use martlet_client::{
-    Client, Identity, Message, MessageId, MessageState, Millis, OfflineCause, SendOptions,
+    Client, ClientError, Identity, Message, MessageId, MessageState, Millis, OfflineCause,
+    SendOptions,
 };
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::args::Send;
-use crate::output::{Format, Output, refusal};
+use crate::output::{Format, Output, not_taken, refusal};
+use crate::over::{is_over, over};
 
 pub(super) async fn run(client: Client, identity: Identity, args: Send) -> anyhow::Result<()> {
     let mut output = Output::stdout(Format::new(args.json), &identity);
@@ -18,12 +20,20 @@ pub(super) async fn run(client: Client, identity: Identity, args: Send) -> anyho
         .ttl
         .map(|ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX));
     let deadline = Instant::now() + args.timeout.min(FOREVER);
-    let id = client
+    if let Some(cause) = client.offline_cause().await?.filter(is_over) {
+        bail!("not sent to {}: {}", args.name, over(&cause));
+    }
+    let sent = client
         .send(&args.name, &args.text, SendOptions { ttl_ms })
-        .await?;
+        .await;
+    let id = sent.map_err(|error| anyhow!(not_taken(&error, &args.name)))?;
     let mut last = MessageState::Pending;
     for (wanted, wait) in watch(&client, id, args.wait.states()) {
-        let Ok(reached) = timeout_at(deadline, wait).await else {
+        let reached = tokio::select! {
+            reached = timeout_at(deadline, wait) => reached,
+            cause = ended(&client) => bail!(cut_off(&args, id, last, &cause?)),
+        };
+        let Ok(reached) = reached else {
             if last == MessageState::Pending {
                 output.state(id, last, Millis(id.time().unwrap_or_default().0))?;
             }
@@ -51,15 +61,26 @@ pub(super) async fn run(client: Client, identity: Identity, args: Send) -> anyho
 /// As long as any clock can count to.
 const FOREVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
 
+/// Waits until this home cannot connect any more. The events say so too, but they are for the
+/// command that shows them.
+async fn ended(client: &Client) -> Result<OfflineCause, ClientError> {
+    loop {
+        if let Some(cause) = client.offline_cause().await?.filter(is_over) {
+            return Ok(cause);
+        }
+        sleep(LOOK).await;
+    }
+}
+
+/// How often to look whether waiting makes sense.
+const LOOK: Duration = Duration::from_millis(250);
+
 /// Waits for all states at once: each is then seen when it is reached, not when its turn comes.
 fn watch(
     client: &Client,
     id: MessageId,
     states: &[MessageState],
-) -> Vec<(
-    MessageState,
-    JoinHandle<Result<Message, martlet_client::ClientError>>,
-)> {
+) -> Vec<(MessageState, JoinHandle<Result<Message, ClientError>>)> {
     let wait = |state| {
         let client = client.clone();
         (
@@ -103,6 +124,14 @@ fn refused(name: &str, message: &Message) -> String {
         .refusal
         .map_or_else(|| "the server refused it".to_owned(), refusal);
     format!("not sent to {name}: {why}")
+}
+
+fn cut_off(args: &Send, id: MessageId, last: MessageState, cause: &OfflineCause) -> String {
+    let cause = over(cause);
+    match last {
+        MessageState::Pending => format!("not sent to {}: {cause}", args.name),
+        last => format!("message {id} is {last}, and nothing more is heard of it: {cause}"),
+    }
 }
 
 fn late(

@@ -1,6 +1,8 @@
 //! Lines for programs: one JSON object each, times in milliseconds since the Unix epoch.
 
-use martlet_client::{Direction, Event, Message, MessageId, MessageState, Millis};
+use martlet_client::{
+    Device, Direction, Event, Message, MessageId, MessageState, Millis, SafetyNumber,
+};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -30,10 +32,31 @@ enum Line<'a> {
         to: u64,
         reason: &'a str,
     },
+    Security {
+        kind: &'a str,
+        peer: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        device: Option<u16>,
+    },
     CaughtUp {
         position: u64,
         trimmed: bool,
     },
+}
+
+#[derive(Serialize)]
+struct Listed<'a> {
+    device: u16,
+    name: Option<&'a str>,
+    this: bool,
+    account_key: bool,
+}
+
+#[derive(Serialize)]
+struct Compared<'a> {
+    peer: &'a str,
+    number: &'a str,
+    verified: bool,
 }
 
 #[derive(Serialize)]
@@ -85,6 +108,11 @@ pub(super) fn event(event: &Event, me: &str) -> Option<String> {
             to: to.0,
             reason: reason.as_str(),
         },
+        Event::Security(notice) => Line::Security {
+            kind: notice.kind.as_str(),
+            peer: &notice.peer,
+            device: notice.device.map(|device| device.0),
+        },
         Event::CaughtUp { position, trimmed } => Line::CaughtUp {
             position: position.0,
             trimmed: *trimmed,
@@ -118,6 +146,23 @@ pub(super) fn history(message: &Message, me: &str) -> String {
     })
 }
 
+pub(super) fn device(device: &Device, has_account_key: bool) -> String {
+    render(&Listed {
+        device: device.device.0,
+        name: device.name.as_deref(),
+        this: device.is_this,
+        account_key: has_account_key,
+    })
+}
+
+pub(super) fn safety_number(peer: &str, number: &SafetyNumber, verified: bool) -> String {
+    render(&Compared {
+        peer,
+        number: number.digits(),
+        verified,
+    })
+}
+
 fn render(line: &impl Serialize) -> String {
     serde_json::to_string(line).expect("strings, numbers and truth values are always valid JSON")
 }
@@ -125,7 +170,9 @@ fn render(line: &impl Serialize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use martlet_client::{Body, DeviceId, GapReason, NackCode, Position, Receipt};
+    use martlet_client::{
+        Body, DeviceId, GapReason, NackCode, Position, Receipt, SecurityKind, SecurityNotice,
+    };
 
     const ID: &str = "01900000-1234-7fff-bfff-ffffffffffff";
 
@@ -204,6 +251,40 @@ mod tests {
         ] {
             assert_eq!(event(&happened, "alice").unwrap(), line);
         }
+    }
+
+    #[test]
+    fn a_security_notice_names_a_device_only_where_one_is_meant() {
+        let line = |device| {
+            let notice = SecurityNotice {
+                peer: "bob".to_owned(),
+                device,
+                kind: SecurityKind::LastResortKey,
+            };
+            event(&Event::Security(notice), "alice").unwrap()
+        };
+        let start = r#"{"event":"security","kind":"last_resort_key","peer":"bob""#;
+        assert_eq!(line(None), format!("{start}}}"));
+        assert_eq!(line(Some(DeviceId(2))), format!(r#"{start},"device":2}}"#));
+    }
+
+    #[test]
+    fn a_device_and_a_safety_number_have_the_documented_fields() {
+        let listed = Device {
+            device: DeviceId(2),
+            name: Some("laptop".to_owned()),
+            is_this: true,
+        };
+        assert_eq!(
+            device(&listed, false),
+            r#"{"device":2,"name":"laptop","this":true,"account_key":false}"#
+        );
+        let number = SafetyNumber::parse(&"12345 ".repeat(12)).unwrap();
+        let digits = "12345".repeat(12);
+        assert_eq!(
+            safety_number("bob", &number, false),
+            format!(r#"{{"peer":"bob","number":"{digits}","verified":false}}"#)
+        );
     }
 
     #[test]

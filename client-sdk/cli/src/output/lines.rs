@@ -2,7 +2,9 @@
 
 use std::io::{self, Stdout, Write};
 
-use martlet_client::{Event, Identity, Message, MessageId, MessageState, Millis};
+use martlet_client::{
+    Device, Event, Identity, Message, MessageId, MessageState, Millis, SafetyNumber,
+};
 
 use super::plain::Zone;
 use super::{json, plain};
@@ -83,6 +85,27 @@ impl<W: Write> Output<W> {
         })
     }
 
+    /// Prints one device of this account.
+    pub(crate) fn device(&mut self, device: &Device, has_account_key: bool) -> io::Result<()> {
+        self.line(match self.format {
+            Format::Json => json::device(device, has_account_key),
+            Format::Plain => plain::device(device, has_account_key),
+        })
+    }
+
+    /// Prints the number that both sides of a conversation see.
+    pub(crate) fn safety_number(
+        &mut self,
+        peer: &str,
+        number: &SafetyNumber,
+        verified: bool,
+    ) -> io::Result<()> {
+        self.line(match self.format {
+            Format::Json => json::safety_number(peer, number, verified),
+            Format::Plain => plain::safety_number(number),
+        })
+    }
+
     /// Prints a state that an own message reached, naming it by its text: for people only.
     pub(crate) fn step(
         &mut self,
@@ -113,8 +136,14 @@ pub(crate) fn registered(identity: &Identity) -> io::Result<()> {
         user,
         device,
     } = identity;
-    let line = format!("registered {handle} at {server} (user {user}, device {device})\n");
-    write_whole(&mut io::stdout(), &line)
+    print(&format!(
+        "registered {handle} at {server} (user {user}, device {device})"
+    ))
+}
+
+/// Prints one line, or some that belong together, for people.
+pub(crate) fn print(line: &str) -> io::Result<()> {
+    write_whole(&mut io::stdout(), &format!("{line}\n"))
 }
 
 /// Whether the command failed only because nobody reads its output any more.

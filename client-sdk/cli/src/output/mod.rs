@@ -3,6 +3,10 @@
 mod json;
 mod lines;
 mod plain;
+mod qr;
+mod security;
 
-pub(crate) use lines::{Format, Output, is_closed_pipe, registered};
-pub(crate) use plain::{Zone, refusal};
+pub(crate) use lines::{Format, Output, is_closed_pipe, print, registered};
+pub(crate) use plain::{Zone, device_name, refusal};
+pub(crate) use qr::qr;
+pub(crate) use security::{not_taken, security};

@@ -2,9 +2,15 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use martlet_client::{Direction, Event, Message, MessageState, Millis, NackCode};
+use martlet_client::{
+    Device, Direction, Event, Message, MessageState, Millis, NackCode, SafetyNumber,
+};
 
+use super::security::security;
 use crate::text;
+
+/// The groups of a safety number that stand on one line.
+const GROUPS_A_LINE: usize = 4;
 
 /// How much of a message's text names it.
 const STEP_COLUMNS: usize = 60;
@@ -65,6 +71,7 @@ pub(super) fn event(event: &Event, me: &str, zone: &Zone) -> Option<String> {
         Event::Gap { from, to, reason } => {
             format!("missing for good: stream positions {from} to {to} ({reason})")
         }
+        Event::Security(notice) => format!("! {}", text::one_line(&security(notice, me))),
         Event::CaughtUp { trimmed: false, .. } => "caught up".to_owned(),
         Event::CaughtUp { trimmed: true, .. } => "caught up, with a gap".to_owned(),
         _ => return None,
@@ -97,6 +104,34 @@ pub(super) fn step(text: &str, state: MessageState, refusal: Option<&str>) -> St
         Some(refusal) => format!("[{state}] {text}: {refusal}"),
         None => format!("[{state}] {text}"),
     }
+}
+
+/// A device in a line of its own.
+pub(super) fn device(device: &Device, has_account_key: bool) -> String {
+    let mark = match (device.is_this, has_account_key) {
+        (true, true) => "  (this device; it has the account's key)",
+        (true, false) => "  (this device)",
+        (false, true) => "  (it has the account's key)",
+        (false, false) => "",
+    };
+    format!("{:>3}  {}{mark}", device.device.0, device_name(device))
+}
+
+/// What a person calls a device.
+pub(crate) fn device_name(device: &Device) -> String {
+    // Another device of the account wrote it, or says that it is one.
+    let name = device.name.as_deref().map(text::one_line);
+    name.unwrap_or_else(|| "[name unknown]".to_owned())
+}
+
+/// Twelve groups of five digits, four on a line.
+pub(super) fn safety_number(number: &SafetyNumber) -> String {
+    let groups: Vec<&str> = number.groups().collect();
+    let lines = groups.chunks(GROUPS_A_LINE);
+    lines
+        .map(|line| line.join(" "))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn said(message: &Message, me: &str, zone: &Zone) -> String {
@@ -144,7 +179,7 @@ pub(crate) fn refusal(code: NackCode) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use martlet_client::{Body, DeviceId, MessageId, Receipt};
+    use martlet_client::{Body, DeviceId, MessageId, Receipt, SecurityKind, SecurityNotice};
 
     fn message(direction: Direction, text: &str) -> Message {
         Message {
@@ -191,6 +226,38 @@ mod tests {
             line,
             "14:13:20 read by bob  01010101-0101-0101-0101-010101010101"
         );
+    }
+
+    #[test]
+    fn a_security_notice_is_one_line_that_begins_with_its_sign() {
+        let notice = SecurityNotice {
+            peer: "bob".to_owned(),
+            device: None,
+            kind: SecurityKind::IdentityChanged,
+        };
+        let line = event(&Event::Security(notice), "alice", &Zone::utc()).unwrap();
+        assert!(line.starts_with("! bob has a new key"), "{line}");
+        assert!(!line.contains('\n'), "{line}");
+    }
+
+    #[test]
+    fn a_device_cannot_pose_as_another_one() {
+        let mut listed = Device {
+            device: DeviceId(2),
+            name: Some("lap\n  1  first device".to_owned()),
+            is_this: false,
+        };
+        assert_eq!(device(&listed, false), "  2  lap   1  first device");
+        listed.name = None;
+        listed.is_this = true;
+        assert_eq!(device(&listed, false), "  2  [name unknown]  (this device)");
+    }
+
+    #[test]
+    fn a_safety_number_has_three_lines_of_four_groups() {
+        let number = SafetyNumber::parse(&"12345".repeat(12)).unwrap();
+        let line = "12345 12345 12345 12345";
+        assert_eq!(safety_number(&number), [line; 3].join("\n"));
     }
 
     #[test]

@@ -8,8 +8,11 @@
     reason = "every test program uses its own part of this, and a test ends at the first surprise"
 )]
 
+pub mod operator;
 pub mod process;
 pub mod random;
+pub mod recorder;
+pub mod search;
 pub mod server;
 pub mod typist;
 
@@ -54,6 +57,42 @@ impl Person {
         Self { home }
     }
 
+    /// Makes a home with this name in `dir` a device of this account, which calls it the same.
+    /// This person's home must have the account's key.
+    pub fn link(&self, dir: &Path, name: &str) -> Self {
+        self.link_with(dir, name, &["--yes"])
+    }
+
+    /// As [`link`](Self::link), with these options of the command that shows the code.
+    pub fn link_with(&self, dir: &Path, name: &str, options: &[&str]) -> Self {
+        let showing = self.start(&[&["link"], options].concat());
+        let code = showing.line();
+        let device = Self {
+            home: dir.join(name),
+        };
+        let said = succeeded(&device.run(&["link", &code, "--name", name]));
+        assert!(said.ends_with(&format!("({name})\n")), "{said}");
+        succeeded(&showing.end());
+        device
+    }
+
+    /// The devices of this account, as `devices --json` prints them.
+    pub fn devices(&self) -> Vec<Value> {
+        json_lines(&succeeded(&self.run(&["devices", "--json"])))
+    }
+
+    /// The safety number with `peer`, and whether it was verified.
+    pub fn safety_number(&self, peer: &str) -> (String, bool) {
+        let shown = json(&succeeded(&self.run(&["safety-number", peer, "--json"])));
+        let number = shown["number"].as_str().unwrap().to_owned();
+        (number, shown["verified"].as_bool().unwrap())
+    }
+
+    /// The directory.
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
     /// Runs a command to its end.
     pub fn run(&self, arguments: &[&str]) -> Output {
         self.start(arguments).end()
@@ -69,6 +108,14 @@ impl Person {
         let listening = self.start(&["listen", "--json"]);
         let mut lines = listening.lines_until(is_caught_up);
         lines.extend(succeeded(&listening.terminate()).lines().map(str::to_owned));
+        lines.iter().map(|line| json(line)).collect()
+    }
+
+    /// What `listen --json` prints until it has printed a message with this text.
+    pub fn hear_until(&self, text: &str) -> Vec<Value> {
+        let listening = self.start(&["listen", "--json"]);
+        let lines = listening.lines_until(|line| json(line)["text"] == text);
+        succeeded(&listening.terminate());
         lines.iter().map(|line| json(line)).collect()
     }
 

@@ -103,9 +103,15 @@ impl Running {
         self.lines.recv_timeout(time).ok()
     }
 
-    /// Waits for the process to end by itself; what was read already is not in the output.
+    /// Ends the input, and waits for the process to end; what was read already is not in the
+    /// output.
     pub fn end(mut self) -> Output {
         self.end_input();
+        self.end_by_itself()
+    }
+
+    /// As [`end`](Self::end), and leaves the input open.
+    pub fn end_by_itself(mut self) -> Output {
         let deadline = Instant::now() + PATIENCE;
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {

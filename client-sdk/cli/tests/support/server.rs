@@ -23,6 +23,13 @@ impl Server {
         Self::start(own_loopback(), &["serve", "--dev", "-d", &data])
     }
 
+    /// As [`dev`](Self::dev), and logs everything that it can.
+    pub fn dev_talkative(dir: &Path) -> Self {
+        let data = dir.join("data").display().to_string();
+        let arguments = ["serve", "--dev", "-d", &data, "--log-level", "trace"];
+        Self::start(own_loopback(), &arguments)
+    }
+
     /// As [`dev`](Self::dev), with TLS, and at an address that `localhost` leads to.
     pub fn dev_tls(dir: &Path, certificate: &Path, key: &Path) -> Self {
         let [data, certificate, key] =
@@ -76,6 +83,12 @@ impl Server {
     pub fn terminate(&mut self) -> ExitStatus {
         let process = self.process.take().expect("the server runs");
         process.terminate().status
+    }
+
+    /// As [`terminate`](Self::terminate), and returns what it has logged.
+    pub fn log(&mut self) -> Vec<u8> {
+        let process = self.process.take().expect("the server runs");
+        process.terminate().stderr
     }
 
     /// Where it listens, or has listened: `HOST:PORT`.

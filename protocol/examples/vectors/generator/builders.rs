@@ -2,6 +2,7 @@
 
 use martlet_protocol::frame::*;
 use martlet_protocol::nack::NackCode;
+use martlet_protocol::wire::List;
 use martlet_protocol::{Address, Kind, Position, State, Timestamp, UserId};
 
 use super::people::{BOB, NOW, message_id, timestamp};
@@ -29,6 +30,11 @@ pub(crate) fn send(n: u8, to: UserId, envelope: &'static [u8]) -> Send<'static> 
         to,
         after: Timestamp(0),
         ttl_ms: 0,
+        scope: SendScope::ALL,
+        to_version: 0,
+        own_version: 0,
+        to_parts: List::EMPTY,
+        own_parts: List::EMPTY,
         envelope,
     }
 }
@@ -47,15 +53,21 @@ pub(crate) fn incoming(
         message_id: message_id(n),
         timestamp: timestamp(n),
         envelope,
+        part: b"",
     }
 }
 
 /// A watermark about bob's device.
 pub(crate) fn receipt(position: u64, state: State, n: u8) -> Frame<'static> {
+    receipt_by(BOB.address, position, state, n)
+}
+
+/// A watermark that this device has moved.
+pub(crate) fn receipt_by(peer: Address, position: u64, state: State, n: u8) -> Frame<'static> {
     Frame::Receipt(Receipt {
         position: Position(position),
         state,
-        peer: BOB.address,
+        peer,
         up_to: timestamp(n),
         at: NOW.plus(1_000),
     })
@@ -63,10 +75,15 @@ pub(crate) fn receipt(position: u64, state: State, n: u8) -> Frame<'static> {
 
 /// The state of the n-th message at bob's device.
 pub(crate) fn fact(position: u64, state: State, n: u8) -> Frame<'static> {
+    fact_at(BOB.address, position, state, n)
+}
+
+/// The state of the n-th message at this device.
+pub(crate) fn fact_at(peer: Address, position: u64, state: State, n: u8) -> Frame<'static> {
     Frame::Fact(Fact {
         position: Position(position),
         state,
-        peer: BOB.address,
+        peer,
         message_id: message_id(n),
         timestamp: timestamp(n),
         at: NOW.plus(1_000),

@@ -4,6 +4,7 @@ use martlet_protocol::frame::{Credit, Frame, LookupQuery};
 use martlet_protocol::version::MAGIC;
 use martlet_protocol::{Address, MessageId, Millis, Position, Timestamp, UserId};
 
+use super::device_fields;
 use super::json::Json;
 
 /// One field's value with the type that SPEC.md gives it.
@@ -25,6 +26,12 @@ pub(crate) enum Value {
     Bytes(Vec<u8>, u64),
     /// Text and the most bytes it may have.
     Text(String, u64),
+    /// Bytes to the end.
+    Rest(Vec<u8>),
+    /// How many elements follow, and how many may.
+    Count(u64, u64),
+    /// Elements and how many there may be. One that is a single field has it without a name.
+    List(Vec<Fields>, u64),
 }
 
 pub(crate) type Fields = Vec<(&'static str, Value)>;
@@ -37,10 +44,15 @@ impl Value {
             Self::U16(value) | Self::Device(value) => out.extend(value.to_le_bytes()),
             Self::U32(value) => out.extend(value.to_le_bytes()),
             Self::U64(value) | Self::User(value) => out.extend(value.to_le_bytes()),
-            Self::Varint(value) => varint(*value, shortest(*value), out),
-            Self::Raw(bytes) => out.extend(bytes),
+            Self::Varint(value) | Self::Count(value, _) => varint(*value, shortest(*value), out),
+            Self::Raw(bytes) | Self::Rest(bytes) => out.extend(bytes),
             Self::Bytes(bytes, _) => prefixed(bytes, out),
             Self::Text(text, _) => prefixed(text.as_bytes(), out),
+            Self::List(elements, _) => {
+                let count = elements.len() as u64;
+                varint(count, shortest(count), out);
+                elements.iter().for_each(|it| out.extend(payload(it)));
+            }
         }
     }
 
@@ -50,13 +62,53 @@ impl Value {
             Self::U8(value) => Json::Number(u64::from(*value)),
             Self::U16(value) | Self::Device(value) => Json::Number(u64::from(*value)),
             Self::U32(value) => Json::Number(u64::from(*value)),
-            Self::U64(value) | Self::User(value) | Self::Varint(value) => {
+            Self::U64(value) | Self::User(value) | Self::Varint(value) | Self::Count(value, _) => {
                 Json::text(value.to_string())
             }
-            Self::Raw(bytes) | Self::Bytes(bytes, _) => Json::hex(bytes),
+            Self::Raw(bytes) | Self::Bytes(bytes, _) | Self::Rest(bytes) => Json::hex(bytes),
             Self::Text(text, _) => Json::text(text),
+            Self::List(elements, _) => Json::List(elements.iter().map(element).collect()),
         }
     }
+}
+
+fn element(fields: &Fields) -> Json {
+    match &fields[..] {
+        [("", value)] => value.json(),
+        _ => named(fields),
+    }
+}
+
+/// The fields by name.
+pub(crate) fn named(fields: &Fields) -> Json {
+    let members = fields
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), value.json()));
+    Json::Object(members.collect())
+}
+
+/// The same bytes without lists: a count, then the fields of the elements.
+pub(crate) fn flat(fields: &Fields) -> Vec<(String, Value)> {
+    let mut all = Vec::new();
+    for (name, value) in fields {
+        let Value::List(elements, max) = value else {
+            all.push(((*name).to_owned(), value.clone()));
+            continue;
+        };
+        all.push((
+            (*name).to_owned(),
+            Value::Count(elements.len() as u64, *max),
+        ));
+        for (index, (inner, value)) in elements
+            .iter()
+            .enumerate()
+            .flat_map(|(index, element)| element.iter().map(move |field| (index, field)))
+        {
+            let dot = if inner.is_empty() { "" } else { "." };
+            all.push((format!("{name}[{index}]{dot}{inner}"), value.clone()));
+        }
+    }
+    all
 }
 
 /// Writes `value` in `len` bytes, which may be more than it needs.
@@ -81,7 +133,7 @@ fn prefixed(bytes: &[u8], out: &mut Vec<u8>) {
 }
 
 /// A payload out of its fields.
-pub(crate) fn payload(fields: &Fields) -> Vec<u8> {
+pub(crate) fn payload<N>(fields: &[(N, Value)]) -> Vec<u8> {
     let mut out = Vec::new();
     fields.iter().for_each(|(_, value)| value.encode(&mut out));
     out
@@ -91,6 +143,7 @@ pub(crate) fn payload(fields: &Fields) -> Vec<u8> {
 pub(crate) fn of(frame: &Frame<'_>) -> Fields {
     connection(frame)
         .or_else(|| stream(frame))
+        .or_else(|| device_fields::of(frame))
         .unwrap_or_else(|| request(frame))
 }
 
@@ -171,6 +224,7 @@ fn stream(frame: &Frame<'_>) -> Option<Fields> {
                 ("message_id", message_id(event.message_id)),
                 ("timestamp", timestamp(event.timestamp)),
                 ("envelope", Value::Bytes(event.envelope.to_vec(), 65536)),
+                ("part", Value::Bytes(event.part.to_vec(), 2048)),
             ],
         ]
         .concat(),
@@ -227,6 +281,11 @@ fn request(frame: &Frame<'_>) -> Fields {
             ("to", user(send.to)),
             ("after", timestamp(send.after)),
             ("ttl_ms", Value::Varint(send.ttl_ms)),
+            ("scope", Value::U8(send.scope.0)),
+            ("to_version", Value::Varint(send.to_version)),
+            ("own_version", Value::Varint(send.own_version)),
+            ("to_parts", device_fields::parts(send.to_parts)),
+            ("own_parts", device_fields::parts(send.own_parts)),
             ("envelope", Value::Bytes(send.envelope.to_vec(), 65536)),
         ],
         Frame::Sent(sent) => vec![
@@ -270,7 +329,7 @@ fn request(frame: &Frame<'_>) -> Fields {
     }
 }
 
-fn address(first: &'static str, address: Address) -> [(&'static str, Value); 2] {
+pub(crate) fn address(first: &'static str, address: Address) -> [(&'static str, Value); 2] {
     [
         (first, user(address.user)),
         ("device", Value::Device(address.device.0)),
@@ -284,7 +343,7 @@ fn credit(messages: &'static str, bytes: &'static str, credit: Credit) -> Fields
     ]
 }
 
-fn user(user: UserId) -> Value {
+pub(crate) fn user(user: UserId) -> Value {
     Value::User(user.0)
 }
 
@@ -304,7 +363,7 @@ fn message_id(id: MessageId) -> Value {
     raw(&id.0)
 }
 
-fn raw(bytes: &[u8]) -> Value {
+pub(crate) fn raw(bytes: &[u8]) -> Value {
     Value::Raw(bytes.to_vec())
 }
 

@@ -4,11 +4,13 @@ use martlet_protocol::frame::*;
 use martlet_protocol::limits::VARINT_MAX;
 use martlet_protocol::nack::{Class, NackCode};
 use martlet_protocol::version::Features;
+use martlet_protocol::wire::List;
 use martlet_protocol::{
     Address, CloseCode, DeviceId, Kind, MessageId, Millis, Position, State, Timestamp, UserId,
 };
 
 use super::builders::{fact, gap, incoming, nack, receipt, send};
+use super::device_frames;
 use super::people::{ALICE, BOB, EPOCH, NOW, message_id, nonce, timestamp, unhex};
 
 /// The first case of each frame is the one that malformed vectors are made from.
@@ -23,17 +25,38 @@ pub(crate) fn cases() -> Vec<(&'static str, Frame<'static>)> {
         items(),
         marks(),
         requests(),
+        device_frames::cases(),
     ]
     .concat()
 }
 
-type Cases = Vec<(&'static str, Frame<'static>)>;
+pub(crate) type Cases = Vec<(&'static str, Frame<'static>)>;
 
 const LONGEST_64: &str = "abcdefghijklmnopqrstuvwxyz0123456789abcdefghijklmnopqrstuvwxyz01";
 const EDGE: Address = Address {
     user: UserId(u64::MAX),
     device: DeviceId(u16::MAX),
 };
+
+/// What the devices of an account get.
+const TO_PARTS: &[Part<'static>] = &[
+    Part {
+        device: DeviceId(1),
+        part: b"part for 1",
+    },
+    Part {
+        device: DeviceId(3),
+        part: b"part for 3",
+    },
+];
+const OWN_PARTS: &[Part<'static>] = &[Part {
+    device: DeviceId(2),
+    part: b"part for 2",
+}];
+const EDGE_PARTS: &[Part<'static>] = &[Part {
+    device: DeviceId(u16::MAX),
+    part: b"",
+}; 5];
 
 fn hello() -> Cases {
     let hello = |version_max, features, agent| {
@@ -240,18 +263,38 @@ fn endings() -> Cases {
 }
 
 fn messages() -> Cases {
-    let usual = send(1, BOB.address.user, b"envelope 1");
+    let plain = send(1, BOB.address.user, b"envelope 1");
+    let usual = Send {
+        to_version: 3,
+        own_version: 2,
+        to_parts: List::Slice(TO_PARTS),
+        own_parts: List::Slice(OWN_PARTS),
+        ..plain.clone()
+    };
+    let named = Send {
+        scope: SendScope::NAMED,
+        own_version: 0,
+        to_parts: List::Slice(OWN_PARTS),
+        own_parts: List::EMPTY,
+        envelope: b"",
+        ..usual.clone()
+    };
     let edge = Send {
         message_id: MessageId([0xff; 16]),
         to: UserId(u64::MAX),
         after: Timestamp(u64::MAX),
         ttl_ms: VARINT_MAX,
+        scope: SendScope(255),
+        to_version: VARINT_MAX,
+        own_version: VARINT_MAX,
+        to_parts: List::Slice(EDGE_PARTS),
+        own_parts: List::Slice(EDGE_PARTS),
         envelope: &[0xff; 64],
     };
     let later = Send {
         after: timestamp(0),
         ttl_ms: 2_592_000_000,
-        ..usual.clone()
+        ..plain.clone()
     };
     let sent = |devices| Sent {
         message_id: message_id(1),
@@ -260,6 +303,8 @@ fn messages() -> Cases {
     };
     vec![
         ("SEND", Frame::Send(usual.clone())),
+        ("SEND to named devices", Frame::Send(named)),
+        ("SEND between accounts without lists", Frame::Send(plain)),
         ("SEND after another message", Frame::Send(later)),
         (
             "SEND of an empty envelope",
@@ -275,7 +320,11 @@ fn messages() -> Cases {
 }
 
 fn items() -> Cases {
-    let usual = incoming(1, 1, ALICE.address, b"envelope 1");
+    let alone = incoming(1, 1, ALICE.address, b"envelope 1");
+    let usual = Event {
+        part: b"part for 1",
+        ..alone.clone()
+    };
     let own = Event {
         kind: EventKind::OWN_COPY,
         peer: Address {
@@ -291,6 +340,7 @@ fn items() -> Cases {
         message_id: MessageId([0xff; 16]),
         timestamp: Timestamp(u64::MAX),
         envelope: &[0xff; 64],
+        part: &[0xff; 64],
     };
     let edge_receipt = Receipt {
         position: Position(VARINT_MAX),
@@ -301,6 +351,7 @@ fn items() -> Cases {
     };
     vec![
         ("EVENT from another account", Frame::Event(usual)),
+        ("EVENT without a part", Frame::Event(alone)),
         ("EVENT as own copy", Frame::Event(own)),
         ("EVENT of an unknown kind", Frame::Event(edge)),
         ("RECEIPT delivered", receipt(2, State::DELIVERED, 1)),

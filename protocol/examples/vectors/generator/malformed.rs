@@ -135,7 +135,7 @@ fn corrupted() -> Vec<Malformed> {
 }
 
 fn unknown() -> Vec<Malformed> {
-    [0x00, 0x0d, 0x0f, 0x1d, 0x7f, 0x80, 0xbf]
+    [0x00, 0x0d, 0x0f, 0x2a, 0x7f, 0x80, 0xbf]
         .map(|code| {
             let bytes = sealed(Kind(code), b"later");
             case(
@@ -148,8 +148,8 @@ fn unknown() -> Vec<Malformed> {
 }
 
 /// The payload of `fields` with the bytes of field `at` replaced, and nothing after them.
-fn replaced(fields: &Fields, at: usize, bytes: &[u8]) -> Vec<u8> {
-    let mut payload = fields::payload(&fields[..at].to_vec());
+fn replaced(fields: &[(String, Value)], at: usize, bytes: &[u8]) -> Vec<u8> {
+    let mut payload = fields::payload(&fields[..at]);
     payload.extend(bytes);
     payload
 }
@@ -157,14 +157,15 @@ fn replaced(fields: &Fields, at: usize, bytes: &[u8]) -> Vec<u8> {
 fn fields_broken() -> Vec<Malformed> {
     let mut cases = Vec::new();
     for (name, kind, fields) in first_cases() {
+        let fields = fields::flat(&fields);
         for (at, (field, value)) in fields.iter().enumerate() {
             let mut add = |what: &str, bytes: Vec<u8>, error| {
                 let frame = sealed(kind, &replaced(&fields, at, &bytes));
                 cases.push(case(format!("{name} with {what} {field}"), frame, error));
             };
-            let rest = fields::payload(&fields[at + 1..].to_vec());
+            let rest = fields::payload(&fields[at + 1..]);
             let prefix = match value {
-                Value::Varint(value) => Some((*value, Vec::new())),
+                Value::Varint(value) | Value::Count(value, _) => Some((*value, Vec::new())),
                 Value::Bytes(bytes, _) => Some((bytes.len() as u64, bytes.clone())),
                 Value::Text(text, _) => Some((text.len() as u64, text.as_bytes().to_vec())),
                 _ => None,
@@ -181,13 +182,13 @@ fn fields_broken() -> Vec<Malformed> {
                     );
                 }
             }
-            if let Value::Bytes(_, max) | Value::Text(_, max) = value {
+            if let Value::Bytes(_, max) | Value::Text(_, max) | Value::Count(_, max) = value {
                 let mut bytes = Vec::new();
                 varint(max + 1, shortest(max + 1), &mut bytes);
-                add("one byte too many for", bytes, "FieldTooLong");
+                add("one too many for", bytes, "FieldTooLong");
                 let mut bytes = Vec::new();
                 varint(*max, shortest(*max), &mut bytes);
-                add("fewer bytes than promised for", bytes, "PayloadTruncated");
+                add("fewer than promised for", bytes, "PayloadTruncated");
                 add("the greatest length for", vec![0xff; 8], "FieldTooLong");
             }
             if let Value::Text(..) = value {
@@ -202,6 +203,7 @@ fn fields_broken() -> Vec<Malformed> {
 fn values_forbidden() -> Vec<Malformed> {
     let mut cases = Vec::new();
     for (name, kind, fields) in first_cases() {
+        let fields = fields::flat(&fields);
         for (at, (field, value)) in fields.iter().enumerate() {
             let zero = match value {
                 Value::User(_) => vec![0; 8],
@@ -209,7 +211,7 @@ fn values_forbidden() -> Vec<Malformed> {
                 _ => continue,
             };
             let mut payload = replaced(&fields, at, &zero);
-            payload.extend(fields::payload(&fields[at + 1..].to_vec()));
+            payload.extend(fields::payload(&fields[at + 1..]));
             cases.push(case(
                 format!("{name} with {field} 0"),
                 sealed(kind, &payload),

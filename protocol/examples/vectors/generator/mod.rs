@@ -1,10 +1,16 @@
 //! Makes every vector out of the frames, the people and the scripts below: no clock, no chance.
 
 mod builders;
+mod contents;
+mod device_fields;
+mod device_frames;
 mod fields;
 mod frames;
 mod json;
+mod keys;
+mod lists;
 mod malformed;
+mod olm;
 mod people;
 mod sessions;
 
@@ -12,10 +18,10 @@ use martlet_protocol::Kind;
 use martlet_protocol::auth::{BINDING_NONE, auth_message, register_message};
 use martlet_protocol::limits::VARINT_MAX;
 
-use fields::{Value, shortest, varint};
+use fields::{Value, named, shortest, varint};
 use json::{Json, hex};
 use malformed::{Malformed, sealed};
-use people::{ALICE, ALICE_2, ALICE_AUTH_TLS, BOB, Device, nonce};
+use people::{ALICE, ALICE_2, ALICE_AUTH_TLS, BOB, Device, LAST_ALICE, nonce};
 
 /// Every file under `vectors/`: its path there and its text.
 pub(crate) fn files() -> Vec<(String, String)> {
@@ -33,6 +39,15 @@ pub(crate) fn files() -> Vec<(String, String)> {
         ("varints.json", varints()),
         ("auth.json", auth()),
         ("handles.json", handles()),
+        ("device_lists.json", lists::valid()),
+        ("device_lists_malformed.json", lists::malformed()),
+        ("device_list_steps.json", lists::steps()),
+        ("prekeys.json", contents::prekeys()),
+        ("links.json", contents::links()),
+        ("payloads.json", contents::payloads()),
+        ("olm.json", olm::session()),
+        ("bodies.json", contents::bodies()),
+        ("safety_numbers.json", contents::safety_numbers()),
     ]
     .map(|(name, json)| (name.to_owned(), json.file(2)))
     .into();
@@ -70,6 +85,7 @@ pub(crate) fn seeds() -> Vec<(&'static str, String, Vec<u8>)> {
     for (index, case) in malformed::malformed().into_iter().filter(worth).enumerate() {
         seeds.push(("stream", format!("bad_{index:03}"), case.bytes));
     }
+    seeds.extend(lists::seeds());
     let texts = [
         "alice",
         "+4915112345",
@@ -84,15 +100,6 @@ pub(crate) fn seeds() -> Vec<(&'static str, String, Vec<u8>)> {
 
 fn cases(about: &str, cases: Vec<Json>) -> Json {
     Json::object([("about", Json::text(about)), ("cases", Json::List(cases))])
-}
-
-fn named(fields: &fields::Fields) -> Json {
-    Json::Object(
-        fields
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), value.json()))
-            .collect(),
-    )
 }
 
 fn valid() -> Json {
@@ -241,7 +248,7 @@ fn auth() -> Json {
         ]));
     };
     let none = &BINDING_NONE;
-    for device in [ALICE, ALICE_2, BOB] {
+    for device in [ALICE, ALICE_2, LAST_ALICE, BOB] {
         if !device.register.is_empty() {
             let message = hex(&register_message(&nonce(1), none, device.handle));
             add(

@@ -65,6 +65,29 @@ pub(crate) const ALICE_2: Device = Device {
     ],
 };
 
+/// The device with which alice begins anew after she has lost the others.
+pub(crate) const LAST_ALICE: Device = Device {
+    name: "alice.3",
+    address: address(0x0a11_ce00_0000_0001, 3),
+    handle: "alice",
+    seed: 5,
+    key: "6e7a1cdd29b0b78fd13af4c5598feff4ef2a97166e3ca6f2e4fbfccd80505bf1",
+    register: concat!(
+        "77b7cfadb319f9a2fdad50363f06d1f673c5ffe7ab80e444c4959f34bc1194a4",
+        "f5a62dceba5c74170dedbaab3facc7ef609687fbde6ae01cee9af13909eade0f",
+    ),
+    auth: [
+        concat!(
+            "aebd7bf64e333370c7c3948c45490f1ec7f0c49ac69b9781a7034b9658cee8ec",
+            "6f0c29a0c1db54f786cb8d14f4e9549236179639e0591ec274f640a1b2fdea0a",
+        ),
+        concat!(
+            "2f51af14c671878952ca41500c971c15d54a834436439d8ffec93a49216ca76d",
+            "4a0975bb1532eb68533d8de7f14607e89cbe29496d256efaff6d5f6317fc0106",
+        ),
+    ],
+};
+
 /// Bob's key asks for alice's handle, on a first connection.
 pub(crate) const BOB_AS_ALICE: &str = concat!(
     "c037ddf79c474e92a6a2175583a60e1341143302d1febe87ac4758afa140ec11",

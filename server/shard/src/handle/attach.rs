@@ -8,6 +8,7 @@ use martlet_store::keys::{cursor, inbox};
 use crate::account::{Device, Session};
 use crate::command::SessionId;
 use crate::effect::Reply;
+use crate::handle::prekeys;
 use crate::state::State;
 use crate::stream;
 use crate::turn::Turn;
@@ -56,6 +57,8 @@ pub(crate) fn attach(
     live.challenged_us = challenged_us;
     live.missed_from = (resumed < ours).then(|| resumed.next());
     device.session = Some(Box::new(live));
+    prekeys::warn(state, turn, session, address);
+    let device = device_mut(state, turn, address).expect("it is connected");
     stream::advance(address, device, turn);
 }
 

@@ -8,6 +8,7 @@ use martlet_store::keys::inbox as inbox_rows;
 use martlet_store::keys::message::{self, MessageRow, Origin};
 use martlet_store::keys::relay::RelayItem;
 
+use crate::handle::read::read_mark;
 use crate::inbox::{self, StoredMessage};
 use crate::limits::{EXPIRIES_PER_TICK, EXPIRY_GRACE_MS};
 use crate::state::State;
@@ -125,6 +126,8 @@ pub(crate) fn end_at(
             at: turn.now,
         });
     }
+    let is_read = row.timestamp <= read_mark(state, turn, to, origin.sender.user);
+    row.told = row.told.by_name(is_read);
     let key = message::key(state.id, origin.message_id, origin.sender);
     state.fresh.put(turn, &key, |out| row.encode(out));
     note_partial(state, turn, origin, to, &row);
@@ -209,7 +212,7 @@ pub(crate) fn end_row(
 /// The row of a message that was sent to an account of this shard.
 pub(crate) fn message_row(state: &State, turn: &Turn<'_>, origin: Origin) -> Option<MessageRow> {
     let key = message::key(state.id, origin.message_id, origin.sender);
-    let value = state.fresh.get(turn, &key)?;
+    let value = state.fresh.get(turn.view, &key)?;
     Some(MessageRow::decode(&value).expect("a message row is ours"))
 }
 

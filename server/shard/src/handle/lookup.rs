@@ -19,7 +19,7 @@ pub(crate) fn by_handle(
 ) {
     let owner = state
         .fresh
-        .get(turn, &account::handle_key(state.id, &handle))
+        .get(turn.view, &account::handle_key(state.id, &handle))
         .map(|value| account::handle_owner(&value).expect("a handle row is ours"));
     answer(turn, session, request, owner.map(|user| (user, handle)));
 }

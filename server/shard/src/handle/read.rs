@@ -4,7 +4,7 @@ use martlet_protocol::{
     Address, CloseCode, Kind, MessageId, NackCode, State as MessageState, Timestamp,
 };
 use martlet_store::keys::cursor;
-use martlet_store::keys::message::Origin;
+use martlet_store::keys::message::{self, MessageRow, Origin, Told};
 use martlet_store::keys::relay::RelayItem;
 
 use crate::command::SessionId;
@@ -57,6 +57,9 @@ pub(crate) fn read(
         *newest = (*newest).max((position, message_id));
         return;
     }
+    if row.told == Told::ByName {
+        tell_by_name(state, turn, origin, address, row.clone());
+    }
     if row.timestamp > read_mark(state, turn, address.user, author.user) {
         let key = cursor::read_key(state.id, address.user, author.user);
         state.fresh.put(turn, &key, |out| {
@@ -70,6 +73,27 @@ pub(crate) fn read(
             at: turn.now,
         });
     }
+}
+
+/// A message outside the watermarks was read: its sender is told of this one, once.
+fn tell_by_name(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    origin: Origin,
+    reader: Address,
+    mut row: MessageRow,
+) {
+    row.told = Told::ReadByName;
+    let key = message::key(state.id, origin.message_id, origin.sender);
+    state.fresh.put(turn, &key, |out| row.encode(out));
+    state.owe(RelayItem::Fact {
+        to: origin.sender.user,
+        peer: reader,
+        state: MessageState::READ,
+        message_id: origin.message_id,
+        timestamp: row.timestamp,
+        at: turn.now,
+    });
 }
 
 /// Answers a PING behind everything that came before it, READs that wait for a page included.
@@ -98,7 +122,7 @@ pub(crate) fn read_mark(
 ) -> Timestamp {
     let value = state
         .fresh
-        .get(turn, &cursor::read_key(state.id, reader, peer));
+        .get(turn.view, &cursor::read_key(state.id, reader, peer));
     value.map_or(Timestamp(0), |value| {
         cursor::timestamp_of(&value).expect("a read row is ours")
     })

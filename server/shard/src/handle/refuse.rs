@@ -50,7 +50,7 @@ pub(crate) fn refuse(
     }
 
     let key = cursor::refusal_key(state.id, address, position);
-    let count = 1 + state.fresh.get(turn, &key).map_or(0, |value| value[0]);
+    let count = 1 + state.fresh.get(turn.view, &key).map_or(0, |value| value[0]);
     if count < REFUSALS_MAX {
         state
             .fresh

@@ -1,20 +1,25 @@
-//! Accounts and devices come and go.
+//! Accounts come to be, and begin anew when their keys are lost.
 
 use martlet_protocol::frame::Reference;
-use martlet_protocol::{
-    CloseCode, DeviceId, Kind, NackCode, Position, State as MessageState, UserId, handle,
-};
-use martlet_store::keys::account::{self, DEVICES_MAX};
-use martlet_store::keys::cursor;
-use martlet_store::keys::inbox as inbox_rows;
+use martlet_protocol::{Kind, NackCode, UserId, handle};
+use martlet_store::keys::account::{self, ListHead};
 
 use crate::account::Account;
 use crate::command::SessionId;
-use crate::effect::Reply;
-use crate::handle::expire;
+use crate::effect::{Effect, Note, Reply};
+use crate::handle::{devices, link, removal};
 use crate::inbox;
 use crate::state::State;
 use crate::turn::Turn;
+
+/// Who wants an account under a handle, and what was drawn for it.
+pub(crate) struct Registration {
+    pub(crate) handle: String,
+    pub(crate) key: [u8; 32],
+    pub(crate) user: UserId,
+    pub(crate) epoch: u64,
+    pub(crate) reset: bool,
+}
 
 /// Makes an account with one device; both rows are one batch. A repeated request with the same
 /// key gets the account it made before.
@@ -22,9 +27,15 @@ pub(crate) fn register(
     state: &mut State,
     turn: &mut Turn<'_>,
     session: SessionId,
-    handle: String,
-    (key, user, epoch): ([u8; 32], UserId, u64),
+    registration: Registration,
 ) {
+    let Registration {
+        handle,
+        key,
+        user,
+        epoch,
+        reset,
+    } = registration;
     assert!(
         handle::is_valid(&handle),
         "the driver checks the form of a handle"
@@ -34,23 +45,9 @@ pub(crate) fn register(
         "the account belongs to its handle"
     );
     let handle_key = account::handle_key(state.id, &handle);
-    if let Some(value) = state.fresh.get(turn, &handle_key) {
+    if let Some(value) = state.fresh.get(turn.view, &handle_key) {
         let owner = account::handle_owner(&value).expect("a handle row is ours");
-        let first = inbox::address(owner, DeviceId(1));
-        let known = state
-            .account(turn.view, owner)
-            .and_then(|account| account.devices.get(&first.device).map(|device| device.key));
-        if known == Some(key) {
-            turn.reply(session, Reply::Registered(first));
-        } else {
-            turn.refuse(
-                session,
-                Kind::REGISTER,
-                NackCode::HANDLE_TAKEN,
-                Reference::default(),
-            );
-        }
-        return;
+        return claim(state, turn, session, owner, (key, epoch, reset));
     }
     if state.account(turn.view, user).is_some() {
         // Two equal random ids: the client asks again and another one is drawn.
@@ -60,69 +57,62 @@ pub(crate) fn register(
     }
     let mut account = Account::new(handle);
     let device = account.add_device(key, epoch);
-    turn.put_with(&account::key(state.id, user), |out| {
-        account.row().encode(out)
-    });
+    state.accounts.insert(user, account);
+    devices::store(state, turn, user, None);
     state.fresh.put(turn, &handle_key, |out| {
         out.extend_from_slice(&account::handle_value(user));
     });
-    state.accounts.insert(user, account);
-    state.dirty = true;
     turn.reply(session, Reply::Registered(inbox::address(user, device)));
 }
 
-/// Gives an account one more device, up to the limit.
-pub(crate) fn add_device(
+/// The handle has an account: it is the asker's, is given to the asker, or is somebody else's.
+fn claim(
     state: &mut State,
     turn: &mut Turn<'_>,
-    user: UserId,
-    key: [u8; 32],
-    epoch: u64,
+    session: SessionId,
+    owner: UserId,
+    (key, epoch, reset): ([u8; 32], u64, bool),
 ) {
-    let id = state.id;
-    let Some(account) = state.account(turn.view, user) else {
-        return;
-    };
-    if account.devices.len() < DEVICES_MAX {
-        account.add_device(key, epoch);
-        turn.put_with(&account::key(id, user), |out| account.row().encode(out));
+    let account = state.account(turn.view, owner);
+    let account = account.expect("a handle row names an account");
+    let mut devices = account.devices.iter();
+    let known = devices.find(|(_, device)| device.key == key);
+    if let Some((device, _)) = known {
+        let address = inbox::address(owner, *device);
+        turn.reply(session, Reply::Registered(address));
+    } else if reset && account.can_grow() {
+        begin_anew(state, turn, session, owner, (key, epoch));
+    } else {
+        let (code, reference) = (NackCode::HANDLE_TAKEN, Reference::default());
+        turn.refuse(session, Kind::REGISTER, code, reference);
     }
 }
 
-/// Takes a device away. What waited for it is told as DEVICE_GONE; its stream is removed. Its
-/// cursor stays: what it took stays delivered.
-pub(crate) fn remove_device(
+/// One new device takes the place of all others. The list stays until the new device publishes its
+/// successor, which may have another account key: everybody can see where the chain was broken.
+fn begin_anew(
     state: &mut State,
     turn: &mut Turn<'_>,
+    session: SessionId,
     user: UserId,
-    device: DeviceId,
+    (key, epoch): ([u8; 32], u64),
 ) {
-    let id = state.id;
-    let address = inbox::address(user, device);
-    let Some(account) = state.account(turn.view, user) else {
-        return;
-    };
-    let Some(gone) = account.devices.get_mut(&device) else {
-        return;
-    };
-    if let Some(session) = gone.session.take() {
-        turn.close(session.id, CloseCode::DEVICE_GONE);
+    let account = state.account(turn.view, user).expect("the caller has it");
+    let old: Vec<_> = account.devices.keys().copied().collect();
+    for device in old {
+        removal::remove(state, turn, user, device);
     }
-    let (from, to) = (gone.cursor.next(), gone.tail);
-    expire::end_rows(state, turn, address, (from, to), MessageState::DEVICE_GONE);
-    let account = state.accounts.get_mut(&user).expect("it was there above");
-    let gone = account.devices.remove(&device).expect("it was there above");
-    account.remember_gone(device, gone.cursor_row());
-    turn.put_with(&account::key(id, user), |out| account.row().encode(out));
-    turn.put_with(&cursor::key(id, address), |out| {
-        gone.cursor_row().encode(out)
+    let list = devices::stored(state, turn.view, user).list;
+    let account = state.accounts.get_mut(&user).expect("it was loaded above");
+    account.is_reset = list.is_some();
+    let device = account.add_device(key, epoch);
+    let list = list.map(|head| ListHead {
+        is_reset: true,
+        ..head
     });
-    let (first, last) = (Position(0), Position(u64::MAX));
-    let inbox_key = |position| inbox_rows::key(id, address, position);
-    let held_key = |position| inbox::held_key(id, address, position);
-    let refusal_key = |position| cursor::refusal_key(id, address, position);
-    let batch = &mut turn.batch;
-    batch.delete_range(&inbox_key(first), &inbox_key(last));
-    batch.delete_range(&held_key(first), &held_key(last));
-    batch.delete_range(&refusal_key(first), &refusal_key(last));
+    devices::store(state, turn, user, list);
+    link::forget(state, turn, user);
+    let address = inbox::address(user, device);
+    turn.effects.push(Effect::Note(Note::AccountReset(address)));
+    turn.reply(session, Reply::Registered(address));
 }

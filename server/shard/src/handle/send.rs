@@ -1,19 +1,23 @@
 //! A message arrives, is made durable once, and is answered the same way every time.
 
-use martlet_protocol::frame::EventKind;
+use martlet_protocol::frame::{Event, EventKind};
 use martlet_protocol::limits::{
     AFTER_AHEAD_US_MAX, MESSAGE_ID_AGE_MS_MAX, MESSAGE_ID_AHEAD_MS_MAX, TTL_MS_MAX, TTL_MS_MIN,
 };
-use martlet_protocol::{Address, Class, Kind, MessageId, NackCode, State as MessageState, UserId};
-use martlet_store::hash128;
-use martlet_store::keys::message::{self, MessageRow, Origin, Placement};
+use martlet_protocol::{
+    Address, Class, Kind, MessageId, NackCode, Position, State as MessageState, Timestamp, UserId,
+};
+use martlet_store::keys::message::{self, MessageRow, Origin, Placement, Told};
 use martlet_store::keys::relay::RelayItem;
 
-use crate::command::{Command, Copy, SendRequest, SentAnswer, SessionId};
-use crate::effect::{Effect, Reply};
+use crate::account::Account;
+use crate::command::SessionId;
 use crate::handle::expire::{self, message_row, reference};
-use crate::inbox;
-use crate::limits::{INBOX_FULL_RETRY_MS, REFUSED_SENDERS_MAX};
+use crate::handle::parts::Refusal;
+use crate::handle::{copies, devices, parts};
+use crate::inbox::{self, MessageItems};
+use crate::limits::{INBOX_FULL_RETRY_MS, Limits, REFUSED_SENDERS_MAX};
+use crate::message::SendRequest;
 use crate::state::State;
 use crate::turn::Turn;
 
@@ -25,7 +29,6 @@ pub(crate) fn send(
     state: &mut State,
     turn: &mut Turn<'_>,
     (session, from): (SessionId, Address),
-    has_siblings: bool,
     request: SendRequest,
 ) {
     let origin = Origin {
@@ -40,34 +43,58 @@ pub(crate) fn send(
             message_row(state, turn, origin)
         };
         match earlier {
-            Some(row) if row.hash == payload_hash(&request) => Ok(row),
+            Some(row) if row.hash == request.payload_hash() => Ok(row),
             Some(_) => Err((NackCode::CONFLICT, 0)),
             None => {
-                check(state, turn, session, from, &request)?;
-                place(state, turn, session, origin, &request)
+                check(state, turn, (session, from), &request)?;
+                place(state, turn, origin, &request)
             }
         }
     });
-    let pair = (from, request.to);
-    let is_settled = accepted.as_ref().map_or_else(is_final, |_| true);
-    let waits_for = state.refused.get(&pair).map(|(_, id)| *id);
-    if is_settled && waits_for == Some(request.message_id) {
-        state.refused.remove(&pair);
-    }
     match accepted {
-        Ok(row) => answer(turn, (session, from), has_siblings, request, &row),
-        Err((code, retry_after_ms)) => {
-            let of = reference(request.message_id);
-            turn.refuse_for(session, Kind::SEND, code, of, retry_after_ms);
+        Ok(row) => {
+            settled(state, from, &request);
+            copies::answer(turn, (session, from), request, &row);
         }
+        Err(refusal) => refused(state, turn, (session, from), &request, refusal),
     }
 }
 
-type Refusal = (NackCode, u64);
+/// Says why a message was not placed. Unless it is over for good, it comes again, and what follows
+/// it waits for it.
+fn refused(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    (session, from): (SessionId, Address),
+    request: &SendRequest,
+    (code, retry_after_ms): Refusal,
+) {
+    if is_final(code) {
+        settled(state, from, request);
+    } else if code != NackCode::OUT_OF_ORDER {
+        note_refused(state, session, from, request.to, request.message_id);
+    }
+    match code {
+        NackCode::STALE_RECIPIENT => devices::tell_newest(state, turn, session, request.to),
+        NackCode::STALE_OWN => devices::tell_newest(state, turn, session, from.user),
+        _ => {}
+    }
+    let of = reference(request.message_id);
+    turn.refuse_for(session, Kind::SEND, code, of, retry_after_ms);
+}
 
 /// Whether the same message will not come again: what follows it need not wait any longer.
-fn is_final((code, _): &Refusal) -> bool {
-    code.class() != Class::RETRY_AFTER
+fn is_final(code: NackCode) -> bool {
+    !matches!(code.class(), Class::RETRY_AFTER | Class::REFRESH_DEVICES)
+}
+
+/// The message will not come again as a new one: others to the same recipient may follow.
+fn settled(state: &mut State, from: Address, request: &SendRequest) {
+    let pair = (from, request.to);
+    let waits_for = state.refused.get(&pair).map(|(_, id)| *id);
+    if waits_for == Some(request.message_id) {
+        state.refused.remove(&pair);
+    }
 }
 
 fn check_id(turn: &Turn<'_>, origin: Origin) -> Result<(), Refusal> {
@@ -85,11 +112,10 @@ fn check_id(turn: &Turn<'_>, origin: Origin) -> Result<(), Refusal> {
 fn check(
     state: &mut State,
     turn: &Turn<'_>,
-    session: SessionId,
-    from: Address,
+    (session, from): (SessionId, Address),
     request: &SendRequest,
 ) -> Result<(), Refusal> {
-    if request.to == from.user {
+    if request.to == from.user && !request.is_named() {
         return Err((NackCode::SELF_ADDRESSED, 0));
     }
     if request.ttl_ms != 0 && !(TTL_MS_MIN..=TTL_MS_MAX).contains(&request.ttl_ms) {
@@ -104,11 +130,9 @@ fn check(
     if is_out_of_order(state, session, from, request.to, request.message_id) {
         return Err((NackCode::OUT_OF_ORDER, 0));
     }
-    state
-        .account(turn.view, request.to)
-        .filter(|account| !account.devices.is_empty())
-        .map(|_| ())
-        .ok_or((NackCode::UNKNOWN_RECIPIENT, 0))
+    let account = state.account(turn.view, request.to);
+    let account = account.ok_or((NackCode::UNKNOWN_RECIPIENT, 0))?;
+    parts::check(account, from, request)
 }
 
 /// Per-pair order: what follows a refused message is refused until that one comes again.
@@ -165,63 +189,37 @@ pub(crate) fn decline(
 fn place(
     state: &mut State,
     turn: &mut Turn<'_>,
-    session: SessionId,
     origin: Origin,
     request: &SendRequest,
 ) -> Result<MessageRow, Refusal> {
-    let (id, from, to) = (state.id, origin.sender, request.to);
-    let limits = state.limits;
-    let bytes = request.envelope.len() as u64;
+    let (id, to, limits) = (state.id, request.to, state.limits);
     let account = state.account(turn.view, to).expect("checked before");
-    if account
-        .devices
-        .values()
-        .all(|device| !inbox::has_room(device, bytes, &limits))
-    {
-        note_refused(state, session, from, to, request.message_id);
+    if !has_room(account, request, &limits) {
         return Err((NackCode::INBOX_FULL, INBOX_FULL_RETRY_MS));
     }
-
     let timestamp = state.clock.next(id, turn, request.after);
-    let envelope = &request.envelope;
-    let kind = EventKind::INCOMING;
-    let item = inbox::message_item(kind, from, request.message_id, timestamp, envelope);
-    let account = state.accounts.get_mut(&to).expect("checked before");
-    let mut placements = Vec::with_capacity(account.devices.len());
-    for (device_id, device) in &mut account.devices {
-        let address = inbox::address(to, *device_id);
-        let has_room = inbox::has_room(device, bytes, &limits);
-        let (position, fact) = if has_room {
-            (inbox::append(id, address, device, &item, turn), None)
-        } else {
-            (
-                inbox::overflow(id, address, device, turn),
-                Some(MessageState::OVERFLOW),
-            )
-        };
-        placements.push(Placement {
-            device: *device_id,
-            position,
-            fact,
-        });
-    }
+    let placements = append(state, turn, origin.sender, timestamp, request);
+    let is_partial =
+        request.is_named() || placements.iter().any(|placement| placement.fact.is_some());
     let row = MessageRow {
         timestamp,
-        hash: payload_hash(request),
+        hash: request.payload_hash(),
         to,
+        told: if is_partial {
+            Told::ByName
+        } else {
+            Told::ByWatermark
+        },
         placements,
     };
-    let key = message::key(id, request.message_id, from);
+    let key = message::key(id, request.message_id, origin.sender);
     state.fresh.put(turn, &key, |out| row.encode(out));
     state.newest.note(origin);
     state.placed.push(origin);
     state.dirty = true;
-    if row
-        .placements
-        .iter()
-        .any(|placement| placement.fact.is_some())
-    {
+    if is_partial {
         tell_overflow(state, turn, origin, &row);
+        expire::note_partial(state, turn, origin, to, &row);
     }
     if request.ttl_ms != 0 {
         expire::schedule(state, turn, turn.now.plus(request.ttl_ms), origin, to);
@@ -229,7 +227,60 @@ fn place(
     Ok(row)
 }
 
-fn tell_overflow(state: &mut State, turn: &mut Turn<'_>, origin: Origin, row: &MessageRow) {
+/// Whether one of the devices that get the message can take it.
+fn has_room(account: &Account, request: &SendRequest, limits: &Limits) -> bool {
+    let addressing = request.addressing();
+    account.devices.iter().any(|(device_id, device)| {
+        let part = addressing.part_for(*device_id);
+        part.is_some_and(|part| {
+            inbox::has_room(device, inbox::weight(&request.envelope, part), limits)
+        })
+    })
+}
+
+/// Appends the message to the inbox of each device that gets it, each with its own part.
+fn append(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    peer: Address,
+    timestamp: Timestamp,
+    request: &SendRequest,
+) -> Vec<Placement> {
+    let (id, to, limits) = (state.id, request.to, state.limits);
+    let (addressing, envelope) = (request.addressing(), &request.envelope[..]);
+    let mut items = MessageItems::new(Event {
+        position: Position(0),
+        kind: EventKind::INCOMING,
+        peer,
+        message_id: request.message_id,
+        timestamp,
+        envelope,
+        part: &[],
+    });
+    let account = state.accounts.get_mut(&to).expect("checked before");
+    let mut placements = Vec::with_capacity(account.devices.len());
+    for (device_id, device) in &mut account.devices {
+        let Some(part) = addressing.part_for(*device_id) else {
+            continue;
+        };
+        let address = inbox::address(to, *device_id);
+        let (position, fact) = if inbox::has_room(device, inbox::weight(envelope, part), &limits) {
+            let item = items.with(part);
+            (inbox::append(id, address, device, item, turn), None)
+        } else {
+            let position = inbox::overflow(id, address, device, turn);
+            (position, Some(MessageState::OVERFLOW))
+        };
+        placements.push(Placement {
+            device: *device_id,
+            position,
+            fact,
+        });
+    }
+    placements
+}
+
+fn tell_overflow(state: &mut State, turn: &Turn<'_>, origin: Origin, row: &MessageRow) {
     for placement in row
         .placements
         .iter()
@@ -244,92 +295,4 @@ fn tell_overflow(state: &mut State, turn: &mut Turn<'_>, origin: Origin, row: &M
             at: turn.now,
         });
     }
-    expire::note_partial(state, turn, origin, row.to, row);
-}
-
-/// Tells SENT, or lets the sender's shard do so behind the copies for its other devices.
-fn answer(
-    turn: &mut Turn<'_>,
-    (session, from): (SessionId, Address),
-    has_siblings: bool,
-    request: SendRequest,
-    row: &MessageRow,
-) {
-    let sent = SentAnswer {
-        message_id: request.message_id,
-        timestamp: row.timestamp,
-        devices: row.devices(),
-    };
-    if !has_siblings {
-        return turn.reply(session, Reply::Sent(sent));
-    }
-    let copy = Copy {
-        to: request.to,
-        envelope: request.envelope,
-    };
-    turn.effects.push(Effect::Forward(Command::Accepted {
-        session,
-        from,
-        sent,
-        copy,
-    }));
-}
-
-/// At the sender's shard: its other devices get a copy, then the sender is told SENT. A retry
-/// comes by here again and completes what a crash left half done.
-pub(crate) fn accepted(
-    state: &mut State,
-    turn: &mut Turn<'_>,
-    session: SessionId,
-    from: Address,
-    sent: SentAnswer,
-    copy: &Copy,
-) {
-    // The sender's last other device may have been removed meanwhile.
-    if state.account(turn.view, from.user).is_some() {
-        place_copies(state, turn, from, sent, copy);
-    }
-    turn.reply(session, Reply::Sent(sent));
-}
-
-fn place_copies(
-    state: &mut State,
-    turn: &mut Turn<'_>,
-    from: Address,
-    sent: SentAnswer,
-    copy: &Copy,
-) {
-    let (id, limits) = (state.id, state.limits);
-    let key = message::copied_key(id, sent.message_id, from);
-    if state.fresh.get(turn, &key).is_some() {
-        return;
-    }
-    state.fresh.put(turn, &key, |_| {});
-    state.dirty = true;
-    let peer = inbox::address(copy.to, from.device);
-    let kind = EventKind::OWN_COPY;
-    let timestamp = sent.timestamp;
-    let item = inbox::message_item(kind, peer, sent.message_id, timestamp, &copy.envelope);
-    let account = state
-        .accounts
-        .get_mut(&from.user)
-        .expect("it was loaded above");
-    let siblings = account
-        .devices
-        .iter_mut()
-        .filter(|(device, _)| **device != from.device);
-    for (device_id, device) in siblings {
-        let address = inbox::address(from.user, *device_id);
-        if inbox::has_room(device, copy.envelope.len() as u64, &limits) {
-            inbox::append(id, address, device, &item, turn);
-        } else {
-            inbox::overflow(id, address, device, turn);
-        }
-    }
-}
-
-fn payload_hash(request: &SendRequest) -> u128 {
-    let to = request.to.0.to_le_bytes();
-    let ttl = request.ttl_ms.to_le_bytes();
-    hash128(&[&to, &ttl, &request.envelope])
 }

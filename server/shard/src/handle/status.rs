@@ -2,7 +2,7 @@
 
 use martlet_protocol::frame::StateReply;
 use martlet_protocol::{Address, Kind, MessageId, NackCode, State as MessageState, UserId};
-use martlet_store::keys::message::{MessageRow, Origin};
+use martlet_store::keys::message::{MessageRow, Origin, Told};
 
 use crate::command::SessionId;
 use crate::effect::Reply;
@@ -48,7 +48,12 @@ fn state_of(state: &mut State, turn: &Turn<'_>, sender: UserId, row: &MessageRow
         .iter()
         .filter(|placement| placement.fact.is_none());
     let is_delivered = open.clone().any(|placement| account.has_taken(placement));
-    if is_delivered && row.timestamp <= read_up_to {
+    let is_read = match row.told {
+        Told::ByWatermark => row.timestamp <= read_up_to,
+        Told::ByName => false,
+        Told::ReadByName => true,
+    };
+    if is_delivered && is_read {
         MessageState::READ
     } else if is_delivered {
         MessageState::DELIVERED

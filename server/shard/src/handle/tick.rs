@@ -8,7 +8,7 @@ use martlet_store::keys::account::{self, AccountRow};
 use martlet_store::keys::inbox::{self as rows, InboxRow};
 use martlet_store::keys::{KeyTag, cursor, message};
 
-use crate::handle::{expire, refuse};
+use crate::handle::{expire, link, refuse};
 use crate::inbox::{StoredMessage, address, decode, held_key};
 use crate::limits::{MESSAGE_ROW_MS, SWEEP_ACCOUNTS, SWEEP_MS, SWEEP_ROWS};
 use crate::state::State;
@@ -22,9 +22,20 @@ pub(crate) fn tick(state: &mut State, turn: &mut Turn<'_>) {
     }
     if state.sweep_due <= turn.now {
         state.sweep_due = turn.now.plus(SWEEP_MS);
+        link::forget_old(state, turn);
+        forget_spenders(state, turn);
         forget_messages(state, turn);
         sweep(state, turn);
     }
+}
+
+/// Forgets who has published lists or claimed prekeys, once all of the quota is back.
+fn forget_spenders(state: &mut State, turn: &Turn<'_>) {
+    state.publishers.forget_whole(turn.now);
+    state.claims.retain(|_, spent| {
+        spent.forget_whole(turn.now);
+        !spent.is_empty()
+    });
 }
 
 /// Removes message rows that no retry, READ or STATUS can mean any more: one range each.

@@ -64,7 +64,11 @@ fn a_message_that_overflowed_at_one_device_is_told_delivered_by_name() {
         world.check("bob: ack 3", &["ann: 3 m3 delivered at bob"]);
         assert_eq!(world.rows(KeyTag::Partial), 0);
         world.quietly("ann: ack 3");
-        world.check("bob: read m3 of ann", &["ann: 4 bob read up to m3"]);
+        world.check(
+            "bob: read m3 of ann",
+            &["ann: 4 m3 read at bob", "ann: 5 bob read up to m3"],
+        );
+        world.check("bob: read m3 of ann", &[]);
     });
 }
 

@@ -2,12 +2,16 @@
 
 use bytes::{Bytes, BytesMut};
 use martlet_protocol::codec;
-use martlet_protocol::frame::{CaughtUp, Event, EventKind, Fact, Frame, Gap, GapReason, Nack};
-use martlet_protocol::frame::{Receipt, StateReply};
+use martlet_protocol::frame::{
+    Bundle, CaughtUp, Event, EventKind, Fact, Frame, Gap, GapReason, Nack, PrekeyKind, Receipt,
+    StateReply, Stock,
+};
 use martlet_protocol::wire::{Reader, Writer};
-use martlet_protocol::{CloseCode, Kind, Position, Timestamp};
-use martlet_shard::{Effect, Reply, SessionId};
+use martlet_protocol::{Address, CloseCode, DeviceId, DeviceList, Kind, Position, Timestamp};
+use martlet_shard::{BundlesAnswer, Effect, ListsAnswer, Reply, SessionId};
 
+use crate::lists;
+use crate::parse::REQUEST;
 use crate::world::World;
 
 /// The device and the line for a frame; `None` when the connection has ended.
@@ -80,13 +84,83 @@ fn frame(world: &mut World, session: SessionId, reply: Reply) -> String {
             let note = if trimmed { " trimmed" } else { "" };
             format!("caught up {position}{note}")
         }
+        Reply::DeviceLists(answer) => show_lists(world, &answer),
+        Reply::Published(published) => {
+            assert_eq!(published.request, REQUEST);
+            format!("published {}", published.version)
+        }
+        Reply::Stock(stock) => show_stock(&stock),
+        Reply::Bundles(answer) => show_bundles(world, &answer),
+        Reply::LinkOpened(opened) => {
+            assert_eq!(opened.request, REQUEST);
+            "link opened".to_owned()
+        }
+        Reply::LinkOffer { device, offer } => {
+            format!("device {device} offers {}", as_text(&offer))
+        }
+        Reply::Linked { answer } => format!("linked {}", as_text(&answer)),
     }
+}
+
+/// Lists by their versions. Each must be the account's, and follow the one before it.
+fn show_lists(world: &World, answer: &ListsAnswer) -> String {
+    let name = world.name_of(Address {
+        user: answer.user,
+        device: DeviceId(1),
+    });
+    let note = if answer.request == 0 { "unasked " } else { "" };
+    let decode = |bytes| DeviceList::decode(bytes).expect("a list decodes");
+    let lists: Vec<_> = answer.lists.iter().map(|bytes| decode(bytes)).collect();
+    assert!(lists.iter().all(|list| list.user == answer.user));
+    assert!(lists.is_sorted_by(|a, b| a.version + 1 == b.version));
+    let range = match (lists.first(), lists.last()) {
+        (Some(first), Some(last)) => format!("{}-{}", first.version, last.version),
+        _ => "none".to_owned(),
+    };
+    format!("{note}lists {range} of {} of {name}", answer.newest)
+}
+
+fn show_stock(stock: &Stock) -> String {
+    let note = if stock.request == 0 { "low " } else { "" };
+    let last = match (stock.last_resort, stock.last_resort_uses) {
+        (0, 0) => String::new(),
+        (id, uses) => format!(" last {id} used {uses}"),
+    };
+    format!("{note}stock {}{last}", stock.one_time)
+}
+
+/// Keys by their numbers; each must be the very one that its device has made.
+fn show_bundles(world: &World, answer: &BundlesAnswer) -> String {
+    assert_eq!(answer.request, REQUEST);
+    let show = |bundle: &Bundle| {
+        let address = Address {
+            user: answer.user,
+            device: bundle.device,
+        };
+        let made = lists::prekey(address, bundle.kind, bundle.prekey.id);
+        assert_eq!(bundle.prekey, made, "a key was changed");
+        let last = bundle.kind == PrekeyKind::LAST_RESORT;
+        let note = if last { "last " } else { "" };
+        format!(" {} {note}{}", world.name_of(address), bundle.prekey.id)
+    };
+    let shown: Vec<_> = answer.bundles.iter().map(show).collect();
+    format!("keys{}", shown.join(","))
+}
+
+fn as_text(bytes: &[u8]) -> &str {
+    str::from_utf8(bytes).expect("a test says text")
 }
 
 fn refusal(world: &mut World, nack: &Nack) -> String {
     let what = match nack.of {
         Kind::SEND | Kind::READ | Kind::STATUS => world.message_of(nack.reference.as_message()).0,
         Kind::LOOKUP => format!("lookup {}", nack.reference.as_number()),
+        Kind::DEVICES | Kind::PUBLISH | Kind::UPLOAD | Kind::CLAIM | Kind::LINK_OPEN => {
+            assert_eq!(nack.reference.as_number(), REQUEST);
+            let info = nack.of.info().expect("it is known");
+            info.name.to_lowercase()
+        }
+        Kind::LINK_JOIN => "link_join".to_owned(),
         _ => "request".to_owned(),
     };
     assert_eq!(nack.class, nack.code.class());
@@ -118,7 +192,8 @@ fn item(
     match decoded {
         Frame::Event(_) => {
             let event = Event::decode_body(position, reader).expect("it decoded before");
-            show_event(world, &event)
+            let address = world.links[&session].address;
+            show_event(world, address.expect("it is attached"), &event)
         }
         Frame::Receipt(Receipt {
             state, peer, up_to, ..
@@ -139,14 +214,23 @@ fn item(
     }
 }
 
-fn show_event(world: &mut World, event: &Event<'_>) -> String {
+fn show_event(world: &mut World, at: Address, event: &Event<'_>) -> String {
     let (name, message) = world.message_of(event.message_id);
     assert_eq!(message.envelope, event.envelope, "{name} was changed");
+    let is_incoming = event.kind == EventKind::INCOMING;
+    let mut parts = if is_incoming {
+        message.to_parts.iter()
+    } else {
+        message.own_parts.iter()
+    };
+    let part = parts.find(|part| part.device == at.device);
+    let part = part.map_or(&[][..], |part| &part.part);
+    assert_eq!(part, event.part, "{name} has another part for {at}");
     let known = *message.timestamp.get_or_insert(event.timestamp);
     assert_eq!(known, event.timestamp, "{name} got two places");
     let to = message.to;
     let position = event.position;
-    if event.kind == EventKind::INCOMING {
+    if is_incoming {
         return format!("{position} {name} from {}", world.name_of(event.peer));
     }
     assert_eq!(event.peer.user, to, "a copy names the recipient");

@@ -70,23 +70,32 @@ fn a_new_device_starts_with_an_empty_stream() {
 fn what_waits_for_a_removed_device_is_told_as_gone() {
     World::each(PAIR, |world| {
         world.quietly("ann: connect; bob: connect; ann: send m1 bob; bob: ack 1; ann: send m2 bob");
+        world.check("bob2: add", &["ann: 2 m2 sent at bob2"]);
         world.check(
             "bob: remove",
-            &["bob: closed DEVICE_GONE", "ann: 2 m2 device_gone at bob"],
+            &["bob: closed DEVICE_GONE", "ann: 3 m2 device_gone at bob"],
         );
         assert_eq!(world.inbox_rows("bob"), 0);
         world.check("bob: connect", &["bob: closed DEVICE_GONE"]);
-        world.check("ann: send m3 bob", &["ann: m3 refused UNKNOWN_RECIPIENT"]);
+        world.check("ann: status m2 of bob", &["ann: m2 is device_gone"]);
+        world.check("ann: send m3 bob", &["ann: sent m3 to 1"]);
+        assert_eq!(world.inbox_rows("bob2"), 1);
     });
 }
 
 #[test]
 fn a_message_placed_in_the_turn_of_the_removal_is_told_as_gone_too() {
     World::each(PAIR, |world| {
-        world.quietly("ann: connect credit=0/0");
-        world.check("ann: send m1 bob + bob: remove", &["ann: sent m1 to 1"]);
+        world.quietly("bob2: add; ann: connect credit=0/0; bob2: connect");
+        world.check(
+            "ann: send m1 bob + bob: remove",
+            &["ann: sent m1 to 2", "bob2: 1 m1 from ann"],
+        );
         world.check("ann: credit 1/100", &["ann: 1 m1 device_gone at bob"]);
         assert_eq!(world.inbox_rows("bob"), 0);
+        // It waits for the other one alone, outside the watermarks.
+        world.quietly("ann: credit 9/9000");
+        world.check("bob2: ack 1", &["ann: 2 m1 delivered at bob2"]);
     });
 }
 
@@ -98,10 +107,17 @@ fn of_a_removed_device_only_its_cursor_stays() {
             world.quietly("bob: refuse 1");
             world.wait(1_000 * count);
         }
-        world.quietly("bob: ack 1; bob: refuse 2; bob: remove");
+        world.quietly("bob: ack 1; bob: refuse 2; bob2: add");
+        assert_eq!(world.rows(KeyTag::Refusal), 1);
+        assert_eq!(world.rows(KeyTag::Held), 1);
+        assert_eq!(world.rows(KeyTag::DeviceKeys), 2);
+        assert_eq!(world.rows(KeyTag::OneTimeKey), 20);
+        world.quietly("bob: remove");
         for tag in [KeyTag::Inbox, KeyTag::Refusal, KeyTag::Held] {
             let of_ann = usize::from(tag == KeyTag::Inbox) * world.inbox_rows("ann");
             assert_eq!(world.rows(tag), of_ann, "{tag:?}");
         }
+        assert_eq!(world.rows(KeyTag::DeviceKeys), 1);
+        assert_eq!(world.rows(KeyTag::OneTimeKey), 10);
     });
 }

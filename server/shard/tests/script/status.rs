@@ -36,7 +36,7 @@ fn a_message_that_ended_everywhere_says_how() {
             "ann: status m1 of bob",
             &["ann: 1 m1 expired at bob", "ann: m1 is expired"],
         );
-        world.quietly("bob: remove");
+        world.quietly("bob2: add; bob: remove");
         world.check("ann: status m2 of bob", &["ann: m2 is device_gone"]);
     });
 }
@@ -52,6 +52,30 @@ fn a_delivered_message_stays_delivered_when_its_device_is_removed() {
         world.check("ann: status m1 of bob", &["ann: m1 is read"]);
         world.check("bob2: ack 1", &[]);
         world.check("ann: status m1 of bob", &["ann: m1 is read"]);
+    });
+}
+
+#[test]
+fn a_read_message_stays_read_when_it_ends_at_another_device() {
+    World::each(PAIR, |world| {
+        world.quietly("bob2: add; ann: connect; bob: connect; ann: send m1 bob; ann: send m2 bob");
+        world.quietly("bob: ack 2; bob: read m1 of ann");
+        world.check(
+            "bob2: remove",
+            &[
+                "ann: 3 m1 device_gone at bob2",
+                "ann: 4 m2 device_gone at bob2",
+            ],
+        );
+        world.check("ann: status m1 of bob", &["ann: m1 is read"]);
+        world.check("ann: status m2 of bob", &["ann: m2 is delivered"]);
+        // What stood outside the watermarks is told by name, and only that.
+        world.check("bob: read m1 of ann", &[]);
+        world.check(
+            "bob: read m2 of ann",
+            &["ann: 5 m2 read at bob", "ann: 6 bob read up to m2"],
+        );
+        world.check("ann: status m2 of bob", &["ann: m2 is read"]);
     });
 }
 

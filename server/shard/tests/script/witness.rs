@@ -4,13 +4,15 @@
 //! which a crash could still take back fails here, in every transcript.
 
 use bytes::Bytes;
-use martlet_protocol::{Address, Position};
-use martlet_shard::{Command, Effect, Reply, SentAnswer};
+use martlet_protocol::frame::PrekeyKind;
+use martlet_protocol::{Address, DeviceList, Position};
+use martlet_shard::{Command, Effect, Note, Reply, SentAnswer};
 use martlet_store::keys::account::{self, AccountRow};
 use martlet_store::keys::cursor::{self, CursorRow};
 use martlet_store::keys::inbox::{self, InboxRow};
 use martlet_store::keys::message::{self, MessageRow};
-use martlet_store::keys::relay;
+use martlet_store::keys::prekey::{self, StockRow};
+use martlet_store::keys::{device_list, relay};
 use martlet_store::{ShardId, View};
 
 use crate::world::World;
@@ -36,6 +38,7 @@ pub(crate) fn check(world: &World, effect: &Effect) {
             reply_is_durable(world, address, reply);
         }
         Effect::Forward(command) => forward_is_durable(world, command),
+        Effect::Note(note) => note_is_durable(world, note),
         Effect::LoadPage { .. } | Effect::Close { .. } => {}
     }
 }
@@ -50,14 +53,56 @@ fn reply_is_durable(world: &World, address: Option<Address>, reply: &Reply) {
         }
         (Reply::Sent(sent), Some(from)) => {
             message_is_durable(world, from, sent);
-            let siblings = account_row(world, from).map_or(0, |row| row.devices.len());
+            let mut messages = world.messages.values();
+            let message = messages.find(|message| message.id == sent.message_id);
+            let has_copies = message.is_some_and(|message| !message.own_parts.is_empty());
             let home = world.topology.shard_of_user(from.user);
             let copied = message::copied_key(home, sent.message_id, from);
             assert!(
-                siblings < 2 || world.durable.get(&copied).is_some(),
+                !has_copies || world.durable.get(&copied).is_some(),
                 "SENT before the own copies are durable"
             );
         }
+        (Reply::Published(published), Some(from)) => {
+            let home = world.topology.shard_of_user(from.user);
+            let list = device_list::key(home, from.user, published.version);
+            assert!(world.durable.get(&list).is_some(), "PUBLISHED has its list");
+        }
+        (Reply::DeviceLists(answer), _) => {
+            let home = world.topology.shard_of_user(answer.user);
+            for list in &answer.lists {
+                let version = DeviceList::decode(list).expect("it decodes").version;
+                let key = device_list::key(home, answer.user, version);
+                assert_eq!(world.durable.get(&key).as_ref(), Some(list));
+            }
+        }
+        (Reply::Stock(stock), Some(of)) if stock.request != 0 => {
+            let home = world.topology.shard_of_user(of.user);
+            let row = world.durable.get(&prekey::key(home, of));
+            let row = row.map_or_else(StockRow::default, |row| {
+                StockRow::decode(&row).expect("it decodes")
+            });
+            let last_resort = row.last_resort.map_or(0, |key| key.prekey.id);
+            assert_eq!(
+                last_resort, stock.last_resort,
+                "STOCK tells what is durable"
+            );
+            // Keys may have been claimed in the same turn.
+            let is_counted = row.one_time == stock.one_time || row.claimed_up_to > 0;
+            assert!(is_counted, "STOCK counts what is durable");
+        }
+        (Reply::Bundles(answer), _) => answer.bundles.iter().for_each(|bundle| {
+            let home = world.topology.shard_of_user(answer.user);
+            let address = Address {
+                user: answer.user,
+                device: bundle.device,
+            };
+            let key = prekey::one_time_key(home, address, bundle.prekey.id);
+            assert!(
+                bundle.kind != PrekeyKind::ONE_TIME || world.durable.get(&key).is_none(),
+                "a key is told while a crash could bring it back"
+            );
+        }),
         _ => {}
     }
 }
@@ -83,6 +128,33 @@ fn forward_is_durable(world: &World, command: &Command) {
             assert!(applied >= *sequence);
         }
         other => panic!("nobody forwards {other:?}"),
+    }
+}
+
+fn note_is_durable(world: &World, note: &Note) {
+    match note {
+        Note::ListPublished {
+            user,
+            version,
+            devices,
+            added,
+            removed,
+        } => {
+            let home = world.topology.shard_of_user(*user);
+            let list = world.durable.get(&device_list::key(home, *user, *version));
+            let list = list.expect("a list that is logged is durable");
+            let list = DeviceList::decode(&list).expect("it decodes");
+            assert_eq!(list.devices.len(), *devices);
+            assert!(added.is_none_or(|device| list.device(device).is_some()));
+            assert!(removed.iter().all(|it| list.device(*it).is_none()));
+        }
+        Note::AccountReset(address) => {
+            let row = account_row(world, *address).expect("the account is durable");
+            let devices: Vec<_> = row.devices.iter().map(|row| row.device).collect();
+            // Another reset of the same turn may have taken its place.
+            let is_alone = devices.len() == 1 && devices[0] >= address.device;
+            assert!(is_alone, "a reset leaves one device");
+        }
     }
 }
 

@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
+use martlet_protocol::frame::SendScope;
 use martlet_protocol::{Address, DeviceId, MessageId, Millis, Position, Timestamp, UserId};
 use martlet_shard::verify::Verifier;
-use martlet_shard::{Command, Effect, Limits, SessionId, Shard, Topology};
+use martlet_shard::{
+    Command, DeviceIdentity, DevicePart, Effect, Limits, OwnDevices, SessionId, Shard, Topology,
+};
 use martlet_store::keys::inbox;
 use martlet_store::{Batch, Memory, ShardId, View};
 
@@ -23,7 +26,7 @@ pub(crate) struct World {
     pub(crate) now: Millis,
     shards: Vec<Shard>,
     /// What the shards' view shows: all sealed turns.
-    sealed: Memory,
+    pub(crate) sealed: Memory,
     /// What a crash leaves.
     pub(crate) durable: Memory,
     /// Turns that are sealed and not committed, with the effects that wait for it.
@@ -44,6 +47,9 @@ pub(crate) struct World {
 pub(crate) struct Message {
     pub(crate) id: MessageId,
     pub(crate) to: UserId,
+    pub(crate) scope: SendScope,
+    pub(crate) to_parts: Vec<DevicePart>,
+    pub(crate) own_parts: Vec<DevicePart>,
     pub(crate) envelope: Bytes,
     /// Known from its first SENT or EVENT on.
     pub(crate) timestamp: Option<Timestamp>,
@@ -93,10 +99,17 @@ impl World {
         });
     }
 
-    /// Whether the account of a device has others, as its driver asks.
-    pub(crate) fn has_siblings(&mut self, address: Address) -> bool {
+    /// What its driver asks for when a device sends.
+    pub(crate) fn own_devices(&mut self, address: Address) -> OwnDevices {
         let home = usize::from(self.topology.shard_of_user(address.user).0);
-        self.shards[home].has_siblings(&self.sealed, address)
+        self.shards[home].own_devices(&self.sealed, address)
+    }
+
+    /// What its driver asks for when a device uploads.
+    pub(crate) fn identity(&mut self, device: &str) -> Option<DeviceIdentity> {
+        let address = self.devices[device];
+        let home = usize::from(self.topology.shard_of_user(address.user).0);
+        self.shards[home].device_identity(&self.sealed, address)
     }
 
     /// Takes a step and compares what each device saw of it, in the order it saw it. `;` waits
@@ -269,8 +282,8 @@ impl World {
     fn start(&mut self, part: &str) {
         for turn in part.split('|') {
             let commands: Vec<_> = turn
-                .split('+')
-                .map(|command| parse::command(self, command.trim()))
+                .split(" + ")
+                .flat_map(|command| parse::commands(self, command.trim()))
                 .collect();
             self.turns.push_back(commands);
         }
@@ -353,6 +366,7 @@ impl World {
                 };
                 self.turns.push_back(vec![page]);
             }
+            Effect::Note(_) => {}
             frame => {
                 if let Some(line) = print::line(self, frame) {
                     self.seen.push(line);

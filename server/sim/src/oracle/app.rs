@@ -1,7 +1,9 @@
 //! What users do and what they are shown.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use martlet_client::{Direction, Event, Message, MessageState, NackCode, OfflineCause, Receipt};
-use martlet_protocol::{CloseCode, MessageId, State, Timestamp};
+use martlet_protocol::{Address, CloseCode, MessageId, State, Timestamp};
 
 use super::ledger::{Ledger, Written};
 use crate::counters::Counters;
@@ -36,8 +38,8 @@ impl Ledger {
             after: seen.copied().unwrap_or(Timestamp(0)),
             timestamp: None,
             state: MessageState::Pending,
-            shown: std::collections::BTreeSet::new(),
-            arrived: std::collections::BTreeMap::new(),
+            shown: BTreeSet::new(),
+            arrived: BTreeMap::new(),
         };
         if self.messages.insert(id, written).is_some() {
             self.violate(format!("{id} was made twice"));
@@ -64,18 +66,24 @@ impl Ledger {
             Event::Message(message) => self.on_shown(counters, device, message),
             Event::Receipt(receipt) => self.on_state(counters, device, receipt),
             Event::Failed { id, code, .. } => self.on_failed(counters, device, *id, *code),
-            Event::Offline { cause, .. } => {
-                let is_legal = match cause {
-                    OfflineCause::ClosedByServer { code } => *code == CloseCode::IDLE_TIMEOUT,
-                    OfflineCause::ServerMisbehaved { .. } | OfflineCause::Refused { .. } => false,
-                    _ => true,
-                };
-                if !is_legal {
-                    let name = self.name(device);
-                    self.violate(format!("{name} went offline: {cause}"));
-                }
-            }
+            Event::Offline { cause, .. } => self.on_offline(device, cause),
+            Event::Security(notice) => self.on_warning(counters, device, notice),
             _ => {}
+        }
+    }
+
+    fn on_offline(&mut self, device: usize, cause: &OfflineCause) {
+        let is_legal = match cause {
+            OfflineCause::ClosedByServer { code } => {
+                *code == CloseCode::IDLE_TIMEOUT || self.may_be_refused(device)
+            }
+            OfflineCause::Refused { .. } => self.may_be_refused(device),
+            OfflineCause::ServerMisbehaved { .. } => false,
+            _ => true,
+        };
+        if !is_legal {
+            let name = self.name(device);
+            self.violate(format!("{name} went offline: {cause}"));
         }
     }
 
@@ -123,6 +131,48 @@ impl Ledger {
         }
     }
 
+    /// What a home shows of a conversation when its person looks back.
+    pub(crate) fn check_history(
+        &mut self,
+        counters: &mut Counters,
+        device: usize,
+        account: usize,
+        history: &[(MessageId, String)],
+    ) {
+        let own = self.devices[device].account;
+        let mut problems = Vec::new();
+        let mut found = BTreeSet::new();
+        for (id, text) in history {
+            let known = self.messages.get(id);
+            let is_right = known.is_some_and(|message| {
+                let author = self.devices[message.author].account;
+                let is_here = [(own, Some(account)), (account, Some(own))];
+                message.text == *text && is_here.contains(&(author, message.to))
+            });
+            if !is_right || !found.insert(*id) {
+                problems.push(format!("{id} has no place there"));
+            }
+            let is_new = known.is_some_and(|message| {
+                message.author != device && !message.shown.contains(&device)
+            });
+            counters.remembered += u64::from(is_new);
+        }
+        for (id, message) in &self.messages {
+            let author = self.devices[message.author].account;
+            let is_here = author == account || message.to == Some(account);
+            if message.shown.contains(&device) && is_here && !found.contains(id) {
+                problems.push(format!("{id} is not there any more"));
+            }
+        }
+        let (name, peer) = (
+            self.name(device).to_owned(),
+            self.handle_of(account).to_owned(),
+        );
+        for problem in problems {
+            self.violate(format!("{name} looks back at {peer}: {problem}"));
+        }
+    }
+
     fn on_state(&mut self, counters: &mut Counters, device: usize, receipt: &Receipt) {
         let id = receipt.id;
         let Some(message) = self.messages.get(&id) else {
@@ -157,7 +207,7 @@ impl Ledger {
             }
             MessageState::Sent => {}
             state => {
-                if !wire_state(state).is_some_and(|state| self.may_end(state, message.has_ttl)) {
+                if !self.may_have_ended(state, message, id) {
                     problems.push("cannot have ended like this");
                 }
             }
@@ -169,6 +219,19 @@ impl Ledger {
         for problem in problems {
             self.violate(format!("{id} is told {state}, but it {problem}"));
         }
+    }
+
+    /// Whether a message can have ended so at one of the devices for which it was made.
+    fn may_have_ended(&self, state: MessageState, message: &Written, id: MessageId) -> bool {
+        let Some(state) = wire_state(state) else {
+            return false;
+        };
+        let tries = self.tries.of(id).iter();
+        let mut devices = tries.flat_map(|made| {
+            let user = made.to;
+            made.devices().map(move |device| Address { user, device })
+        });
+        devices.any(|at| self.may_end(state, message.has_ttl, at))
     }
 
     fn on_failed(&mut self, counters: &mut Counters, device: usize, id: MessageId, code: NackCode) {

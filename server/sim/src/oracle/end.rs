@@ -7,6 +7,7 @@ use martlet_protocol::{Address, MessageId, Position, State, Timestamp, UserId};
 
 use super::app::wire_state;
 use super::ledger::{Item, Ledger, Told};
+use super::sends::Try;
 use super::witness::{Placed, Witness};
 
 /// Rows of one shard's outbox that may be left when everything is confirmed: they are removed in
@@ -23,16 +24,13 @@ impl Ledger {
         for id in self.messages.keys() {
             self.check_message(witness, *id, &mut problems);
         }
+        for id in self.tries.ids() {
+            self.check_control(witness, id, &mut problems);
+        }
         for (device, id) in &self.marked {
             self.check_marked(witness, *device, *id, &mut problems);
         }
-        // What no client can open ends at every device, and blocks no queue.
-        for ((id, _), placed) in &witness.messages {
-            let is_open = placed.at.iter().any(|(_, _, fact)| fact.is_none());
-            if self.poison.contains(id) && is_open {
-                problems.push(format!("{id}, which nobody can open, was delivered"));
-            }
-        }
+        self.check_lists(witness, &mut problems);
         if witness.outbox_rows > OUTBOX_ROWS_MAX * u64::from(shards) {
             problems.push(format!("{} outbox rows are left", witness.outbox_rows));
         }
@@ -56,13 +54,14 @@ impl Ledger {
     fn check_stream(&self, witness: &Witness, device: usize, problems: &mut Vec<String>) {
         let watched = &self.devices[device];
         let name = &watched.name;
-        for position in 1..=witness.tail_of(watched.address).0 {
+        let tail = watched.address.map(|address| witness.tail_of(address));
+        for position in 1..=tail.unwrap_or_default().0 {
             if !watched.items.contains_key(&Position(position)) {
                 problems.push(format!("{name} never heard of position {position}"));
             }
         }
         let mut watermarks = BTreeMap::<(UserId, State), Timestamp>::new();
-        let mut facts = BTreeSet::<(MessageId, Option<Address>)>::new();
+        let mut facts = BTreeSet::<(MessageId, State, Option<Address>)>::new();
         for item in watched.items.values() {
             let is_news = match item {
                 Item::Told(Told::Receipt { peer, state, up_to }) => {
@@ -76,9 +75,10 @@ impl Ledger {
                     state,
                     message_id,
                 }) => {
-                    // A message ends once at each device, and is delivered once at all.
-                    let at = state.is_terminal().then_some(*peer);
-                    facts.insert((*message_id, at))
+                    // A message ends once at each device, and is delivered and read once at all.
+                    // That it still waits is told once for each device that does not have it.
+                    let is_at_all = matches!(*state, State::DELIVERED | State::READ);
+                    facts.insert((*message_id, *state, (!is_at_all).then_some(*peer)))
                 }
                 Item::Message(_) | Item::Gap => true,
             };
@@ -92,14 +92,19 @@ impl Ledger {
         let message = &self.messages[&id];
         let author = &self.devices[message.author];
         let what = format!("{id} ({} of {})", message.number, author.name);
+        let is_removed = self.was_removed(message.author);
         let Some(to) = message.to else {
-            if message.state != MessageState::Failed {
+            if message.state != MessageState::Failed && !is_removed {
                 problems.push(format!("{what} to nobody is {}", message.state));
             }
             return;
         };
-        let Some(placed) = witness.messages.get(&(id, author.address)) else {
-            return problems.push(format!("{what} is lost: it is {}", message.state));
+        let Some(placed) = self.placed(witness, id, message.author) else {
+            // Whoever was removed is not listened to any more.
+            if !is_removed {
+                problems.push(format!("{what} is lost: it is {}", message.state));
+            }
+            return;
         };
         if message
             .timestamp
@@ -107,29 +112,155 @@ impl Ledger {
         {
             problems.push(format!("{what} has another timestamp on the disk"));
         }
-        let user = self.accounts[to].1;
-        let expected = self.devices.iter().filter(|device| device.account == to);
-        if placed.at.len() != expected.count() {
-            problems.push(format!("{what} was placed for {} devices", placed.at.len()));
+        self.check_places(&what, (id, to), placed, problems);
+        let made = self.accepted(witness, id, placed);
+        if made.is_empty() {
+            problems.push(format!("{what} was placed for others than were listed"));
         }
+        if is_removed {
+            return;
+        }
+        if let Some(problem) = self.check_state(witness, id, to, placed) {
+            let state = message.state;
+            problems.push(format!("{what} is {state} at its author, {problem}"));
+        }
+        let missing: Option<Vec<_>> = made.iter().map(|it| self.uncopied(id, it)).collect();
+        if let Some(name) = missing.and_then(|missing| missing.into_iter().next()) {
+            problems.push(format!("{what} was not copied to {name}"));
+        }
+    }
+
+    /// What devices say to each other arrives as well, or ends.
+    fn check_control(&self, witness: &Witness, id: MessageId, problems: &mut Vec<String>) {
+        let tries = self.tries.of(id);
+        let Some(made) = tries.last().filter(|_| !self.messages.contains_key(&id)) else {
+            return;
+        };
+        let what = format!("{id} of {}", self.name(made.author));
+        let Some(to) = self.account_of(made.to) else {
+            return;
+        };
+        match self.placed(witness, id, made.author) {
+            Some(placed) => {
+                self.check_places(&what, (id, to), placed, problems);
+                if self.accepted(witness, id, placed).is_empty() {
+                    problems.push(format!("{what} was placed for others than it named"));
+                }
+            }
+            None => {
+                let user = made.to;
+                let mut named = made.devices().map(|device| Address { user, device });
+                let is_pointless = named.all(|address| self.lists.has_removed(address));
+                if !is_pointless && !self.was_removed(made.author) {
+                    problems.push(format!("{what} is lost"));
+                }
+            }
+        }
+    }
+
+    fn placed<'a>(&self, witness: &'a Witness, id: MessageId, author: usize) -> Option<&'a Placed> {
+        let address = self.devices.get(author)?.address?;
+        witness.messages.get(&(id, address))
+    }
+
+    /// The tries that can have been accepted: made for the newest list, and for the devices at
+    /// which the message was placed.
+    fn accepted(&self, witness: &Witness, id: MessageId, placed: &Placed) -> Vec<&Try> {
+        let tries = self.tries.of(id).iter().filter(|made| !made.is_stale);
+        let is_right = |made: &&Try| {
+            let devices = placed.at.iter().map(|(device, _, _)| *device);
+            let listed = witness.lists.get(&(made.to, made.to_version));
+            let is_all = listed.is_some_and(|listed| made.devices().eq(listed.iter().copied()));
+            (made.is_named || is_all) && made.devices().eq(devices)
+        };
+        tries.filter(is_right).collect()
+    }
+
+    /// The name of a device that lacks its copy.
+    fn uncopied(&self, id: MessageId, made: &Try) -> Option<String> {
+        let message = self.messages.get(&id)?;
+        let user = self.devices.get(made.author)?.address?.user;
+        let missing = made.copies().find(|device| {
+            let address = Address {
+                user,
+                device: *device,
+            };
+            if self.lists.has_removed(address) {
+                return false;
+            }
+            let at = self.device_at(address);
+            at.is_none_or(|at| !self.devices[at].has_gap && !message.shown.contains(&at))
+        });
+        missing.map(|device| Address { user, device }.to_string())
+    }
+
+    fn check_places(
+        &self,
+        what: &str,
+        (id, to): (MessageId, usize),
+        placed: &Placed,
+        problems: &mut Vec<String>,
+    ) {
+        let user = self.accounts[to].1;
         for (device, position, fact) in &placed.at {
             let device = *device;
             let address = Address { user, device };
-            let problem = self.check_place(id, address, *position, *fact);
+            let problem = match *fact {
+                Some(fact) => self.check_ending(id, address, *position, fact),
+                None => self.check_arrival(id, address, *position),
+            };
             problems.extend(problem.map(|problem| format!("{what} at {address} {problem}")));
         }
-        if let Some(problem) = self.check_state(witness, id, to, placed) {
-            problems.push(format!(
-                "{what} is {} at its author, {problem}",
-                message.state
-            ));
+    }
+
+    /// A device that took a message has shown it, if it is one for people.
+    fn check_arrival(&self, id: MessageId, address: Address, position: Position) -> Option<String> {
+        let Some(at) = self.device_at(address) else {
+            return Some("waits for nobody".to_owned());
+        };
+        let device = &self.devices[at];
+        let has_it = device.items.get(&position) == Some(&Item::Message(id));
+        // Whoever was removed does not learn any more who wrote to it.
+        let is_shown = self.was_removed(at)
+            || self
+                .messages
+                .get(&id)
+                .is_none_or(|message| message.shown.contains(&at));
+        (!is_shown || !has_it).then(|| "never arrived".to_owned())
+    }
+
+    /// A message has ended at a device, and both sides know why.
+    fn check_ending(
+        &self,
+        id: MessageId,
+        address: Address,
+        position: Position,
+        fact: State,
+    ) -> Option<String> {
+        let message = self.messages.get(&id);
+        let has_ttl = message.is_some_and(|message| message.has_ttl);
+        if !self.may_end(fact, has_ttl, address) {
+            return Some(format!("cannot have ended as {fact:?}"));
         }
-        for (index, device) in self.devices.iter().enumerate() {
-            let is_sibling = device.account == author.account && index != message.author;
-            if is_sibling && !device.has_gap && !message.shown.contains(&index) {
-                problems.push(format!("{what} was not copied to {}", device.name));
-            }
+        // It may have arrived although it is told to have ended: its acknowledgement was lost, and
+        // the device never came back in time.
+        let is_known = self.device_at(address).is_none_or(|at| {
+            let item = self.devices[at].items.get(&position);
+            let has_it = item == Some(&Item::Message(id));
+            has_it || item == Some(&Item::Gap) || self.was_removed(at)
+        });
+        if !is_known {
+            return Some(format!("ended as {fact:?}, but its device was not told"));
         }
+        let message = message.filter(|message| !self.was_removed(message.author))?;
+        let author = &self.devices[message.author];
+        let told = Item::Told(Told::Fact {
+            peer: address,
+            state: fact,
+            message_id: id,
+        });
+        let is_told = author.has_gap || author.items.values().any(|item| *item == told);
+        (!is_told).then(|| format!("ended as {fact:?}, but its author was not told"))
     }
 
     /// The server knows what was marked read, unless it had ended at the reader's device.
@@ -142,52 +273,23 @@ impl Ledger {
     ) {
         let (message, reader) = (&self.messages[&id], &self.devices[device]);
         let author = &self.devices[message.author];
-        let Some(placed) = witness.messages.get(&(id, author.address)) else {
+        let ends = reader.address.zip(author.address);
+        let placed = self.placed(witness, id, message.author);
+        let (Some((at, from)), Some(placed)) = (ends, placed) else {
             return;
         };
+        if self.was_removed(device) {
+            return;
+        }
         let mut places = placed.at.iter();
-        let is_taken = places.any(|(at, _, fact)| *at == reader.address.device && fact.is_none());
-        let pair = (reader.address.user, author.address.user);
+        let is_taken = places.any(|(device, _, fact)| *device == at.device && fact.is_none());
+        let pair = (at.user, from.user);
         let mark = witness.reads.get(&pair).copied().unwrap_or_default();
         let is_refused = self.unmarked.contains(&(device, author.account));
         if is_taken && !is_refused && mark < placed.timestamp {
             let name = &reader.name;
             problems.push(format!("{id} was read at {name}, but the server forgot"));
         }
-    }
-
-    /// One device has the message, or both sides know why not.
-    fn check_place(
-        &self,
-        id: MessageId,
-        address: Address,
-        position: Position,
-        fact: Option<State>,
-    ) -> Option<String> {
-        let message = &self.messages[&id];
-        let at = self.device_at(address)?;
-        let has_it = message.arrived.get(&at) == Some(&position);
-        let Some(fact) = fact else {
-            let is_shown = message.shown.contains(&at);
-            return (!is_shown || !has_it).then(|| "never arrived".to_owned());
-        };
-        if !self.may_end(fact, message.has_ttl) {
-            return Some(format!("cannot have ended as {fact:?}"));
-        }
-        // It may have arrived although it is told to have ended: its acknowledgement was lost, and
-        // the device never came back in time.
-        let is_gap = self.devices[at].items.get(&position) == Some(&Item::Gap);
-        if !is_gap && !has_it {
-            return Some(format!("ended as {fact:?}, but its device was not told"));
-        }
-        let author = &self.devices[message.author];
-        let told = Item::Told(Told::Fact {
-            peer: address,
-            state: fact,
-            message_id: id,
-        });
-        let is_told = author.has_gap || author.items.values().any(|item| *item == told);
-        (!is_told).then(|| format!("ended as {fact:?}, but its author was not told"))
     }
 
     /// The author's view is what became of the message.
@@ -213,9 +315,16 @@ impl Ledger {
         let peer = self.accounts[author.account].1;
         let mark = witness.reads.get(&(self.accounts[to].1, peer));
         let is_read = mark.is_some_and(|mark| *mark >= placed.timestamp);
-        // A message that ended at one device stands outside the watermark of that device, and
-        // receipts may lie in a gap.
-        let is_plain = !author.has_gap && placed.at.iter().all(|(_, _, fact)| fact.is_none());
+        // A message that a FACT has named stands outside the watermarks, be it that it ended at one
+        // device or that it waited when a new one came; and receipts may lie in a gap.
+        let is_named = author.items.values().any(|item| match item {
+            Item::Told(Told::Fact {
+                message_id, state, ..
+            }) => *message_id == id && *state == State::SENT,
+            _ => false,
+        });
+        let has_ended = placed.at.iter().any(|(_, _, fact)| fact.is_some());
+        let is_plain = !author.has_gap && !is_named && !has_ended;
         let is_behind = is_plain && is_read && state != MessageState::Read;
         is_behind.then_some("but it was read")
     }

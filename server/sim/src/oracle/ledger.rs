@@ -5,6 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use martlet_client::MessageState;
 use martlet_protocol::{Address, MessageId, Position, State, Timestamp, UserId};
 
+use super::devices::Lists;
+use super::security::Warnings;
+use super::sends::Tries;
+
 /// What may happen in this run at all.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rules {
@@ -12,6 +16,8 @@ pub(crate) struct Rules {
     pub(crate) overflows: bool,
     /// The retention is so short that messages without a time to live may expire.
     pub(crate) retires: bool,
+    /// Nobody is between the clients and an honest server: whoever is warned is warned of nothing.
+    pub(crate) is_honest: bool,
 }
 
 /// All that was seen.
@@ -21,10 +27,14 @@ pub(crate) struct Ledger {
     pub(super) devices: Vec<Watched>,
     /// The handle of each account, and who it is.
     pub(super) accounts: Vec<(String, UserId)>,
+    pub(super) lists: Lists,
     pub(super) messages: BTreeMap<MessageId, Written>,
     pub(super) poison: BTreeSet<MessageId>,
-    /// SENDs that have reached the server.
-    pub(super) sends: BTreeSet<MessageId>,
+    /// Whose device sends it.
+    pub(super) poisoner: Option<UserId>,
+    /// SENDs that have reached the server, of messages of people and of devices.
+    pub(super) tries: Tries,
+    pub(super) warnings: Warnings,
     /// How far an account has read what another one wrote.
     pub(super) reads: BTreeMap<(usize, usize), Timestamp>,
     /// What was marked read, and on which device.
@@ -40,7 +50,8 @@ pub(crate) struct Ledger {
 pub(super) struct Watched {
     pub(super) name: String,
     pub(super) account: usize,
-    pub(super) address: Address,
+    /// Once it is one of the account's.
+    pub(super) address: Option<Address>,
     /// What each position of its stream was seen to be.
     pub(super) items: BTreeMap<Position, Item>,
     /// A part of the stream is missing for a reason that may have hidden receipts.
@@ -94,14 +105,17 @@ pub(super) struct Written {
 }
 
 impl Ledger {
-    pub(crate) const fn new(rules: Rules) -> Self {
+    pub(crate) fn new(rules: Rules) -> Self {
         Self {
             rules,
             devices: Vec::new(),
             accounts: Vec::new(),
+            lists: Lists::default(),
             messages: BTreeMap::new(),
             poison: BTreeSet::new(),
-            sends: BTreeSet::new(),
+            poisoner: None,
+            tries: Tries::default(),
+            warnings: Warnings::default(),
             reads: BTreeMap::new(),
             marked: BTreeSet::new(),
             unmarked: BTreeSet::new(),
@@ -109,24 +123,36 @@ impl Ledger {
         }
     }
 
-    /// An account appears.
+    /// An account appears, before anybody writes to it.
     pub(crate) fn add_account(&mut self, handle: &str, user: UserId) -> usize {
         self.accounts.push((handle.to_owned(), user));
         self.accounts.len() - 1
     }
 
-    /// A device appears. All devices are there before the first message.
-    pub(crate) fn add_device(&mut self, name: &str, account: usize, address: Address) {
+    /// A home appears. It may become a device of the account, or never.
+    pub(crate) fn add_device(&mut self, name: &str, account: usize) {
         self.devices.push(Watched {
             name: name.to_owned(),
             account,
-            address,
+            address: None,
             items: BTreeMap::new(),
             has_gap: false,
             newest: BTreeMap::new(),
             seen: BTreeMap::new(),
             written: BTreeMap::new(),
         });
+    }
+
+    /// The server accepts a connection of this home as that of a device.
+    pub(crate) fn on_ready(&mut self, device: usize, address: Address) {
+        let Some(watched) = self.devices.get_mut(device) else {
+            return;
+        };
+        let known = *watched.address.get_or_insert(address);
+        if known != address {
+            let name = watched.name.clone();
+            self.violate(format!("{name} was {known} and is {address}"));
+        }
     }
 
     /// What went wrong.
@@ -147,19 +173,15 @@ impl Ledger {
             .map_or("somebody", |watched| &watched.name)
     }
 
-    /// A message that no client can open.
-    pub(crate) fn on_poison(&mut self, id: MessageId) {
+    /// A message that no client can open, from this account.
+    pub(crate) fn on_poison(&mut self, id: MessageId, from: UserId) {
         self.poison.insert(id);
-    }
-
-    /// A SEND reaches the server. Returns whether it did before.
-    pub(crate) fn on_send(&mut self, id: MessageId) -> bool {
-        !self.sends.insert(id)
+        self.poisoner = Some(from);
     }
 
     pub(super) fn device_at(&self, address: Address) -> Option<usize> {
         let mut devices = self.devices.iter();
-        devices.position(|watched| watched.address == address)
+        devices.position(|watched| watched.address == Some(address))
     }
 
     pub(super) fn account_of(&self, user: UserId) -> Option<usize> {
@@ -167,11 +189,23 @@ impl Ledger {
         accounts.position(|(_, known)| *known == user)
     }
 
-    /// Whether a terminal state can be true at all.
-    pub(super) fn may_end(&self, state: State, has_ttl: bool) -> bool {
+    pub(super) fn handle_of(&self, account: usize) -> &str {
+        let account = self.accounts.get(account);
+        account.map_or("somebody", |(handle, _)| handle)
+    }
+
+    /// Whether the device was one of its account's and is not any more.
+    pub(super) fn was_removed(&self, device: usize) -> bool {
+        let address = self.devices.get(device).and_then(|watched| watched.address);
+        address.is_some_and(|address| self.lists.has_removed(address))
+    }
+
+    /// Whether a terminal state can be true at all, at that device.
+    pub(super) fn may_end(&self, state: State, has_ttl: bool, at: Address) -> bool {
         match state {
             State::EXPIRED => has_ttl || self.rules.retires,
             State::OVERFLOW => self.rules.overflows,
+            State::DEVICE_GONE => self.lists.has_removed(at),
             _ => false,
         }
     }

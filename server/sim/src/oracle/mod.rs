@@ -16,8 +16,11 @@
 //! | queues stay within their bounds | at the end, and at every fault |
 
 mod app;
+mod devices;
 mod end;
 mod ledger;
+mod security;
+mod sends;
 mod wire;
 mod witness;
 

@@ -1,7 +1,7 @@
 //! What reaches a client, before the client sees it.
 
-use martlet_protocol::frame::{Event, EventKind, Fact, Frame, Gap, GapReason, Receipt, Sent};
-use martlet_protocol::{Address, CloseCode, Kind, MessageId, NackCode, Position};
+use martlet_protocol::frame::{Event, EventKind, Fact, Frame, Gap, GapReason, Nack, Receipt, Sent};
+use martlet_protocol::{Address, CloseCode, Kind, MessageId, NackCode, Position, State};
 
 use super::ledger::{Item, Ledger, Told};
 use crate::counters::Counters;
@@ -20,47 +20,83 @@ impl Ledger {
             Frame::Nack(nack) if nack.of == Kind::READ => {
                 self.on_read_refused(device, nack.reference.as_message());
             }
-            Frame::Nack(nack) if nack.of == Kind::SEND => match nack.code {
-                NackCode::INBOX_FULL => counters.inbox_full += 1,
-                NackCode::OUT_OF_ORDER => counters.out_of_order += 1,
-                code => self.violate(format!("a SEND is refused by {code:?}")),
-            },
-            Frame::Close(close)
-                if !matches!(close.code, CloseCode::REPLACED | CloseCode::IDLE_TIMEOUT) =>
-            {
-                let name = self.name(device);
-                self.violate(format!("the server closes {name}: {:?}", close.code));
+            Frame::Nack(nack) if nack.of == Kind::SEND => {
+                self.tries.refused(nack.reference.as_message());
+                match nack.code {
+                    NackCode::INBOX_FULL => counters.inbox_full += 1,
+                    NackCode::OUT_OF_ORDER => counters.out_of_order += 1,
+                    NackCode::STALE_RECIPIENT => counters.stale_recipient += 1,
+                    NackCode::STALE_OWN => counters.stale_own += 1,
+                    code => self.violate(format!("a SEND is refused by {code:?}")),
+                }
             }
+            Frame::Nack(nack) => self.on_refused(counters, device, nack),
+            Frame::Bundles(answer) => self.on_bundles(counters, device, answer),
+            Frame::Close(close) => self.on_close(device, close.code),
             _ => {}
         }
     }
 
+    /// What an honest client's question about keys or devices may be refused by.
+    fn on_refused(&mut self, counters: &mut Counters, device: usize, nack: &Nack) {
+        let is_legal = match (nack.of, nack.code) {
+            (Kind::LINK_JOIN, NackCode::LINK_UNKNOWN) => {
+                counters.links_refused += 1;
+                true
+            }
+            (Kind::AUTH, NackCode::AUTH_FAILED) => self.may_be_refused(device),
+            // Another device was listed in the meantime.
+            (Kind::LINK_OPEN, NackCode::LIST_CONFLICT | NackCode::RATE_LIMITED) => true,
+            (Kind::LOOKUP, NackCode::UNKNOWN_HANDLE) => true,
+            (Kind::STATUS, NackCode::UNKNOWN_MESSAGE) => true,
+            _ => false,
+        };
+        if !is_legal {
+            let (name, of, code) = (self.name(device), nack.of, nack.code);
+            self.violate(format!("{of:?} of {name} is refused by {code:?}"));
+        }
+    }
+
+    fn on_close(&mut self, device: usize, code: CloseCode) {
+        let is_legal = match code {
+            CloseCode::REPLACED | CloseCode::IDLE_TIMEOUT => true,
+            CloseCode::DEVICE_GONE | CloseCode::AUTH_FAILED => self.may_be_refused(device),
+            _ => false,
+        };
+        if !is_legal {
+            let name = self.name(device);
+            self.violate(format!("the server closes {name}: {code:?}"));
+        }
+    }
+
+    /// Whether this home is not, or not any more, a device.
+    pub(super) fn may_be_refused(&self, device: usize) -> bool {
+        let watched = self.devices.get(device);
+        watched.is_some_and(|watched| watched.address.is_none()) || self.was_removed(device)
+    }
+
     fn on_sent(&mut self, device: usize, sent: &Sent) {
-        let devices = self.devices.iter();
-        let accounts: Vec<usize> = devices.map(|watched| watched.account).collect();
-        let Some(message) = self.messages.get_mut(&sent.message_id) else {
-            return self.violate(format!("SENT for {}, which nobody wrote", sent.message_id));
+        let id = sent.message_id;
+        let tries = self.tries.of(id).iter();
+        let mut tries = tries.filter(|made| made.author == device && !made.is_stale);
+        let is_fresh = tries.any(|made| {
+            let devices = made.devices().count() as u64;
+            (1..=devices).contains(&sent.devices)
+        });
+        if !is_fresh {
+            let name = self.name(device).to_owned();
+            let what = format!("{id} of {name} is SENT though it was made for an old list");
+            self.violate(what);
+        }
+        let Some(message) = self.messages.get_mut(&id) else {
+            return;
         };
         let known = *message.timestamp.get_or_insert(sent.timestamp);
-        let recipients = accounts
-            .iter()
-            .filter(|of| Some(**of) == message.to)
-            .count();
-        let author = message.author;
-        if author != device {
-            self.violate(format!(
-                "SENT for {} reaches another device",
-                sent.message_id
-            ));
+        if message.author != device {
+            self.violate(format!("SENT for {id} reaches another device"));
         }
         if known != sent.timestamp {
-            self.violate(format!("{} has two timestamps", sent.message_id));
-        }
-        if sent.devices > recipients as u64 || sent.devices == 0 {
-            self.violate(format!(
-                "{} is SENT to {} devices",
-                sent.message_id, sent.devices
-            ));
+            self.violate(format!("{id} has two timestamps"));
         }
     }
 
@@ -81,40 +117,39 @@ impl Ledger {
             return;
         }
         let own = event.kind == EventKind::OWN_COPY;
-        let Some(account) = self.devices.get(device).map(|watched| watched.account) else {
+        let watched = self.devices.get(device);
+        let Some((account, at)) = watched.and_then(|it| Some((it.account, it.address?))) else {
             return;
         };
-        let author = if own {
-            let user = self.accounts[account].1;
-            let device = event.peer.device;
-            self.device_at(Address { user, device })
-        } else {
-            self.device_at(event.peer)
-        };
+        let author = self.device_at(Address {
+            user: if own { at.user } else { event.peer.user },
+            device: event.peer.device,
+        });
+        let mut problems = Vec::new();
+        if !self.is_unchanged(at, author, event) {
+            problems.push("is changed");
+        }
         let recipient = if own {
             self.account_of(event.peer.user)
         } else {
             Some(account)
         };
         let name = self.name(device).to_owned();
-        let Some(message) = self.messages.get_mut(&id) else {
-            return self.violate(format!("{name} gets {id}, which nobody wrote"));
-        };
-        let mut problems = Vec::new();
-        if Some(message.author) != author || message.to != recipient {
-            problems.push("names the wrong ends");
-        }
-        if !event.envelope.ends_with(message.text.as_bytes()) {
-            problems.push("is changed");
-        }
-        if *message.timestamp.get_or_insert(event.timestamp) != event.timestamp {
-            problems.push("has two timestamps");
-        }
-        if event.timestamp <= message.after {
-            problems.push("is not later than what its author had seen");
-        }
-        if *message.arrived.entry(device).or_insert(event.position) != event.position {
-            problems.push("was placed twice");
+        if let Some(message) = self.messages.get_mut(&id) {
+            if Some(message.author) != author || message.to != recipient {
+                problems.push("names the wrong ends");
+            }
+            if *message.timestamp.get_or_insert(event.timestamp) != event.timestamp {
+                problems.push("has two timestamps");
+            }
+            if event.timestamp <= message.after {
+                problems.push("is not later than what its author had seen");
+            }
+            if *message.arrived.entry(device).or_insert(event.position) != event.position {
+                problems.push("was placed twice");
+            }
+        } else if self.tries.of(id).is_empty() {
+            problems.push("was written by nobody");
         }
         for problem in problems {
             self.violate(format!("{id} at {name} {problem}"));
@@ -131,10 +166,12 @@ impl Ledger {
     }
 
     fn on_fact(&mut self, counters: &mut Counters, device: usize, fact: &Fact) {
-        if fact.state.is_terminal() {
-            counters.facts_terminal += 1;
-        } else {
-            counters.facts_delivered += 1;
+        match fact.state {
+            State::DEVICE_GONE => counters.facts_gone += 1,
+            state if state.is_terminal() => counters.facts_terminal += 1,
+            // A new device was not there yet.
+            State::SENT => counters.facts_open += 1,
+            _ => counters.facts_delivered += 1,
         }
         let told = Told::Fact {
             peer: fact.peer,
@@ -154,11 +191,7 @@ impl Ledger {
                 counters.gaps_overflow += 1;
                 self.rules.overflows
             }
-            GapReason::HELD => {
-                counters.gaps_held += 1;
-                !self.poison.is_empty()
-            }
-            // No client here is ever restored from an older copy.
+            // No client here refuses an item, and none is ever restored from an older copy.
             _ => false,
         };
         let name = self.name(device).to_owned();

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use martlet_protocol::{Address, DeviceId, MessageId, Position, State, Timestamp, UserId};
+use martlet_protocol::{
+    Address, DeviceId, DeviceList, MessageId, Position, State, Timestamp, UserId,
+};
 use martlet_store::Memory;
 use martlet_store::keys::cursor::{self, CursorRow};
 use martlet_store::keys::message::MessageRow;
-use martlet_store::keys::{KeyTag, inbox};
+use martlet_store::keys::{KeyTag, device_list, inbox};
 
 /// The rows that matter to the ledger.
 #[derive(Debug, Default)]
@@ -18,6 +20,8 @@ pub(crate) struct Witness {
     pub(super) outbox_rows: u64,
     /// How far a reader has read what a peer wrote.
     pub(super) reads: BTreeMap<(UserId, UserId), Timestamp>,
+    /// The devices of every list.
+    pub(super) lists: BTreeMap<(UserId, u64), Vec<DeviceId>>,
 }
 
 /// Where a message went: device, position, and how it ended there.
@@ -36,6 +40,7 @@ impl Witness {
                 Some(KeyTag::Cursor) => witness.cursor(key, value),
                 Some(KeyTag::Inbox) => witness.inbox(key),
                 Some(KeyTag::ReadMark) => witness.read(key, value),
+                Some(KeyTag::DeviceList) => witness.list(key, value),
                 Some(KeyTag::Outbox) => {
                     witness.outbox_rows += 1;
                     Some(())
@@ -50,6 +55,16 @@ impl Witness {
     /// Whether a device has acknowledged all that was placed for it.
     pub(crate) fn is_drained(&self, address: Address) -> bool {
         self.cursor_of(address) >= self.tail_of(address)
+    }
+
+    /// The devices of an account; none without a list.
+    pub(crate) fn devices_of(&self, user: UserId) -> &[DeviceId] {
+        let lists = self.lists.range((user, 0)..=(user, u64::MAX));
+        lists.last().map_or(&[], |(_, devices)| devices)
+    }
+
+    pub(crate) fn is_listed(&self, address: Address) -> bool {
+        self.devices_of(address.user).contains(&address.device)
     }
 
     pub(super) fn cursor_of(&self, address: Address) -> Position {
@@ -98,6 +113,13 @@ impl Witness {
         let peer = UserId(u64::from_be_bytes(key.get(11..19)?.try_into().ok()?));
         let up_to = cursor::timestamp_of(value).ok()?;
         self.reads.insert((reader, peer), up_to);
+        Some(())
+    }
+
+    fn list(&mut self, key: &[u8], value: &[u8]) -> Option<()> {
+        let list = DeviceList::decode(value).ok()?;
+        let devices = list.devices.iter().map(|listed| listed.device).collect();
+        self.lists.insert(device_list::version_of(key)?, devices);
         Some(())
     }
 }

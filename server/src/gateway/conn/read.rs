@@ -8,16 +8,18 @@ use std::task::{Context, Poll};
 use bytes::BytesMut;
 use martlet_protocol::CloseCode;
 use martlet_protocol::frame::Auth;
-use martlet_protocol::id::Millis;
+use martlet_protocol::id::{Address, Millis};
 use martlet_shard::{Command, SessionId};
 use tokio_util::codec::Decoder;
 use tokio_util::io::poll_read_buf;
 
 use crate::clock::Seconds;
 use crate::driver::Driver;
-use crate::gateway::codec::{FrameCodec, Inbound};
+use crate::gateway::codec::FrameCodec;
 use crate::gateway::conn::{Conn, Partial, State};
+use crate::gateway::inbound::Inbound;
 use crate::gateway::session::{Desk, Ending};
+use crate::rate::Buckets;
 use crate::shared::Shared;
 
 /// What became of the bytes of one read.
@@ -54,6 +56,8 @@ pub struct Office<'a> {
     pub shared: &'a Shared,
     /// The shards of this reactor.
     pub driver: &'a mut Driver,
+    /// What devices may still make the server check.
+    pub signatures: &'a mut Buckets<Address>,
     /// Work for the shards.
     pub commands: &'a mut Vec<Command>,
 }
@@ -167,6 +171,7 @@ impl State {
                 now_us: office.now_us,
                 shared: office.shared,
                 driver: &mut *office.driver,
+                signatures: &mut *office.signatures,
                 tls: self.tls.as_deref(),
                 out: &mut self.out,
                 commands: office.commands,

@@ -43,7 +43,7 @@ pub struct State {
     pub out: BytesMut,
     /// TLS, unless the transport is plain.
     pub tls: Option<Box<ServerConnection>>,
-    /// When it was accepted.
+    /// When it was accepted, or when the wait for being listed ended.
     pub opened: Seconds,
     /// When the last whole frame came.
     pub heard: Seconds,
@@ -126,6 +126,11 @@ impl State {
         self.session
             .as_ref()
             .is_none_or(|session| session.address().is_none())
+    }
+
+    /// Whether the peer waits to be listed among an account's devices.
+    pub fn is_linking(&self) -> bool {
+        self.session.as_ref().is_some_and(Session::is_linking)
     }
 
     /// Whether TLS is not established yet.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use bytes::BytesMut;
 use martlet_protocol::frame::{Frame, Nack, Reference};
-use martlet_protocol::id::Millis;
+use martlet_protocol::id::{Address, Millis};
 use martlet_protocol::limits::FRAME_BYTES_MAX;
 use martlet_protocol::{Kind, NackCode};
 use martlet_shard::{Command, SessionId};
@@ -14,6 +14,7 @@ use tokio_util::codec::Encoder;
 use crate::driver::Driver;
 use crate::gateway::codec::FrameCodec;
 use crate::gateway::session::Ending;
+use crate::rate::Buckets;
 use crate::shared::Shared;
 
 /// What a session works with while it handles a frame.
@@ -30,6 +31,8 @@ pub struct Desk<'a> {
     pub shared: &'a Shared,
     /// The shards of this reactor: what is known of the devices whose inboxes are here.
     pub driver: &'a mut Driver,
+    /// What devices may still make the server check.
+    pub signatures: &'a mut Buckets<Address>,
     /// The TLS session, if there is one.
     pub tls: Option<&'a ServerConnection>,
     /// Bytes for the client.

@@ -4,7 +4,7 @@ use martlet_protocol::frame::Frame;
 use martlet_protocol::frame::Reference;
 use martlet_protocol::{Kind, NackCode};
 
-use crate::gateway::codec::Inbound;
+use crate::gateway::inbound::Inbound;
 use crate::gateway::session::{Desk, Ending, Ready, UNEXPECTED};
 
 /// A session that was told to come back later.

@@ -5,7 +5,7 @@ use martlet_protocol::frame::{Challenge, Frame, Registration as Policy};
 use martlet_protocol::version::{Features, negotiate};
 
 use crate::config::Registration;
-use crate::gateway::codec::Inbound;
+use crate::gateway::inbound::Inbound;
 use crate::gateway::session::{Desk, Ending, ExpectAuth, Session, UNEXPECTED};
 use crate::gateway::tls;
 use crate::random;

@@ -4,7 +4,7 @@ use martlet_protocol::CloseCode;
 use martlet_protocol::id::Address;
 use martlet_protocol::limits::{FRAME_BYTES_MAX, FRAME_BYTES_MAX_UNAUTHENTICATED};
 
-use crate::gateway::codec::Inbound;
+use crate::gateway::inbound::Inbound;
 use crate::gateway::session::{Desk, Draining, ExpectAuth, ExpectHello, Ready};
 
 /// The state of a conversation.
@@ -93,13 +93,18 @@ impl Session {
 
     /// Whether an AUTH would be considered now.
     pub fn may_authenticate(&self) -> bool {
-        matches!(self, Self::ExpectAuth(state) if !state.is_registering())
+        matches!(self, Self::ExpectAuth(state) if state.may_speak())
     }
 
-    /// The REGISTER under way was answered.
-    pub fn registered(&mut self) {
+    /// Whether the peer waits to be listed among an account's devices.
+    pub fn is_linking(&self) -> bool {
+        matches!(self, Self::ExpectAuth(state) if state.is_linking())
+    }
+
+    /// The REGISTER or LINK_JOIN under way was answered.
+    pub fn answered(&mut self) {
         if let Self::ExpectAuth(state) = self {
-            state.registered();
+            state.answered();
         }
     }
 }

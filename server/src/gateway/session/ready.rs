@@ -3,11 +3,11 @@
 use martlet_protocol::frame::{Credit, Nack, Reference};
 use martlet_protocol::id::Address;
 use martlet_protocol::{CloseCode, Kind, NackCode};
-use martlet_shard::{Command, SendRequest};
+use martlet_shard::{Addressing, Command, SendRequest};
 
-use crate::gateway::codec::{Inbound, Query, Send};
 use crate::gateway::credit::Window;
-use crate::gateway::session::{Desk, Ending, UNEXPECTED};
+use crate::gateway::inbound::{Inbound, Query, Send};
+use crate::gateway::session::{Desk, Ending, UNEXPECTED, directory};
 use crate::rate::Bucket;
 
 /// A session of a device.
@@ -17,6 +17,7 @@ pub struct Ready {
     window: Window,
     sends: Bucket,
     lookups: Bucket,
+    key_requests: Bucket,
     frames: Bucket,
     /// READY has been written: only then may the client speak.
     is_greeted: bool,
@@ -29,6 +30,7 @@ impl Ready {
             window: Window::new(),
             sends: Bucket::default(),
             lookups: Bucket::default(),
+            key_requests: Bucket::default(),
             frames: Bucket::default(),
             is_greeted: false,
         }
@@ -103,12 +105,20 @@ impl Ready {
             None => Command::Send {
                 session,
                 from,
-                has_siblings: desk.driver.has_siblings(from),
                 request: SendRequest {
                     message_id: send.message_id,
                     to: send.to,
                     after: send.after,
                     ttl_ms: send.ttl_ms,
+                    addressing: Addressing {
+                        scope: send.scope,
+                        to_version: send.to_version,
+                        own_version: send.own_version,
+                        to_parts: send.to_parts,
+                        own_parts: send.own_parts,
+                        own: desk.driver.own_devices(from),
+                    }
+                    .boxed(),
                     envelope: send.envelope,
                 },
             },
@@ -163,6 +173,9 @@ impl Ready {
                 message_id: status.message_id,
             },
             Inbound::Lookup { request, query } => return self.on_lookup(request, query, desk),
+            Inbound::KeyRequest(request) => {
+                return directory::on_request(address, &mut self.key_requests, request, desk);
+            }
             _ => return Err(UNEXPECTED),
         };
         desk.commands.push(command);

@@ -2,23 +2,22 @@
 //!
 //! ```text
 //! account key   = prefix · user u64                                            (big-endian)
-//! account value = next_device u16 · handle text · devices varint ·
+//! account value = next_device u16 · handle text · list · devices varint ·
 //!                 devices × (device u16 · key 32 · epoch u64)               (little-endian)
+//! list          = version varint · of a version above 0: hash 32 · account_key 32 · reset u8
 //! handle key    = prefix · the handle's bytes
 //! handle value  = user u64
 //! ```
 
 use bytes::BytesMut;
 use martlet_protocol::auth::KEY_BYTES as PUBLIC_KEY_BYTES;
-use martlet_protocol::limits::HANDLE_BYTES_MAX;
+use martlet_protocol::device_list::HASH_BYTES;
+use martlet_protocol::limits::{DEVICES_MAX, HANDLE_BYTES_MAX};
 use martlet_protocol::wire::{Reader, Writer};
 use martlet_protocol::{DecodeError, DeviceId, UserId};
 
 use super::{KeyTag, key_prefix};
 use crate::ShardId;
-
-/// Most devices an account may have.
-pub const DEVICES_MAX: usize = 8;
 
 /// The key of an account.
 pub fn key(shard: ShardId, user: UserId) -> [u8; 11] {
@@ -62,8 +61,24 @@ pub struct AccountRow {
     pub handle: String,
     /// The id of the next device: ids are never used again.
     pub next_device: DeviceId,
+    /// The newest device list, once there is one.
+    pub list: Option<ListHead>,
     /// The devices, by ascending id.
     pub devices: Vec<DeviceRow>,
+}
+
+/// What the next device list must follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListHead {
+    /// The newest list's version, from 1 on.
+    pub version: u64,
+    /// Its hash.
+    pub hash: [u8; HASH_BYTES],
+    /// The Ed25519 public key that signed it.
+    pub account_key: [u8; PUBLIC_KEY_BYTES],
+    /// The account has lost that key and started anew: the devices are others than those of the
+    /// list, and the next list may have another key.
+    pub is_reset: bool,
 }
 
 /// One device of a stored account.
@@ -83,6 +98,10 @@ impl AccountRow {
         let mut writer = Writer::new(out);
         writer.u16(self.next_device.0);
         writer.text(&self.handle);
+        match &self.list {
+            None => writer.varint(0),
+            Some(head) => head.encode(&mut writer),
+        }
         writer.varint(self.devices.len() as u64);
         for device in &self.devices {
             writer.device(device.device);
@@ -99,6 +118,7 @@ impl AccountRow {
         let mut reader = Reader::new(value);
         let next_device = DeviceId(reader.u16()?);
         let handle = reader.text(HANDLE_BYTES_MAX)?.to_owned();
+        let list = ListHead::decode(&mut reader)?;
         let count = reader.varint()?;
         if count > DEVICES_MAX as u64 {
             return Err(DecodeError::FieldTooLong);
@@ -116,8 +136,35 @@ impl AccountRow {
         Ok(Self {
             handle,
             next_device,
+            list,
             devices,
         })
+    }
+}
+
+impl ListHead {
+    fn encode(&self, writer: &mut Writer<'_>) {
+        writer.varint(self.version);
+        writer.raw(&self.hash);
+        writer.raw(&self.account_key);
+        writer.u8(u8::from(self.is_reset));
+    }
+
+    fn decode(reader: &mut Reader<'_>) -> Result<Option<Self>, DecodeError> {
+        let version = reader.varint()?;
+        if version == 0 {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            version,
+            hash: reader.array()?,
+            account_key: reader.array()?,
+            is_reset: match reader.u8()? {
+                0 => false,
+                1 => true,
+                _ => return Err(DecodeError::FieldValueForbidden),
+            },
+        }))
     }
 }
 
@@ -125,22 +172,47 @@ impl AccountRow {
 mod tests {
     use super::*;
 
-    #[test]
-    fn an_account_reads_back_whole_or_not_at_all() {
+    fn row(list: Option<ListHead>) -> AccountRow {
         let device = DeviceRow {
             device: DeviceId(1),
             key: [7; 32],
             epoch: 99,
         };
-        let row = AccountRow {
+        AccountRow {
             handle: "ann".into(),
             next_device: DeviceId(2),
+            list,
             devices: vec![device],
+        }
+    }
+
+    #[test]
+    fn an_account_reads_back_whole_or_not_at_all() {
+        let head = ListHead {
+            version: 300,
+            hash: [5; 32],
+            account_key: [6; 32],
+            is_reset: false,
         };
-        let mut value = BytesMut::new();
-        row.encode(&mut value);
-        assert_eq!(AccountRow::decode(&value), Ok(row));
-        assert!(AccountRow::decode(&value[..value.len() - 1]).is_err());
+        let reset = ListHead {
+            is_reset: true,
+            ..head
+        };
+        for row in [row(None), row(Some(head)), row(Some(reset))] {
+            let mut value = BytesMut::new();
+            row.encode(&mut value);
+            assert_eq!(AccountRow::decode(&value), Ok(row));
+            for end in 0..value.len() {
+                assert!(AccountRow::decode(&value[..end]).is_err());
+            }
+        }
         assert_eq!(user_of(&key(ShardId(1), UserId(8))), Some(UserId(8)));
+    }
+
+    #[test]
+    fn an_account_without_a_list_pays_one_byte_for_it() {
+        let mut value = BytesMut::new();
+        row(None).encode(&mut value);
+        assert_eq!(value.len(), 2 + 4 + 1 + 1 + (2 + 32 + 8));
     }
 }

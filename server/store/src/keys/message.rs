@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! message key   = prefix · message_id 16 · sender u64 · device u16              (big-endian)
-//! message value = timestamp u64 · hash u128 · to u64 · placements varint ·
+//! message value = timestamp u64 · hash u128 · to u64 · told u8 · placements varint ·
 //!                 placements × (device u16 · position u64 · fact u8)         (little-endian)
+//! told          = 0 by watermarks · 1 by name · 2 by name, and READ was told
 //! copied key    = prefix · message_id 16 · sender u64 · device u16 · value empty
 //! expiry key    = prefix · due u64 · message_id 16 · sender u64 · device u16
 //! expiry value  = to u64
@@ -14,12 +15,12 @@
 //! one range from the front.
 
 use bytes::BytesMut;
+use martlet_protocol::limits::DEVICES_MAX;
 use martlet_protocol::wire::{Reader, Writer};
 use martlet_protocol::{
     Address, DecodeError, DeviceId, MessageId, Millis, Position, State, Timestamp, UserId,
 };
 
-use super::account::DEVICES_MAX;
 use super::{KeyTag, key_prefix};
 use crate::ShardId;
 
@@ -152,12 +153,39 @@ impl Origin {
 pub struct MessageRow {
     /// Its place in the conversation.
     pub timestamp: Timestamp,
-    /// Of recipient, time to live and envelope: what a retry must repeat.
+    /// Of recipient, time to live, scope, parts and envelope: what a retry must repeat.
     pub hash: u128,
     /// The recipient.
     pub to: UserId,
+    /// How its sender learns what becomes of it.
+    pub told: Told,
     /// Where it went, device by device.
     pub placements: Vec<Placement>,
+}
+
+/// How the sender of a message learns what becomes of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// The watermarks of its recipient speak of it.
+    ByWatermark,
+    /// They do not: it is not at every device, or not there any more.
+    ByName,
+    /// They do not, and the sender was told that it was read.
+    ReadByName,
+}
+
+impl Told {
+    const ALL: [Self; 3] = [Self::ByWatermark, Self::ByName, Self::ReadByName];
+
+    /// Takes the message out of the watermarks. `is_read` says whether they have told already that
+    /// it was read.
+    pub const fn by_name(self, is_read: bool) -> Self {
+        match self {
+            Self::ByWatermark if is_read => Self::ReadByName,
+            Self::ByWatermark => Self::ByName,
+            Self::ByName | Self::ReadByName => self,
+        }
+    }
 }
 
 /// Where a message went at one device.
@@ -187,6 +215,7 @@ impl MessageRow {
         writer.timestamp(self.timestamp);
         writer.raw(&self.hash.to_le_bytes());
         writer.user(self.to);
+        writer.u8(self.told as u8);
         writer.varint(self.placements.len() as u64);
         for placement in &self.placements {
             writer.device(placement.device);
@@ -204,6 +233,8 @@ impl MessageRow {
         let timestamp = reader.timestamp()?;
         let hash = u128::from_le_bytes(reader.array()?);
         let to = reader.user()?;
+        let told = Told::ALL.get(usize::from(reader.u8()?));
+        let told = *told.ok_or(DecodeError::FieldValueForbidden)?;
         let count = reader.varint()?;
         if count > DEVICES_MAX as u64 {
             return Err(DecodeError::FieldTooLong);
@@ -228,6 +259,7 @@ impl MessageRow {
             timestamp,
             hash,
             to,
+            told,
             placements,
         })
     }
@@ -258,11 +290,18 @@ mod tests {
             timestamp: Timestamp(9),
             hash: 1 << 100,
             to: UserId(7),
+            told: Told::ByWatermark,
             placements: vec![placed, full],
         };
-        let mut value = BytesMut::new();
-        row.encode(&mut value);
-        assert_eq!(MessageRow::decode(&value), Ok(row.clone()));
+        for told in Told::ALL {
+            let row = MessageRow {
+                told,
+                ..row.clone()
+            };
+            let mut value = BytesMut::new();
+            row.encode(&mut value);
+            assert_eq!(MessageRow::decode(&value), Ok(row));
+        }
         assert_eq!(row.devices(), 1);
     }
 

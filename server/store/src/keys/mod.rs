@@ -12,8 +12,10 @@ use crate::ShardId;
 pub mod account;
 pub mod commit;
 pub mod cursor;
+pub mod device_list;
 pub mod inbox;
 pub mod message;
+pub mod prekey;
 pub mod relay;
 
 /// Bytes of the part that all keys share: shard and tag.
@@ -51,13 +53,19 @@ pub enum KeyTag {
     Clock = 26,
     /// A message whose own copies are placed.
     Copied = 27,
+    /// A version of an account's device list.
+    DeviceList = 28,
+    /// What a device has left of its prekeys, and its last-resort key.
+    DeviceKeys = 29,
+    /// A one-time prekey that nobody has claimed.
+    OneTimeKey = 30,
     /// The store's ring of commits.
     Commit = 64,
 }
 
 impl KeyTag {
     /// All tags, in the order of their numbers.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::Inbox,
         Self::Outbox,
         Self::Account,
@@ -72,6 +80,9 @@ impl KeyTag {
         Self::Applied,
         Self::Clock,
         Self::Copied,
+        Self::DeviceList,
+        Self::DeviceKeys,
+        Self::OneTimeKey,
         Self::Commit,
     ];
 
@@ -108,6 +119,9 @@ impl KeyTag {
             | Self::Applied
             | Self::Clock
             | Self::Copied
+            | Self::DeviceList
+            | Self::DeviceKeys
+            | Self::OneTimeKey
             | Self::Commit => Family::State,
         }
     }
@@ -178,7 +192,9 @@ mod tests {
         let numbers = KeyTag::ALL.map(KeyTag::number);
         assert_eq!(
             numbers,
-            [1, 2, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 64]
+            [
+                1, 2, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 64
+            ]
         );
         for tag in KeyTag::ALL {
             assert_eq!(KeyTag::from_number(tag.number()), Some(tag));

@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 
 use super::StoreError;
 
-/// The version that this program reads and writes.
-pub(super) const VERSION: u32 = 1;
+/// The version that this program reads and writes. Version 2 brought device lists and prekeys.
+pub(super) const VERSION: u32 = 2;
 
 /// What FORMAT says; it never changes after the directory was created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -210,7 +210,7 @@ mod tests {
         };
         assert_eq!(
             format.text(),
-            "martlet 1\nshards 64\nseed 0000000000000abc\ncrc 7b410fa7\n"
+            "martlet 2\nshards 64\nseed 0000000000000abc\ncrc 16c7fcfd\n"
         );
         assert_eq!(parse(format.text().as_bytes()).unwrap(), format);
     }
@@ -234,11 +234,16 @@ mod tests {
     }
 
     #[test]
-    fn a_later_version_is_named_and_not_guessed() {
-        let error = parse(b"martlet 2\nsomething new\n").unwrap_err();
+    fn another_version_is_named_and_not_guessed() {
+        let error = parse(b"martlet 3\nsomething new\n").unwrap_err();
         assert!(matches!(
             error,
-            StoreError::FormatUnknown { found: 2, known: 1 }
+            StoreError::FormatUnknown { found: 3, known: 2 }
+        ));
+        let error = parse(b"martlet 1\nshards 64\n").unwrap_err();
+        assert!(matches!(
+            error,
+            StoreError::FormatUnknown { found: 1, known: 2 }
         ));
     }
 }

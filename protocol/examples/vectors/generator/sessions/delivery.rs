@@ -201,6 +201,7 @@ fn own_copies() -> Session {
         message_id: message_id(1),
         timestamp: timestamp(1),
         envelope: ENVELOPES[1],
+        part: b"",
     });
     let mut session = Session::new(
         "own_copy",

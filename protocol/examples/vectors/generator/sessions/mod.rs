@@ -1,7 +1,11 @@
 //! Transcripts: what one device and its server say to each other, over one or more connections.
 
+mod contents;
 mod delivery;
+mod devices;
 mod entrance;
+mod linking;
+mod parts;
 mod refusing;
 mod sending;
 mod violations;
@@ -35,6 +39,21 @@ pub(crate) struct Session {
     connections: Vec<(&'static str, Vec<Json>)>,
 }
 
+/// A frame as it is sent, which borrows nothing any more.
+struct Step {
+    frame: &'static str,
+    bytes: BytesMut,
+}
+
+impl Step {
+    fn new(frame: &Frame<'_>) -> Self {
+        let mut bytes = BytesMut::new();
+        codec::encode(frame, &mut bytes);
+        let frame = frame.kind().name();
+        Self { frame, bytes }
+    }
+}
+
 /// Where a device's stream stands when it connects.
 #[derive(Clone, Copy)]
 struct Resume {
@@ -61,6 +80,10 @@ pub(crate) fn files() -> Vec<(String, String)> {
         refusing::sessions(),
         sending::sessions(),
         delivery::sessions(),
+        devices::sessions(),
+        linking::sessions(),
+        parts::sessions(),
+        contents::sessions(),
         violations::sessions(),
     ]
     .into_iter()
@@ -96,11 +119,19 @@ impl Session {
     }
 
     fn client(&mut self, frame: Frame<'_>, note: &str) -> &mut Self {
-        self.step("client", &frame, note)
+        self.client_step(Step::new(&frame), note)
     }
 
     fn server(&mut self, frame: Frame<'_>, note: &str) -> &mut Self {
-        self.step("server", &frame, note)
+        self.server_step(Step::new(&frame), note)
+    }
+
+    fn client_step(&mut self, step: Step, note: &str) -> &mut Self {
+        self.bytes("client", step.frame, &step.bytes, note)
+    }
+
+    fn server_step(&mut self, step: Step, note: &str) -> &mut Self {
+        self.bytes("server", step.frame, &step.bytes, note)
     }
 
     /// A frame of a type that version 1 does not have.
@@ -111,12 +142,6 @@ impl Session {
             &sealed(Kind(code), b"from a later version"),
             note,
         )
-    }
-
-    fn step(&mut self, from: &str, frame: &Frame<'_>, note: &str) -> &mut Self {
-        let mut bytes = BytesMut::new();
-        codec::encode(frame, &mut bytes);
-        self.bytes(from, frame.kind().name(), &bytes, note)
     }
 
     fn bytes(&mut self, from: &str, frame: &str, bytes: &[u8], note: &str) -> &mut Self {

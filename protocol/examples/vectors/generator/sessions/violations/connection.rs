@@ -236,14 +236,14 @@ pub(super) const CREDIT: &[Script] = &[
                 cursor: Position(0),
                 credit: Credit {
                     messages: 2,
-                    bytes: 55,
+                    bytes: 56,
                 },
             });
             s.connect(BOB)
                 .greet()
                 .client(narrow, "")
                 .server(ready(Resume { tail: 2, ..FRESH }), "")
-                .server(from_alice(1, 1), "55 bytes: the window is spent")
+                .server(from_alice(1, 1), "56 bytes: the window is spent")
                 .server(from_alice(2, 2), "");
         },
     ),

@@ -1,6 +1,7 @@
 //! Transcripts whose last frame breaks one statement of SPEC.md.
 
 mod connection;
+mod devices;
 mod sending;
 mod stream;
 
@@ -23,6 +24,9 @@ pub(super) fn sessions() -> Vec<Session> {
         sending::SENDING,
         stream::STREAM,
         stream::RECEIPTS,
+        devices::LISTS,
+        devices::KEYS,
+        devices::PARTS,
     ] {
         for (name, violates, about, script) in scripts {
             let mut session = Session::new(name, about);

@@ -1,0 +1,148 @@
+//! The part of the desk for the account's devices: codes, offers, removals.
+
+use martlet_protocol::{DeviceId, Millis, NackCode};
+use zeroize::Zeroizing;
+
+use super::entrance::answer;
+use super::mailbox::{DevicesCommand, Reply};
+use crate::engine::Engine;
+use crate::error::{ClientError, DevicesError, StoreError};
+use crate::event::Device;
+
+/// How long the server may take to answer, in milliseconds.
+const ANSWER_MS_MAX: u64 = 15_000;
+/// How long a code waits for its device, in milliseconds: as long as at the server.
+const OFFER_MS_MAX: u64 = 10 * 60 * 1_000;
+
+/// Commands that wait. Each kind is asked for by one at a time; a newer one ends an older one.
+#[derive(Default)]
+pub(super) struct DevicesDesk {
+    opening: Option<Waiting<Zeroizing<String>>>,
+    offered: Option<Device>,
+    awaiting: Option<Waiting<Device>>,
+    approving: Option<Waiting<DeviceId>>,
+    revoking: Option<(DeviceId, Waiting<()>)>,
+}
+
+struct Waiting<T> {
+    deadline: Millis,
+    reply: Reply<Result<T, DevicesError>>,
+}
+
+impl DevicesDesk {
+    pub(super) fn serve(
+        &mut self,
+        engine: &mut Engine,
+        now: Millis,
+        command: DevicesCommand,
+    ) -> Result<(), StoreError> {
+        let deadline = now.plus(ANSWER_MS_MAX);
+        match command {
+            DevicesCommand::OpenLink {
+                with_history,
+                reply,
+            } => {
+                self.offered = None;
+                match engine.open_link(now, with_history) {
+                    Ok(()) => self.opening = Some(Waiting { deadline, reply }),
+                    Err(error) => answer(reply, Err(error)),
+                }
+            }
+            DevicesCommand::AwaitOffer(reply) => match &self.offered {
+                Some(device) => answer(reply, Ok(device.clone())),
+                None => {
+                    let deadline = now.plus(OFFER_MS_MAX);
+                    self.awaiting = Some(Waiting { deadline, reply });
+                }
+            },
+            DevicesCommand::Approve(reply) => match engine.approve_link(now) {
+                Ok(()) => self.approving = Some(Waiting { deadline, reply }),
+                Err(error) => answer(reply, Err(error)),
+            },
+            DevicesCommand::CloseLink(reply) => {
+                self.offered = None;
+                answer(reply, engine.close_link(now).map_err(ClientError::from));
+            }
+            DevicesCommand::Revoke(device, reply) => match engine.revoke(now, device) {
+                Ok(()) => self.revoking = Some((device, Waiting { deadline, reply })),
+                Err(error) => answer(reply, Err(error)),
+            },
+        }
+        Ok(())
+    }
+
+    pub(super) fn on_opened(&mut self, code: Zeroizing<String>) {
+        if let Some(waiting) = self.opening.take() {
+            answer(waiting.reply, Ok(code));
+        }
+    }
+
+    pub(super) fn on_offered(&mut self, device: DeviceId, name: String) {
+        let device = Device {
+            device,
+            name: Some(name),
+            is_this: false,
+        };
+        if let Some(waiting) = self.awaiting.take() {
+            answer(waiting.reply, Ok(device.clone()));
+        }
+        self.offered = Some(device);
+    }
+
+    pub(super) fn on_linked(&mut self, device: DeviceId) {
+        self.offered = None;
+        if let Some(waiting) = self.approving.take() {
+            answer(waiting.reply, Ok(device));
+        }
+    }
+
+    pub(super) fn on_revoked(&mut self, device: DeviceId) {
+        if let Some((_, waiting)) = self.revoking.take_if(|(asked, _)| *asked == device) {
+            answer(waiting.reply, Ok(()));
+        }
+    }
+
+    /// The server does not do what was asked last.
+    pub(super) fn on_refused(&mut self, code: NackCode) {
+        let refused = || DevicesError::Refused(code);
+        if let Some(waiting) = self.opening.take() {
+            answer(waiting.reply, Err(refused()));
+        } else if let Some(waiting) = self.approving.take() {
+            answer(waiting.reply, Err(refused()));
+        } else if let Some((_, waiting)) = self.revoking.take() {
+            answer(waiting.reply, Err(refused()));
+        }
+    }
+
+    /// Ends the waiting whose time is over.
+    pub(super) fn expire(&mut self, engine: &mut Engine, now: Millis) -> Result<(), StoreError> {
+        if let Some(waiting) = self.opening.take_if(|waiting| waiting.deadline <= now) {
+            engine.close_link(now)?;
+            answer(waiting.reply, Err(ClientError::NoAnswer.into()));
+        }
+        if let Some(waiting) = self.awaiting.take_if(|waiting| waiting.deadline <= now) {
+            answer(waiting.reply, Err(DevicesError::NobodyJoined));
+        }
+        if let Some(waiting) = self.approving.take_if(|waiting| waiting.deadline <= now) {
+            answer(waiting.reply, Err(ClientError::NoAnswer.into()));
+        }
+        if let Some((_, waiting)) = self
+            .revoking
+            .take_if(|(_, waiting)| waiting.deadline <= now)
+        {
+            answer(waiting.reply, Err(ClientError::NoAnswer.into()));
+        }
+        Ok(())
+    }
+
+    /// When the next waiting ends.
+    pub(super) fn due(&self) -> Option<Millis> {
+        let deadlines = [
+            self.opening.as_ref().map(|waiting| waiting.deadline),
+            self.awaiting.as_ref().map(|waiting| waiting.deadline),
+            self.approving.as_ref().map(|waiting| waiting.deadline),
+            self.revoking.as_ref().map(|(_, waiting)| waiting.deadline),
+        ];
+        deadlines.into_iter().flatten().min()
+    }
+}

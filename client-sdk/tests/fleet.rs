@@ -1,0 +1,152 @@
+//! Two people with two devices each, and everything that can go wrong between them, at random:
+//! each device ends with the same conversation, and nobody is alarmed.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    reason = "a test binary has no public interface"
+)]
+
+#[path = "support/lab.rs"]
+mod lab;
+#[path = "support/model/mod.rs"]
+mod model;
+
+use std::collections::BTreeSet;
+
+use lab::Lab;
+use martlet_client::{Event, SecurityKind};
+use proptest::prelude::*;
+
+/// The other side of each device's conversation.
+const WITH: [&str; 4] = ["bob", "alice", "bob", "alice"];
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Send,
+    /// Up to so many bytes travel, each way.
+    Travel(usize),
+    /// The connection ends; what is on the way is lost.
+    Cut,
+    /// The client's process dies and starts again.
+    Crash,
+    Wait(u64),
+    /// The server refuses the next sends for now.
+    Refuse(u32),
+    /// Alice gets a further device, or loses it.
+    Change,
+}
+
+fn steps() -> impl Strategy<Value = Vec<(usize, Step)>> {
+    let step = prop_oneof![
+        6 => Just(Step::Send),
+        8 => (1usize..800).prop_map(Step::Travel),
+        12 => Just(Step::Travel(100_000)),
+        1 => Just(Step::Cut),
+        2 => Just(Step::Crash),
+        3 => (1u64..3_000).prop_map(Step::Wait),
+        1 => (1u32..4).prop_map(Step::Refuse),
+        1 => Just(Step::Change),
+    ];
+    prop::collection::vec((0usize..4, step), 1..120)
+}
+
+struct Fleet {
+    lab: Lab,
+    said: [Vec<String>; 4],
+    /// A device of Alice that comes and goes.
+    guest: Option<usize>,
+}
+
+impl Fleet {
+    fn new() -> Self {
+        let mut lab = Lab::of(&["alice", "bob"]);
+        lab.link(0, false);
+        lab.link(1, false);
+        Self {
+            lab,
+            said: Default::default(),
+            guest: None,
+        }
+    }
+
+    fn act(&mut self, who: usize, step: Step) {
+        match step {
+            Step::Send => {
+                let text = format!("{} from {who}", self.said[who].len());
+                self.lab.send(who, WITH[who], &text);
+                self.said[who].push(text);
+            }
+            Step::Travel(bytes_max) => {
+                self.lab.travel(who, bytes_max);
+            }
+            Step::Cut => self.lab.cut(who),
+            Step::Crash => self.lab.crash(who),
+            Step::Wait(ms) => self.lab.wait(ms),
+            Step::Refuse(count) => self.lab.model.refusals = count,
+            Step::Change => self.change(),
+        }
+    }
+
+    /// Only the holder of the account's key is at rest for it: the others are as they are.
+    fn change(&mut self) {
+        for _ in 0..20 {
+            self.lab.travel(0, 100_000);
+            self.lab.wait(500);
+        }
+        match self.guest.take() {
+            Some(guest) => {
+                let (now, device) = (self.lab.now, self.lab.device(guest));
+                self.lab.engine(0).revoke(now, device).unwrap();
+                self.lab.dial(0);
+                self.lab.settle();
+                self.lab.peers.truncate(4);
+            }
+            None => self.guest = Some(self.lab.link(0, false)),
+        }
+    }
+
+    fn check(&mut self) {
+        self.lab.model.refusals = 0;
+        for _ in 0..30 {
+            self.lab.settle();
+        }
+        let all: BTreeSet<String> = self.said.iter().flatten().cloned().collect();
+        for (who, with) in WITH.iter().enumerate() {
+            let texts = self.lab.peers[who].texts(with);
+            assert_eq!(texts.len(), all.len(), "each message once at device {who}");
+            let found: BTreeSet<String> = texts.iter().cloned().collect();
+            assert_eq!(found, all, "the whole conversation at device {who}");
+            for said in &self.said {
+                let order = texts.iter().filter(|text| said.contains(text));
+                assert!(order.eq(said), "in the order of writing at device {who}");
+            }
+            for event in self.lab.peers[who].take() {
+                match event {
+                    Event::Security(notice) => {
+                        let is_fine = notice.kind == SecurityKind::DevicesChanged;
+                        assert!(is_fine, "{notice:?} at device {who}");
+                    }
+                    Event::Failed { id, code, .. } => panic!("{id} failed: {code:?}"),
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 40,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn every_device_ends_with_the_same_conversation(steps in steps()) {
+        let mut fleet = Fleet::new();
+        for (who, step) in steps {
+            fleet.act(who, step);
+        }
+        fleet.check();
+    }
+}

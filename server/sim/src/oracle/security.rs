@@ -1,0 +1,102 @@
+//! Warnings: in an honest world there are only those that follow from what honest people do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use martlet_client::{SecurityKind, SecurityNotice};
+use martlet_protocol::frame::{Bundles, PrekeyKind};
+use martlet_protocol::{Address, DeviceId, UserId};
+
+use super::ledger::Ledger;
+use crate::counters::Counters;
+
+/// What may be warned of, and how often it was.
+#[derive(Debug, Default)]
+pub(super) struct Warnings {
+    /// One-time prekeys that were handed out, and to which home.
+    given: BTreeMap<(Address, u64), usize>,
+    /// Which home got a last-resort prekey of which device.
+    last_resorts: BTreeSet<(usize, Address)>,
+    /// How often a home was told that an account has other devices.
+    changes: BTreeMap<(usize, UserId), u64>,
+}
+
+impl Ledger {
+    /// Prekeys reach a client.
+    pub(super) fn on_bundles(
+        &mut self,
+        counters: &mut Counters,
+        device: usize,
+        answer: &Bundles<'_>,
+    ) {
+        for bundle in answer.bundles.iter() {
+            let owner = Address {
+                user: answer.user,
+                device: bundle.device,
+            };
+            let id = bundle.prekey.id;
+            if bundle.kind == PrekeyKind::LAST_RESORT {
+                counters.last_resorts += 1;
+                self.warnings.last_resorts.insert((device, owner));
+            } else if self.warnings.given.insert((owner, id), device).is_some() {
+                self.violate(format!("prekey {id} of {owner} is handed out twice"));
+            }
+        }
+    }
+
+    /// A client warns its user.
+    pub(super) fn on_warning(
+        &mut self,
+        counters: &mut Counters,
+        device: usize,
+        notice: &SecurityNotice,
+    ) {
+        if !self.rules.is_honest {
+            return;
+        }
+        let mut accounts = self.accounts.iter();
+        // Before the handle is known the account stands for itself.
+        let is_meant =
+            |handle: &str, user: UserId| handle == notice.peer || user.to_string() == notice.peer;
+        let about = accounts.find(|(handle, user)| is_meant(handle, *user));
+        let user = about.map(|(_, user)| *user);
+        let is_fair = user.is_some_and(|user| match notice.kind {
+            SecurityKind::DevicesChanged => {
+                counters.devices_changed += 1;
+                let told = self.warnings.changes.entry((device, user)).or_default();
+                *told += 1;
+                *told <= self.lists.changes(user)
+            }
+            SecurityKind::LastResortKey => {
+                counters.last_resorts_told += 1;
+                self.used_last_resort(device, user, notice.device)
+            }
+            SecurityKind::Undecryptable => {
+                counters.poison_told += 1;
+                self.is_poisoner(user)
+            }
+            _ => false,
+        });
+        if !is_fair {
+            let name = self.name(device);
+            let (peer, of, kind) = (&notice.peer, notice.device, notice.kind);
+            let what = format!("{name} is warned of {peer} {of:?} for no reason: {kind:?}");
+            self.violate(what);
+        }
+    }
+
+    /// Whether one of the two got a last-resort prekey of the other one.
+    fn used_last_resort(&self, device: usize, user: UserId, of: Option<DeviceId>) -> bool {
+        let Some(of) = of else {
+            return false;
+        };
+        let peer = Address { user, device: of };
+        let own = self.devices.get(device).and_then(|watched| watched.address);
+        let theirs = self.device_at(peer);
+        let got = |home: usize, owner| self.warnings.last_resorts.contains(&(home, owner));
+        got(device, peer) || theirs.zip(own).is_some_and(|(home, own)| got(home, own))
+    }
+
+    fn is_poisoner(&self, user: UserId) -> bool {
+        !self.poison.is_empty() && self.poisoner == Some(user)
+    }
+}

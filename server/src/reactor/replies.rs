@@ -1,0 +1,177 @@
+//! What a shard answers, as a frame, and what the answer changes for its connection.
+
+use martlet_protocol::frame::{
+    Bundles, DeviceLists, Found, Frame, LinkOffer, Linked, Nack, Pong, Ready, Registered, Sent,
+    SignedList,
+};
+use martlet_protocol::wire::List;
+use martlet_protocol::{Address, Kind};
+use martlet_shard::{Reply, SessionId};
+use tokio_util::codec::Encoder;
+
+use crate::clock;
+use crate::gateway::codec::CodecError;
+use crate::gateway::conn::{Conn, State};
+use crate::gateway::credit::Window;
+use crate::gateway::session::{Session, log_link_refused, log_registration_refused};
+use crate::reactor::Reactor;
+
+impl Reactor {
+    /// Writes a reply, and credit if it is time for some.
+    pub(super) fn reply(
+        &mut self,
+        conn: &Conn,
+        state: &mut State,
+        reply: &Reply,
+    ) -> Result<(), CodecError> {
+        let Some(session) = &mut state.session else {
+            return Ok(());
+        };
+        let was_linking = session.is_linking();
+        let mut codec = self.codec();
+        codec.encode(&self.frame_of(reply, &lists_of(reply)), &mut state.out)?;
+        let answers_send = note_reply(conn, session, reply);
+        let ready = session.ready_mut().filter(|_| answers_send);
+        if let Some(grant) = ready.and_then(|ready| ready.answered()) {
+            codec.encode(&Frame::Credit(grant), &mut state.out)?;
+        }
+        if was_linking {
+            if let Reply::Linked { .. } = reply {
+                // The wait for a person at another screen was none of its time.
+                state.opened = self.shared.clock.seconds();
+            }
+            self.look_sooner(conn, state);
+        }
+        Ok(())
+    }
+
+    /// The frame of a reply, with what only the driver knows. `lists` are those of the reply.
+    fn frame_of<'a>(&self, reply: &'a Reply, lists: &'a [SignedList<'a>]) -> Frame<'a> {
+        match reply {
+            Reply::Registered(address) => Frame::Registered(Registered { address: *address }),
+            Reply::Ready {
+                epoch,
+                cursor,
+                tail,
+            } => {
+                let idle = self.shared.config.limits.idle_time.0;
+                Frame::Ready(Ready {
+                    epoch: *epoch,
+                    cursor: *cursor,
+                    tail: *tail,
+                    credit: Window::GRANT,
+                    idle_ms: u64::try_from(idle.as_millis()).unwrap_or(u64::MAX),
+                    server_time: clock::wall(),
+                })
+            }
+            Reply::Pong { token } => Frame::Pong(Pong { token: *token }),
+            Reply::Found(answer) => Frame::Found(Found {
+                request: answer.request,
+                user: answer.user,
+                handle: &answer.handle,
+            }),
+            Reply::Sent(answer) => Frame::Sent(Sent {
+                message_id: answer.message_id,
+                timestamp: answer.timestamp,
+                devices: answer.devices,
+            }),
+            Reply::Nack(nack) => Frame::Nack(*nack),
+            Reply::State(answer) => Frame::State(*answer),
+            Reply::Gap(gap) => Frame::Gap(*gap),
+            Reply::CaughtUp(mark) => Frame::CaughtUp(*mark),
+            Reply::DeviceLists(answer) => Frame::DeviceLists(DeviceLists {
+                request: answer.request,
+                user: answer.user,
+                newest: answer.newest,
+                lists: List::Slice(lists),
+            }),
+            Reply::Published(answer) => Frame::Published(*answer),
+            Reply::Stock(stock) => Frame::Stock(*stock),
+            Reply::Bundles(answer) => Frame::Bundles(Bundles {
+                request: answer.request,
+                user: answer.user,
+                bundles: List::Slice(&answer.bundles),
+            }),
+            Reply::LinkOpened(answer) => Frame::LinkOpened(*answer),
+            Reply::LinkOffer { device, offer } => Frame::LinkOffer(LinkOffer {
+                device: *device,
+                offer,
+            }),
+            Reply::Linked { answer } => Frame::Linked(Linked { answer }),
+        }
+    }
+}
+
+fn lists_of(reply: &Reply) -> Vec<SignedList<'_>> {
+    match reply {
+        Reply::DeviceLists(answer) => answer.lists.iter().map(|list| SignedList(list)).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Tells session and log of a reply. Returns whether it answers a SEND.
+fn note_reply(conn: &Conn, session: &mut Session, reply: &Reply) -> bool {
+    match reply {
+        Reply::Registered(address) => {
+            session.answered();
+            log_registered(conn.session, *address);
+        }
+        Reply::Linked { .. } => {
+            session.answered();
+            tracing::info!(event = "linked", conn = conn.session.0, peer = %conn.peer.ip());
+        }
+        Reply::Ready { .. } => {
+            if let Some(ready) = session.ready_mut() {
+                ready.greet();
+            }
+        }
+        Reply::Bundles(answer) => tracing::debug!(
+            event = "prekeys_claimed",
+            conn = conn.session.0,
+            user = answer.user.0,
+            count = answer.bundles.len(),
+        ),
+        Reply::Nack(nack) => return note_refusal(conn, session, nack),
+        Reply::Sent(_) => return true,
+        Reply::Found(_)
+        | Reply::State(_)
+        | Reply::Gap(_)
+        | Reply::CaughtUp(_)
+        | Reply::Pong { .. }
+        | Reply::DeviceLists(_)
+        | Reply::Published(_)
+        | Reply::Stock(_)
+        | Reply::LinkOpened(_)
+        | Reply::LinkOffer { .. } => {}
+    }
+    false
+}
+
+fn note_refusal(conn: &Conn, session: &mut Session, nack: &Nack) -> bool {
+    match nack.of {
+        Kind::REGISTER => {
+            session.answered();
+            log_registration_refused(conn.session, conn.peer.ip(), nack.code);
+        }
+        Kind::LINK_JOIN => {
+            session.answered();
+            log_link_refused(conn.session, conn.peer.ip(), nack.code);
+        }
+        _ => tracing::debug!(
+            event = "request_refused",
+            conn = conn.session.0,
+            of = nack.of.name(),
+            code = nack.code.name(),
+        ),
+    }
+    nack.of == Kind::SEND
+}
+
+fn log_registered(session: SessionId, address: Address) {
+    tracing::info!(
+        event = "registered",
+        conn = session.0,
+        user = address.user.0,
+        device = address.device.0,
+    );
+}
