@@ -69,6 +69,29 @@ fn who_has_the_servers_certificate_registers_and_sends_and_the_home_remembers_it
 }
 
 #[test]
+fn a_device_that_joins_trusts_the_server_for_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let certificate = Certificate::make(dir.path(), "localhost");
+    let server = server(dir.path(), &certificate);
+    succeeded(&register(dir.path(), &server, "alice", Some(&certificate)));
+    let alice = Person::new(dir.path().join("alice"));
+    let laptop = Person::new(dir.path().join("laptop"));
+    let showing = alice.start(&["link", "--yes"]);
+    let code = showing.line();
+    let join = ["link", &code, "--name", "laptop"];
+    let line = complaint(&laptop.run(&join));
+    assert!(
+        line.contains("certificate") && line.contains("--ca FILE"),
+        "{line}"
+    );
+    // The code is still good: nobody has joined with it.
+    let file = certificate.certificate.display().to_string();
+    succeeded(&laptop.run(&[&join[..], &["--ca", &file]].concat()));
+    succeeded(&showing.end());
+    assert_eq!(field(&laptop.devices(), "name")[1], "laptop");
+}
+
+#[test]
 fn a_certificate_that_nobody_vouches_for_is_refused_with_the_option_that_helps() {
     let dir = tempfile::tempdir().unwrap();
     let certificate = Certificate::make(dir.path(), "localhost");

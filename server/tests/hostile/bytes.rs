@@ -10,7 +10,7 @@ use crate::peer::{Peer, account, encoded, hello, message};
 use crate::server::Server;
 
 /// A frame of any type with any payload and a good checksum.
-fn raw(kind: u8, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn raw(kind: u8, payload: &[u8]) -> Vec<u8> {
     let header = Header {
         payload_bytes: payload.len() as u32,
         kind: Kind(kind),
@@ -19,6 +19,16 @@ fn raw(kind: u8, payload: &[u8]) -> Vec<u8> {
     bytes.extend_from_slice(payload);
     bytes
 }
+
+/// What devices ask about keys, and bring.
+const KEY_FRAMES: [Kind; 6] = [
+    Kind::DEVICES,
+    Kind::PUBLISH,
+    Kind::UPLOAD,
+    Kind::CLAIM,
+    Kind::LINK_OPEN,
+    Kind::LINK_JOIN,
+];
 
 /// Bytes sent as the first of a connection end it with `code`, and one line says so.
 fn check_first(cases: &[(&str, Vec<u8>, CloseCode)]) {
@@ -99,12 +109,14 @@ fn every_frame_but_hello_is_refused_before_the_greeting() {
             })
         })
         .collect();
-    assert!(cases.len() > 15, "only {} shapes decode", cases.len());
+    assert!(cases.len() > 28, "only {} shapes decode", cases.len());
+    let is_there = |kind: Kind| cases.iter().any(|(name, ..)| *name == kind.name());
+    assert!(KEY_FRAMES.into_iter().all(is_there));
     check_first(&cases);
 }
 
 #[test]
-fn only_register_and_auth_are_heard_between_greeting_and_authentication() {
+fn only_who_registers_joins_or_authenticates_is_heard_behind_the_greeting() {
     let server = Server::development();
     let mut checked = 0;
     for info in Kind::TABLE {
@@ -112,7 +124,10 @@ fn only_register_and_auth_are_heard_between_greeting_and_authentication() {
             .into_iter()
             .find(|payload| Frame::decode(info.kind, payload).is_ok());
         let Some(payload) = payload else { continue };
-        if matches!(info.kind, Kind::REGISTER | Kind::AUTH | Kind::CLOSE) {
+        if matches!(
+            info.kind,
+            Kind::REGISTER | Kind::AUTH | Kind::LINK_JOIN | Kind::CLOSE
+        ) {
             continue;
         }
         println!("{}", info.name);
@@ -121,7 +136,7 @@ fn only_register_and_auth_are_heard_between_greeting_and_authentication() {
         peer.expect_close(CloseCode::UNEXPECTED_FRAME);
         checked += 1;
     }
-    assert!(checked > 15, "only {checked} shapes decode");
+    assert!(checked > 27, "only {checked} shapes decode");
     server.check_logged("connection_refused", "UNEXPECTED_FRAME", checked);
 }
 

@@ -10,9 +10,18 @@ mod bystanders;
 mod bytes;
 mod crowds;
 mod draining;
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "other test programs use the rest of it"
+)]
+#[path = "../support/household.rs"]
+mod household;
+mod keys;
 mod peer;
 mod registration;
 mod requests;
+mod reset;
 mod server;
 mod slow;
 mod tls;

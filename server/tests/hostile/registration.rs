@@ -8,18 +8,18 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use martlet_protocol::frame::Registration;
 use martlet_protocol::{Kind, NackCode};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::peer::{Peer, account};
 use crate::server::Server;
 
-struct Operator {
+pub(crate) struct Operator {
     key: EncodingKey,
     public: Vec<u8>,
 }
 
 impl Operator {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let pkcs8 = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
         let pair = Ed25519KeyPair::from_pkcs8(pkcs8.as_ref()).unwrap();
         Self {
@@ -29,18 +29,26 @@ impl Operator {
     }
 
     fn token(&self, handle: &str, expires_in_s: i64) -> Vec<u8> {
+        self.token_with(handle, expires_in_s, json!({}))
+    }
+
+    /// A token with further claims.
+    pub(crate) fn token_with(&self, handle: &str, expires_in_s: i64, more: Value) -> Vec<u8> {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap()
             .as_secs() as i64;
         let mut header = Header::new(Algorithm::EdDSA);
         header.kid = Some("2026".into());
-        let claims = json!({ "sub": handle, "aud": "chat", "exp": now + expires_in_s });
+        let mut claims = json!({ "sub": handle, "aud": "chat", "exp": now + expires_in_s });
+        for (name, value) in more.as_object().unwrap() {
+            claims[name] = value.clone();
+        }
         encode(&header, &claims, &self.key).unwrap().into_bytes()
     }
 
     /// A server that trusts this operator.
-    fn server(&self) -> Server {
+    pub(crate) fn server(&self) -> Server {
         let home = tempfile::tempdir().unwrap();
         let keys = home.path().join("keys.json");
         let x = base64url(&self.public);

@@ -74,95 +74,96 @@ fn eighteen_lists_come_in_two_answers() {
     assert_eq!((newest, &lists[..]), (18, &signed[17..]));
 }
 
-/// Lists for an account with one device and version 1, none of which may become version 2.
-fn wrong_lists(home: &Home) -> Vec<(&'static str, Vec<u8>, NackCode)> {
-    let ours = &home.household;
-    let stranger = Ed25519KeyPair::generate().expect("make a key");
-    let third = Ed25519KeyPair::generate().expect("make a key");
-    let account_key = public(&ours.account_key);
-    let address_of = |device| Address {
-        user: ours.user,
-        device: DeviceId(device),
-    };
-    let first = ours.devices[0].entry();
-    let second = Listed::new(address_of(2), &stranger, &account_key).entry();
-    let with = |devices: &[ListedDevice<'static>], next_device: u16| {
-        ours.sign_with(|list| {
-            let devices: &'static [_] = devices.to_vec().leak();
-            list.devices = List::Slice(devices);
+/// What is published, and why it may not become version 2.
+type Wrong = (&'static str, Vec<u8>, NackCode);
+
+/// For an account with one device and version 1.
+struct Forger<'a> {
+    home: &'a Home,
+    /// Of the device that would be the second one.
+    second: Ed25519KeyPair,
+    other: Ed25519KeyPair,
+}
+
+impl Forger<'_> {
+    /// A device that agrees to be this one of the account with this key.
+    fn listed(&self, device: u16, key: &Ed25519KeyPair, account_key: [u8; 32]) -> Entry {
+        let address = Address {
+            user: self.home.household.user,
+            device: DeviceId(device),
+        };
+        Listed::new(address, key, &account_key).entry()
+    }
+
+    /// The next list with these devices, signed as it should be.
+    fn signed(&self, devices: &[Entry], next_device: u16) -> Vec<u8> {
+        self.home.household.sign_with(|list| {
+            list.devices = List::Slice(devices.to_vec().leak());
             list.next_device = DeviceId(next_device);
         })
-    };
-    let good = with(&[first, second], 3);
-    let flipped = |at: usize| {
-        let mut bytes = good.clone();
-        bytes[at] ^= 1;
-        bytes
-    };
-    // The proofs are for this other key, so only the chain tells.
-    let mut usurper = Household::new(home.devices[0].address(), home.devices[0].key());
-    usurper.head = ours.head;
-    let of_nobody = Listed::new(address_of(2), &stranger, &[9; 32]).entry();
-    let with_their_key = ListedDevice {
-        signing_key: public(&third),
-        ..second
-    };
-    let moved = Listed::new(address_of(1), &stranger, &account_key).entry();
-    let skipped = Listed::new(address_of(3), &stranger, &account_key).entry();
-    let third = Listed::new(address_of(3), &third, &account_key).entry();
-    let invalid = NackCode::LIST_INVALID;
-    vec![
-        ("nothing", Vec::new(), invalid),
-        ("no list", b"a list".to_vec(), invalid),
-        ("too much", [&good[..], b"!"].concat(), invalid),
-        ("another signature", flipped(good.len() - 1), invalid),
-        ("another content", flipped(60), invalid),
-        (
-            "another account's",
-            { ours.sign_with(|list| list.user = UserId(4_711)) },
-            invalid,
-        ),
-        (
-            "a proof for another account key",
-            with(&[first, of_nobody], 3),
-            invalid,
-        ),
-        (
-            "a key that has agreed to nothing",
-            with(&[first, with_their_key], 3),
-            invalid,
-        ),
-        ("another account key", usurper.sign_with(|_| {}), invalid),
-        (
-            "another history",
-            ours.sign_with(|list| list.previous = [7; 32]),
-            invalid,
-        ),
-        ("another key for a device", with(&[moved], 2), invalid),
-        (
-            "a device that is not the next one",
-            with(&[first, skipped], 4),
-            invalid,
-        ),
-        (
-            "two devices at once",
-            with(&[first, second, third], 4),
-            invalid,
-        ),
-        ("nobody who was there", with(&[second], 3), invalid),
-        ("a device too few in the count", with(&[first], 3), invalid),
-        (
-            "a version left out",
-            ours.sign_with(|list| list.version = 3),
-            NackCode::LIST_CONFLICT,
-        ),
-        (
-            "the same version",
-            ours.sign_with(|list| list.version = 1),
-            NackCode::LIST_CONFLICT,
-        ),
-    ]
+    }
+
+    fn broken(&self) -> Vec<Wrong> {
+        let ours = &self.home.household;
+        let account_key = public(&ours.account_key);
+        let first = ours.devices[0].entry();
+        let second = self.listed(2, &self.second, account_key);
+        let good = self.signed(&[first, second], 3);
+        let flipped = |at: usize| {
+            let mut bytes = good.clone();
+            bytes[at] ^= 1;
+            bytes
+        };
+        let elsewhere = self.listed(2, &self.second, [9; 32]);
+        let silent = ListedDevice {
+            signing_key: public(&self.other),
+            ..second
+        };
+        let foreign = ours.sign_with(|list| list.user = UserId(4_711));
+        [
+            ("nothing", Vec::new()),
+            ("no list", b"a list".to_vec()),
+            ("too much", [&good[..], b"!"].concat()),
+            ("another signature", flipped(good.len() - 1)),
+            ("another content", flipped(60)),
+            ("another account's", foreign),
+            ("a proof for another", self.signed(&[first, elsewhere], 3)),
+            ("a key without proof", self.signed(&[first, silent], 3)),
+        ]
+        .map(|(what, list)| (what, list, NackCode::LIST_INVALID))
+        .to_vec()
+    }
+
+    fn no_successors(&self) -> Vec<Wrong> {
+        let ours = &self.home.household;
+        let account_key = public(&ours.account_key);
+        let first = ours.devices[0].entry();
+        let [moved, second] = [1, 2].map(|it| self.listed(it, &self.second, account_key));
+        let third = self.listed(3, &self.other, account_key);
+        // Its proofs are for its own account key, so only the chain tells.
+        let device = &self.home.devices[0];
+        let mut usurper = Household::new(device.address(), device.key());
+        usurper.head = ours.head;
+        let history = ours.sign_with(|list| list.previous = [7; 32]);
+        let invalid = [
+            ("another account key", usurper.sign_with(|_| {})),
+            ("another history", history),
+            ("another key for a device", self.signed(&[moved], 2)),
+            ("not the next device", self.signed(&[first, third], 4)),
+            ("two devices", self.signed(&[first, second, third], 4)),
+            ("nobody who was there", self.signed(&[second], 3)),
+            ("an id left out", self.signed(&[first], 3)),
+        ]
+        .map(|(what, list)| (what, list, NackCode::LIST_INVALID));
+        let conflicts = [1, 3].map(|version| {
+            let list = ours.sign_with(|list| list.version = version);
+            ("another version", list, NackCode::LIST_CONFLICT)
+        });
+        [&invalid[..], &conflicts].concat()
+    }
 }
+
+type Entry = ListedDevice<'static>;
 
 #[test]
 fn a_list_that_breaks_a_rule_is_refused_and_changes_nothing() {
@@ -172,7 +173,14 @@ fn a_list_that_breaks_a_rule_is_refused_and_changes_nothing() {
     let mut home = Home::new(server.address(), "alice", 1);
     let user = home.user();
     let before = lists_of(home.first(), user, 0);
-    for (what, list, code) in wrong_lists(&home) {
+    let [second, other] = [(), ()].map(|()| Ed25519KeyPair::generate().expect("make a key"));
+    let forger = Forger {
+        home: &home,
+        second,
+        other,
+    };
+    let wrong = [forger.broken(), forger.no_successors()].concat();
+    for (what, list, code) in wrong {
         println!("{what}");
         publish(home.first(), &list, b"");
         expect_refusal(home.first(), Kind::PUBLISH, code);
@@ -187,7 +195,7 @@ fn a_list_that_breaks_a_rule_is_refused_and_changes_nothing() {
     expect_refusal(&mut bob, Kind::PUBLISH, NackCode::LIST_INVALID);
     let user = bob.address().user;
     assert_eq!(lists_of(&mut bob, user, 0), (0, vec![]));
-    // What was refused was no mistake of the helper: the same with nothing wrong in it passes.
+    // The same with nothing wrong in it passes.
     home.add_device();
     assert_eq!(site.logged("device_list_published"), 2);
     server.kill();

@@ -162,12 +162,12 @@ fn a_message_for_named_devices_goes_to_them_alone() {
         to_parts: vec![part(us, DeviceId(3), "to ourselves")],
         envelope: b"to ourselves".to_vec(),
         to: us,
-        ..named.clone()
+        ..named
     };
     assert_eq!(deliver(&mut alice.devices[1], &ours), 1);
     let to_itself = Outgoing {
         id: alice.devices[2].compose(us, b"").id,
-        ..ours.clone()
+        ..ours
     };
     alice.devices[2].send(&to_itself, Timestamp(0));
     expect_refusal(&mut alice.devices[2], Kind::SEND, NackCode::PARTS_MISMATCH);
