@@ -78,7 +78,9 @@ impl Core {
             }
         }
         if let Some(made) = &outbound.made
-            && self.outbox.joins(departure, (made.to_version, made.own_version))
+            && self
+                .outbox
+                .joins(departure, (made.to_version, made.own_version))
         {
             self.write_send(tx, departure, &outbound, made)?;
         }
