@@ -273,6 +273,33 @@ fn what_a_device_wrote_before_it_was_removed_is_still_read() {
 }
 
 #[test]
+fn a_stranger_reads_what_a_device_wrote_that_was_removed_before_he_knew_its_account() {
+    let mut lab = Lab::of(&["alice", "carol"]);
+    let tablet = lab.link(0, false);
+    let laptop = lab.link(0, false);
+    lab.leave(1);
+    lab.say(tablet, "carol", "from the tablet");
+    // More lists than one answer has, and the last ones do not name the tablet.
+    for round in 0..10 {
+        let gone = if round == 0 {
+            tablet
+        } else {
+            lab.link(0, false)
+        };
+        let (now, device) = (lab.now, lab.device(gone));
+        lab.engine(0).revoke(now, device).unwrap();
+        lab.dial(0);
+        lab.settle();
+    }
+    lab.say(laptop, "carol", "from the laptop");
+    lab.come_back(1);
+    lab.settle();
+    let texts = lab.peers[1].texts("alice");
+    assert_eq!(texts, ["from the tablet", "from the laptop"]);
+    assert_eq!(lab.peers[1].notices(), []);
+}
+
+#[test]
 fn only_the_device_with_the_accounts_key_changes_the_devices() {
     let mut lab = Lab::of(&["alice"]);
     let tablet = lab.link(0, false);
@@ -361,6 +388,21 @@ fn a_code_that_nobody_waits_for_is_refused() {
         key_seed: martlet_client::keys::KeySeed([1; 32]),
     };
     assert!(lab.engine(joiner).link(now, &linking).is_err());
+}
+
+#[test]
+fn a_home_that_waits_to_join_may_register_instead() {
+    let mut lab = Lab::of(&["alice"]);
+    let (joiner, _) = lab.begin_link(0, false);
+    lab.settle();
+    lab.peers[joiner].name = "carol".to_owned();
+    lab.crash(joiner);
+    lab.register(joiner);
+    lab.settle();
+    let identity = lab.engine(joiner).identity().unwrap();
+    assert_eq!(identity.handle, "carol");
+    lab.say(joiner, "alice", "hello");
+    assert_eq!(lab.peers[0].texts("carol"), ["hello"]);
 }
 
 /// A link in which one side dies after each round trip, or loses its connection.

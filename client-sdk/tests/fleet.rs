@@ -134,6 +134,32 @@ impl Fleet {
     }
 }
 
+/// The server lets nothing pass that comes behind a refused message, before that one comes again.
+#[test]
+fn what_was_refused_for_a_device_that_is_removed_then_holds_up_nothing() {
+    let mut lab = Lab::of(&["alice", "bob"]);
+    lab.say(0, "bob", "a history");
+    let (tablet, _) = lab.begin_link(0, true);
+    lab.settle();
+    lab.approve(0);
+    // All that Alice sends to the tablet is refused for now, until it is gone.
+    lab.model.refusals = u32::MAX;
+    for _ in 0..10 {
+        lab.travel(0, 100_000);
+        lab.travel(tablet, 100_000);
+        lab.wait(100);
+    }
+    let (now, device) = (lab.now, lab.device(tablet));
+    lab.engine(0).revoke(now, device).unwrap();
+    lab.dial(0);
+    lab.travel(0, 100_000);
+    lab.model.refusals = 0;
+    lab.settle();
+    let laptop = lab.link(0, true);
+    assert_eq!(lab.peers[laptop].texts("bob"), ["a history"]);
+    assert!(lab.engine(0).is_settled());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: 40,

@@ -265,6 +265,29 @@ fn a_contact_whose_key_an_own_device_knows_cannot_be_replaced_for_a_new_one() {
 }
 
 #[test]
+fn a_list_that_an_own_device_knows_cannot_be_hidden_from_a_new_one() {
+    let mut lab = Lab::acquainted();
+    lab.link(1, false);
+    lab.say(0, "bob", "for both");
+    let bob = lab.model.user("bob");
+    let old = lab.model.account(bob).lists[..1].to_vec();
+    lab.model.false_lists.insert(bob, old);
+    let tablet = lab.link(0, false);
+    let id = lab.send(tablet, "bob", "for both, too");
+    lab.settle();
+    let rolled_back = ("bob".to_owned(), SecurityKind::ListRolledBack);
+    assert_eq!(lab.peers[tablet].notices(), [rolled_back]);
+    let message = lab.engine(tablet).message(id).unwrap().unwrap();
+    assert_eq!(message.state, MessageState::Pending);
+    lab.model.false_lists.clear();
+    for _ in 0..10 {
+        lab.settle();
+    }
+    let message = lab.engine(tablet).message(id).unwrap().unwrap();
+    assert_eq!(message.state, MessageState::Delivered);
+}
+
+#[test]
 fn both_sides_see_one_safety_number_and_scan_it() {
     let mut lab = Lab::acquainted();
     let now = lab.now;

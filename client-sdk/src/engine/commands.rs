@@ -68,7 +68,9 @@ impl Engine {
         let same = |known: &&IdentityRow| {
             known.server == registration.server && known.handle == registration.handle
         };
-        if let Some(known) = earlier.filter(|identity| identity.address.is_some()) {
+        let has_account =
+            |known: &&IdentityRow| known.address.is_some() && self.core.joining.is_none();
+        if let Some(known) = earlier.filter(has_account) {
             let keys = self.core.keys.as_ref();
             let is_begun = keys.is_some_and(|keys| {
                 matches!(keys.stage, Stage::Unlisted | Stage::Unstocked) && keys.account.is_some()
@@ -96,8 +98,10 @@ impl Engine {
             revoked: false,
         };
         self.turn(now, |core, tx| {
+            tx.drop_joining()?;
             tx.put_identity(&identity)?;
             tx.put_own_keys(&keys)?;
+            core.joining = None;
             core.key = Some(DeviceKey::new(&key_seed));
             core.keys = Some(keys);
             core.stored = identity.place;

@@ -79,6 +79,11 @@ impl Core {
         Ok(())
     }
 
+    /// Whether a device is in no list that was ever seen here.
+    pub(super) fn is_stranger(&mut self, tx: &Tx<'_>, sender: Address) -> Result<bool, StoreError> {
+        Ok(self.author(tx, sender)?.is_none())
+    }
+
     fn author(&mut self, tx: &Tx<'_>, sender: Address) -> Result<Option<Author>, StoreError> {
         let list = self.list_of(tx, sender.user)?;
         if let Some(listed) = list.as_ref().and_then(|list| list.device(sender.device)) {

@@ -60,6 +60,9 @@ impl Core {
     /// What to say in DEVICES: the newest version that needs no answer. Where only a claim is
     /// known, the answer has to begin with the version that it names.
     pub(super) fn have_version(&mut self, tx: &Tx<'_>, user: UserId) -> Result<u64, StoreError> {
+        if let Some(past) = self.lists.past(user) {
+            return Ok(past.have());
+        }
         match self.list_of(tx, user)? {
             Some(list) => Ok(list.version()),
             None => {
@@ -87,6 +90,14 @@ impl Core {
                 None => return Ok(()),
             },
         };
+        if asked && self.lists.past(user).is_some() {
+            if self.on_past_lists(tx, now, answer)? {
+                self.open_parked(tx, now, user, true)?;
+            }
+            // What is newer by now is asked for next.
+            self.lists.go_on(user);
+            return Ok(());
+        }
         let before = self.list_of(tx, user)?.map_or(0, |list| list.version());
         // Nobody asked, and nothing was made with a list that could be stale.
         if !asked && before == 0 {
@@ -105,7 +116,12 @@ impl Core {
             }
         }
         let known = self.list_of(tx, user)?.map_or(0, |list| list.version());
-        if told.is_none() && asked && answer.newest < known {
+        // What an own device has said of an account counts as long as nothing is known here.
+        let seen = match tx.claim(user)? {
+            Some(claim) if known == 0 => claim.head.version,
+            _ => known,
+        };
+        if told.is_none() && asked && answer.newest < seen {
             told = Some(SecurityKind::ListRolledBack);
         }
         if let Some(kind) = told {
@@ -138,6 +154,9 @@ impl Core {
             return Ok(());
         }
         self.check_claim(tx, now, user)?;
+        if self.looks_back(tx, user)? {
+            return Ok(());
+        }
         if self.lists.settle(user) {
             self.answers.push_back(Answer::Devices { user });
         }

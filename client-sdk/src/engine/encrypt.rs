@@ -72,9 +72,12 @@ impl Core {
                     self.outbox.unprepared(departure);
                     return Ok(());
                 }
-                Readiness::Pointless => {
-                    return self.give_up(tx, now, entry, NackCode::UNKNOWN_RECIPIENT);
-                }
+                Readiness::Pointless => match outbound.made.as_mut() {
+                    // The server has refused it for now, and lets nothing pass before it comes
+                    // again [M-9.16]. With the device gone it is refused for good.
+                    Some(made) => self.make_final(tx, departure, made)?,
+                    None => return self.give_up(tx, now, entry, NackCode::UNKNOWN_RECIPIENT),
+                },
             }
         }
         if let Some(made) = &outbound.made
@@ -83,6 +86,20 @@ impl Core {
                 .joins(departure, (made.to_version, made.own_version))
         {
             self.write_send(tx, departure, &outbound, made)?;
+        }
+        Ok(())
+    }
+
+    /// Makes a message for one device that is gone as the newest list has it: for nobody.
+    fn make_final(
+        &mut self,
+        tx: &Tx<'_>,
+        departure: &Departure,
+        made: &mut Made,
+    ) -> Result<(), StoreError> {
+        if let Some(list) = self.list_of(tx, departure.to)? {
+            made.to_version = list.version();
+            tx.put_made(&departure.entry, made)?;
         }
         Ok(())
     }

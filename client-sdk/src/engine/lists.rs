@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use martlet_protocol::{Millis, UserId};
 
+use super::past::Past;
 use super::rng::Rng;
 use crate::crypto::list::SignedList;
 
@@ -39,6 +40,8 @@ pub(super) struct Lists {
     /// The version of a list that the server called stale without giving another one, and how
     /// often it did.
     stalled: BTreeMap<UserId, (u64, u32)>,
+    /// Accounts whose earlier lists were looked through, or are.
+    pasts: BTreeMap<UserId, Past>,
 }
 
 impl Lists {
@@ -111,6 +114,21 @@ impl Lists {
         if let Some(open) = self.open.get_mut(&user) {
             open.not_before = Millis(0);
         }
+    }
+
+    /// Begins to ask for the earlier lists of an account, once in each run. Returns whether it does.
+    pub(super) fn look_back(&mut self, user: UserId) -> bool {
+        let is_new = !self.pasts.contains_key(&user);
+        if is_new {
+            self.pasts.insert(user, Past::default());
+            self.open.entry(user).or_default().not_before = Millis(0);
+        }
+        is_new
+    }
+
+    /// How far the earlier lists of an account were looked through, while they are.
+    pub(super) fn past(&mut self, user: UserId) -> Option<&mut Past> {
+        self.pasts.get_mut(&user).filter(|past| !past.is_over)
     }
 
     /// The answer did not help: the same question later.

@@ -36,6 +36,7 @@ mod lookups;
 mod machine;
 mod notices;
 mod outbox;
+mod past;
 mod prepare;
 mod pulse;
 mod reads;

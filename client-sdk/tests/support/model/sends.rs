@@ -32,6 +32,8 @@ impl Model {
             }
             if code.class() != martlet_protocol::Class::NEVER {
                 session.refused.entry(send.to).or_insert(send.message_id);
+            } else if session.refused.get(&send.to) == Some(&send.message_id) {
+                session.refused.remove(&send.to);
             }
             return session.refuse(Kind::SEND, code, reference);
         }
