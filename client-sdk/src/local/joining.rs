@@ -5,6 +5,7 @@ use crate::crypto::link::LinkCode;
 use crate::error::StoreError;
 
 const CODE: &str = "joining.code";
+const NAME: &str = "joining.name";
 
 /// How this home joins an account.
 #[derive(Clone, Debug)]
@@ -22,11 +23,15 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn joining(&self) -> Result<Option<Joining>, StoreError> {
         let found = self.first("SELECT code, name FROM joining", (), |row| {
-            Ok((row.get::<_, Vec<u8>>(0)?, row.get(1)?))
+            Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?))
         })?;
         let Some((sealed, name)) = found else {
             return Ok(None);
         };
+        let name = self.unseal(NAME, &[], &name)?;
+        let name =
+            core::str::from_utf8(&name).map_err(|_| StoreError::RowInvalid { column: NAME })?;
+        let name = name.to_owned();
         let text = self.unseal(CODE, &[], &sealed)?;
         let code = core::str::from_utf8(&text).ok();
         let code = code.and_then(|text| LinkCode::parse(text).ok());
@@ -43,7 +48,7 @@ impl Tx<'_> {
             "INSERT OR REPLACE INTO joining (only, code, name) VALUES (1, ?1, ?2)",
             (
                 self.seal(CODE, &[], joining.code.to_text().as_bytes()),
-                &joining.name,
+                self.seal(NAME, &[], joining.name.as_bytes()),
             ),
         )?;
         Ok(())

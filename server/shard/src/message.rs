@@ -93,7 +93,7 @@ impl Addressing {
         own: OwnDevices::NONE,
     };
 
-    /// As [`SendRequest::addressing`] has it.
+    /// As a [`SendRequest`] has it.
     #[inline]
     pub fn boxed(self) -> Option<Box<Self>> {
         let is_plain = self.scope == SendScope::ALL

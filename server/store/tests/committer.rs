@@ -17,8 +17,9 @@ use tempfile::TempDir;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 struct Bench {
-    _directory: TempDir,
     engine: Arc<Engine>,
+    /// Removed behind the engine, which ends the process when its directory goes.
+    _directory: TempDir,
 }
 
 impl Bench {
@@ -26,8 +27,8 @@ impl Bench {
         let directory = tempfile::tempdir().unwrap();
         let engine = Arc::new(support::open(directory.path()).unwrap());
         Self {
-            _directory: directory,
             engine,
+            _directory: directory,
         }
     }
 

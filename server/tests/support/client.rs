@@ -152,8 +152,8 @@ impl Client {
                     return Err(Lost(format!("{code:?}")));
                 }
                 Got::Close { code, .. } => return Ok(Err(code)),
-                // A server that is about to go tells everybody, also in the middle of this; and what
-                // is wrong with an AUTH is said before the end.
+                // A server that is about to go tells everybody, also in the middle of this; and
+                // what is wrong with an AUTH is said before the end.
                 Got::Goaway { .. } | Got::Nack(_) => {}
                 other => panic!("authenticate {}: {other:?}", self.address),
             }
