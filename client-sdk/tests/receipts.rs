@@ -107,12 +107,58 @@ fn a_device_that_was_full_is_none_of_those_that_a_message_waits_for() {
           net ACK 1
         srv FACT 2 overflow 7 m2 100010
           net ACK 2
-        srv RECEIPT 3 delivered 7.2 100005
+        srv FACT 3 delivered 7.2 m1 100000
           net ACK 3
           ev delivered m1 bob
         srv FACT 4 expired 7.2 m2 100010
           net ACK 4
           ev expired m2 bob
+        ",
+    );
+}
+
+/// A device that is linked later has nothing of what ended before, however far it has come.
+#[test]
+fn what_a_fact_has_named_is_not_moved_by_the_receipts_of_another_device() {
+    with_two_sent(
+        1,
+        "
+        srv FACT 1 expired 7.1 m1 100000
+          net ACK 1
+          ev expired m1 bob
+        srv FACT 2 sent 7.2 m2 100010
+          net ACK 2
+        srv RECEIPT 3 delivered 7.2 100020
+          net ACK 3
+        srv FACT 4 delivered 7.1 m2 100010
+          net ACK 4
+          ev delivered m2 bob
+        ",
+    );
+}
+
+#[test]
+fn a_fact_that_comes_before_the_answer_to_the_send_is_not_undone_by_receipts() {
+    check(
+        "
+        login
+          ev online home:1
+        app send bob one
+          net LOOKUP 1 bob
+        srv FOUND 1 7 bob
+          net SEND m1 7 0 0 one
+        net lost
+          ev offline: the connection was lost
+        login
+          net SEND m1 7 0 0 one
+          ev online home:1
+        srv FACT 1 expired 7.1 m1 100000
+          net ACK 1
+          ev sent m1 bob
+        srv RECEIPT 2 delivered 7.2 100010
+          net ACK 2
+        srv SENT m1 100000 1
+          ev expired m1 bob
         ",
     );
 }

@@ -85,7 +85,7 @@ impl Core {
         if !tx.raise_watermark(contact, device, target, up_to, at)? {
             return Ok(());
         }
-        for mut row in tx.own_below(contact, device, target, up_to)? {
+        for mut row in tx.own_below(contact, target, up_to)? {
             self.advance(tx, &mut row, target, at)?;
         }
         // Where a FACT may have been missed a watermark is only a reason to ask.

@@ -220,15 +220,14 @@ impl Tx<'_> {
     }
 
     /// Own messages of a conversation in state sent, and also delivered ones when `target` is
-    /// read, up to a timestamp, for which no FACT of `device` was seen and none may have been
-    /// missed; oldest first.
+    /// read, up to a timestamp, for which no FACT was seen and none may have been missed; oldest
+    /// first.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn own_below(
         &self,
         contact: ContactId,
-        device: DeviceId,
         target: MessageState,
         up_to: Timestamp,
     ) -> Result<Vec<MessageRow>, StoreError> {
@@ -237,14 +236,12 @@ impl Tx<'_> {
              WHERE contact = ?1 AND direction = 0 AND state < 3
              AND state BETWEEN 1 AND ?2 AND timestamp <= ?3
              AND NOT EXISTS
-                 (SELECT 1 FROM facts
-                  WHERE facts.seq = messages.seq AND facts.device IN (?4, 0))
+                 (SELECT 1 FROM facts WHERE facts.seq = messages.seq)
              ORDER BY timestamp",
             (
                 contact.0,
                 state_code(target).saturating_sub(1),
                 to_sql(up_to.0),
-                device.0,
             ),
             read_row,
         )

@@ -68,8 +68,7 @@ impl Tx<'_> {
         self.all(
             "SELECT state, at FROM watermarks
              WHERE contact = ?1 AND up_to >= ?2 AND NOT EXISTS
-                 (SELECT 1 FROM facts
-                  WHERE facts.seq = ?3 AND facts.device IN (watermarks.device, 0))
+                 (SELECT 1 FROM facts WHERE facts.seq = ?3)
              ORDER BY state, at",
             (contact.0, to_sql(timestamp.0), seq.0),
             |row| {
@@ -81,8 +80,8 @@ impl Tx<'_> {
         )
     }
 
-    /// Remembers that a FACT of this device has named the message: watermarks of the device do
-    /// not speak of it any more. `ended` is the state in which it ended there, if it did.
+    /// Remembers that a FACT of this device has named the message: watermarks do not speak of it
+    /// any more, those of other devices among them [M-11.8]. `ended` is the state in which it ended there, if it did.
     ///
     /// # Errors
     /// [`StoreError`].
