@@ -168,6 +168,41 @@ fn copies_that_arrive_in_another_order_than_they_were_encrypted_in_are_read_and_
     }
 }
 
+/// A device keeps the keys of five turns. What the server puts off for longer has another key when
+/// it goes, and is the same message.
+#[test]
+fn a_copy_that_was_put_off_while_the_own_devices_took_turns_is_read() {
+    for is_cut in [false, true] {
+        let mut lab = Lab::of(&["alice", "bob", "carol"]);
+        let tablet = lab.link(0, false);
+        lab.say(0, "bob", "hello Bob");
+        let bob = lab.peers[1].address().user;
+        lab.model.full.insert(bob);
+        lab.say(0, "bob", "first");
+        lab.say(0, "bob", "second");
+        if is_cut {
+            lab.cut(0);
+            lab.settle();
+        }
+        for text in numbered(8) {
+            lab.say(0, "carol", &text);
+            lab.say(tablet, "carol", &format!("{text} from the tablet"));
+        }
+        lab.model.full.clear();
+        lab.settle();
+        lab.say(0, "bob", "third");
+        let all = ["hello Bob", "first", "second", "third"];
+        assert_eq!(lab.peers[tablet].texts("bob"), all);
+        assert_eq!(lab.peers[1].texts("alice"), all);
+        for who in [0, 1, 2, tablet] {
+            let notices = lab.peers[who].notices().into_iter();
+            let kinds: Vec<_> = notices.map(|(_, kind)| kind).collect();
+            let is_fine = |kind: &SecurityKind| *kind == SecurityKind::DevicesChanged;
+            assert!(kinds.iter().all(is_fine), "{who}: {kinds:?}");
+        }
+    }
+}
+
 #[test]
 fn a_new_device_gets_the_contacts_and_if_wanted_the_history() {
     let mut lab = Lab::of(&["alice", "bob", "carol"]);

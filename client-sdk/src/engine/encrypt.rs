@@ -26,6 +26,10 @@ const _: () =
 const _: () =
     assert!(TEXT_BYTES_MAX + super::syncing::MESSAGE_HEAD_BYTES <= body::CONTENTS_BYTES_MAX);
 
+/// How many parts for a device may come before an older one. A receiver keeps the keys of five
+/// turns, and each turn has a part at least.
+const OVERTAKEN_MAX: u64 = 4;
+
 /// What every part of one message has in common.
 struct Letter<'a> {
     entry: &'a OutboxEntry,
@@ -208,18 +212,12 @@ impl Core {
     ) -> Result<(), StoreError> {
         let slot = letter.entry.slot;
         let rows = tx.parts(slot)?.into_iter().filter(|row| row.own == own);
-        let mut made: BTreeMap<DeviceId, Vec<u8>> =
-            rows.map(|row| (row.device, row.part)).collect();
+        let mut made: BTreeMap<DeviceId, PartRow> = rows.map(|row| (row.device, row)).collect();
         for peer in peers {
-            if made.remove(&peer.device).is_some() {
-                continue;
+            match made.remove(&peer.device) {
+                Some(row) => self.refresh_part(tx, letter, peer, row)?,
+                None => self.make_part(tx, letter, own, peer)?,
             }
-            let row = PartRow {
-                own,
-                device: peer.device,
-                part: self.part(tx, letter, peer)?,
-            };
-            tx.put_part(slot, &row)?;
         }
         for device in made.into_keys() {
             tx.drop_part(slot, own, device)?;
@@ -227,12 +225,21 @@ impl Core {
         Ok(())
     }
 
-    /// One device's part, or nothing when there is no session with it.
-    fn part(&self, tx: &Tx<'_>, letter: &Letter<'_>, peer: Address) -> Result<Vec<u8>, StoreError> {
-        let mut sessions = load_sessions(tx, peer)?;
-        if sessions.is_empty() {
-            return Ok(Vec::new());
-        }
+    /// Makes one device's part, or an empty one when there is no session with it.
+    fn make_part(
+        &self,
+        tx: &Tx<'_>,
+        letter: &Letter<'_>,
+        own: bool,
+        peer: Address,
+    ) -> Result<(), StoreError> {
+        let (slot, device) = (letter.entry.slot, peer.device);
+        let mut row = PartRow {
+            own,
+            device,
+            part: Vec::new(),
+            number: 0,
+        };
         let key = ChainKey {
             peer,
             conversation: letter.audience.to.user(),
@@ -246,14 +253,53 @@ impl Core {
             None => SendChain::default(),
         };
         let payload = letter.payload(peer, &chain).encode();
-        let Ok(part) = sessions.encrypt(&payload) else {
-            return Ok(Vec::new());
+        let Some((part, number)) = encrypt_for(tx, peer, &payload)? else {
+            return tx.put_part(slot, &row, None);
         };
         chain.advance(&payload);
         tx.put_chain(&key, &chain.to_bytes())?;
-        tx.put_sessions(peer, &sessions.to_bytes())?;
-        Ok(part)
+        (row.part, row.number) = (part, number);
+        let kept = self.is_own(peer.user).then_some(payload.as_slice());
+        tx.put_part(slot, &row, kept)
     }
+
+    /// Own devices get copies of all conversations through one session. While the server puts one
+    /// message off, the others go on, and its key would be given up: the payload is encrypted anew,
+    /// as it was.
+    fn refresh_part(
+        &self,
+        tx: &Tx<'_>,
+        letter: &Letter<'_>,
+        peer: Address,
+        mut row: PartRow,
+    ) -> Result<(), StoreError> {
+        let slot = letter.entry.slot;
+        if !self.is_own(peer.user) || tx.parts_made(peer)? < row.number + OVERTAKEN_MAX {
+            return Ok(());
+        }
+        let Some(payload) = tx.part_payload(slot, row.own, row.device)? else {
+            return Ok(());
+        };
+        if let Some((part, number)) = encrypt_for(tx, peer, &payload)? {
+            (row.part, row.number) = (part, number);
+            tx.put_part(slot, &row, Some(&payload))?;
+        }
+        Ok(())
+    }
+}
+
+/// A part for a device and its number, if there is a session.
+fn encrypt_for(
+    tx: &Tx<'_>,
+    peer: Address,
+    payload: &[u8],
+) -> Result<Option<(Vec<u8>, u64)>, StoreError> {
+    let mut sessions = load_sessions(tx, peer)?;
+    let Ok(part) = sessions.encrypt(payload) else {
+        return Ok(None);
+    };
+    tx.put_sessions(peer, &sessions.to_bytes())?;
+    Ok(Some((part, tx.count_part(peer)?)))
 }
 
 impl Letter<'_> {

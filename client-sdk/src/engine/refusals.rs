@@ -22,8 +22,9 @@ impl Core {
             if is_stale {
                 self.refresh(tx, now, id, nack.code)?;
             }
-            // It was refused behind the place where a known message is recognised [M-22.9].
-            self.outbox.refused(now, id, until, is_stale);
+            // These come behind the place where a known message is recognised [M-22.9].
+            let is_unplaced = is_stale || nack.code == NackCode::INBOX_FULL;
+            self.outbox.refused(now, id, until, is_unplaced);
             return Ok(());
         }
         match self.outbox.landed(now, id) {

@@ -11,6 +11,7 @@ use crate::error::StoreError;
 
 const DATA: &str = "outbox.data";
 const BODY: &str = "outbox.body";
+const PAYLOAD: &str = "outbox_parts.payload";
 
 /// The place of a message in the order of sending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -93,6 +94,8 @@ pub struct PartRow {
     pub device: DeviceId,
     /// The part; empty when no session with the device could be made.
     pub part: Vec<u8>,
+    /// Its number among all parts for the device.
+    pub number: u64,
 }
 
 impl Tx<'_> {
@@ -228,28 +231,67 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn parts(&self, slot: Slot) -> Result<Vec<PartRow>, StoreError> {
         self.all(
-            "SELECT own, device, part FROM outbox_parts WHERE slot = ?1 ORDER BY own, device",
+            "SELECT own, device, part, number FROM outbox_parts WHERE slot = ?1
+             ORDER BY own, device",
             [slot.0],
             |row| {
                 Ok(PartRow {
                     own: row.get(0)?,
                     device: DeviceId(row.get(1)?),
                     part: row.get(2)?,
+                    number: from_sql(row.get(3)?),
                 })
             },
         )
     }
 
-    /// Stores a part.
+    /// Stores a part, over an older one if there is one. With what it encrypts it can be encrypted
+    /// anew.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn put_part(&self, slot: Slot, part: &PartRow) -> Result<(), StoreError> {
+    pub fn put_part(
+        &self,
+        slot: Slot,
+        part: &PartRow,
+        payload: Option<&[u8]>,
+    ) -> Result<(), StoreError> {
+        let key = part_key(slot, part.own, part.device);
         self.execute(
-            "INSERT INTO outbox_parts (slot, own, device, part) VALUES (?1, ?2, ?3, ?4)",
-            (slot.0, part.own, part.device.0, part.part.as_slice()),
+            "INSERT OR REPLACE INTO outbox_parts (slot, own, device, part, number, payload)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            (
+                slot.0,
+                part.own,
+                part.device.0,
+                part.part.as_slice(),
+                to_sql(part.number),
+                payload.map(|payload| self.seal(PAYLOAD, &key, payload)),
+            ),
         )?;
         Ok(())
+    }
+
+    /// What a part encrypts, if that was stored.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn part_payload(
+        &self,
+        slot: Slot,
+        own: bool,
+        device: DeviceId,
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+        let sealed: Option<Option<Vec<u8>>> = self.first(
+            "SELECT payload FROM outbox_parts WHERE slot = ?1 AND own = ?2 AND device = ?3",
+            (slot.0, own, device.0),
+            |row| row.get(0),
+        )?;
+        let key = part_key(slot, own, device);
+        sealed
+            .flatten()
+            .map(|sealed| self.unseal(PAYLOAD, &key, &sealed))
+            .transpose()
     }
 
     /// Drops the part of a device that is not listed any more.
@@ -304,6 +346,15 @@ impl Tx<'_> {
     }
 }
 
+fn part_key(slot: Slot, own: bool, device: DeviceId) -> Vec<u8> {
+    let (slot, own, device) = (
+        slot.0.to_le_bytes(),
+        [u8::from(own)],
+        device.0.to_le_bytes(),
+    );
+    [&slot[..], &own, &device].concat()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::Db;
@@ -349,9 +400,14 @@ mod tests {
             own: false,
             device: DeviceId(2),
             part: b"part".to_vec(),
+            number: 7,
         };
+        let payload = |tx: &Tx<'_>| tx.part_payload(entry.slot, false, DeviceId(2)).unwrap();
         tx.put_made(&entry, &made).unwrap();
-        tx.put_part(entry.slot, &part).unwrap();
+        tx.put_part(entry.slot, &part, None).unwrap();
+        assert_eq!(payload(&tx), None);
+        tx.put_part(entry.slot, &part, Some(b"payload")).unwrap();
+        assert_eq!(payload(&tx).as_deref().unwrap().as_slice(), b"payload");
         let outbound = tx.outbound(&entry).unwrap();
         assert_eq!((outbound.made, outbound.is_fresh), (Some(made), false));
         assert_eq!(tx.parts(entry.slot).unwrap(), [part]);

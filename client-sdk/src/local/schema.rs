@@ -87,6 +87,7 @@ CREATE TABLE sessions (
     user INTEGER NOT NULL,
     device INTEGER NOT NULL,
     data BLOB NOT NULL,                  -- sealed
+    parts INTEGER NOT NULL DEFAULT 0,    -- how many were made for the device
     PRIMARY KEY (user, device)
 ) STRICT, WITHOUT ROWID;
 
@@ -153,6 +154,8 @@ CREATE TABLE outbox_parts (              -- made once: every retry repeats the b
     own INTEGER NOT NULL,                -- 1: for a device of this account
     device INTEGER NOT NULL,
     part BLOB NOT NULL,
+    number INTEGER NOT NULL,             -- among all parts for the device
+    payload BLOB,                        -- sealed; what it encrypts, if it may have to be done anew
     PRIMARY KEY (slot, own, device)
 ) STRICT, WITHOUT ROWID;
 

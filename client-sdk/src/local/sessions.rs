@@ -3,7 +3,7 @@
 use martlet_protocol::Address;
 use zeroize::Zeroizing;
 
-use super::db::{Tx, to_sql};
+use super::db::{Tx, from_sql, to_sql};
 use crate::error::StoreError;
 
 const DATA: &str = "sessions.data";
@@ -44,7 +44,8 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn put_sessions(&self, peer: Address, data: &[u8]) -> Result<(), StoreError> {
         self.execute(
-            "INSERT OR REPLACE INTO sessions (user, device, data) VALUES (?1, ?2, ?3)",
+            "INSERT INTO sessions (user, device, data) VALUES (?1, ?2, ?3)
+             ON CONFLICT DO UPDATE SET data = excluded.data",
             (
                 to_sql(peer.user.0),
                 peer.device.0,
@@ -52,6 +53,31 @@ impl Tx<'_> {
             ),
         )?;
         Ok(())
+    }
+
+    /// How many parts were made for a device with which there are sessions.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn parts_made(&self, peer: Address) -> Result<u64, StoreError> {
+        let parts = self.first(
+            "SELECT parts FROM sessions WHERE user = ?1 AND device = ?2",
+            (to_sql(peer.user.0), peer.device.0),
+            |row| row.get(0).map(from_sql),
+        )?;
+        Ok(parts.unwrap_or(0))
+    }
+
+    /// One more part was made for the device. Returns its number.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn count_part(&self, peer: Address) -> Result<u64, StoreError> {
+        self.execute(
+            "UPDATE sessions SET parts = parts + 1 WHERE user = ?1 AND device = ?2",
+            (to_sql(peer.user.0), peer.device.0),
+        )?;
+        self.parts_made(peer)
     }
 }
 

@@ -14,7 +14,7 @@ mod links;
 mod sends;
 mod session;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use bytes::BytesMut;
@@ -44,6 +44,8 @@ pub(crate) struct Model {
     pub(crate) now: Millis,
     /// How many of the next SENDs are refused for now.
     pub(crate) refusals: u32,
+    /// Whose inboxes are full.
+    pub(crate) full: BTreeSet<UserId>,
     /// Frames that devices get beside their streams, while they are connected.
     mail: BTreeMap<Address, BytesMut>,
     /// What devices that wait to join get.

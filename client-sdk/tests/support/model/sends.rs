@@ -62,8 +62,11 @@ impl Model {
         if send.to_version != self.account(send.to).version() {
             return Some(NackCode::STALE_RECIPIENT);
         }
-        let has_parts = self.has_parts(from, send);
-        (!has_parts).then_some(NackCode::PARTS_MISMATCH)
+        if !self.has_parts(from, send) {
+            return Some(NackCode::PARTS_MISMATCH);
+        }
+        let is_full = self.full.contains(&send.to);
+        is_full.then_some(NackCode::INBOX_FULL)
     }
 
     fn has_parts(&mut self, from: Address, send: &Send<'_>) -> bool {
