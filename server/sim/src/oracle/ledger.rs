@@ -154,11 +154,15 @@ impl Ledger {
         });
     }
 
-    /// The server accepts a connection of this home as that of a device.
+    /// The server accepts a connection of this home as that of a device. When the home does not
+    /// hear of it, it may become another one.
     pub(crate) fn on_ready(&mut self, device: usize, address: Address) {
         let Some(watched) = self.devices.get_mut(device) else {
             return;
         };
+        if watched.items.is_empty() {
+            watched.address = Some(address);
+        }
         let known = *watched.address.get_or_insert(address);
         if known != address {
             let name = watched.name.clone();
