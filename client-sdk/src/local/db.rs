@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row, Transaction};
 use zeroize::Zeroizing;
 
@@ -72,6 +73,9 @@ impl Db {
         connection.busy_timeout(BUSY_TIMEOUT)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "foreign_keys", "ON")?;
+        // Else a statement whose parameter might decide about a partial index is prepared anew
+        // each time it runs. The queries here say by constants which index they mean.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         // The other mode than the one wanted, so that it is set.
         let mut db = Self {
             connection,
