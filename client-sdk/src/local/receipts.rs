@@ -81,7 +81,8 @@ impl Tx<'_> {
     }
 
     /// Remembers that a FACT of this device has named the message: watermarks do not speak of it
-    /// any more, those of other devices among them [M-11.8]. `ended` is the state in which it ended there, if it did.
+    /// any more, those of other devices among them [M-11.8]. `ended` is the state in which it
+    /// ended there, if it did.
     ///
     /// # Errors
     /// [`StoreError`].
