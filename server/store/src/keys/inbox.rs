@@ -3,9 +3,13 @@
 //! ```text
 //! key   = prefix · user u64 · device u16 · position u64                         (big-endian)
 //! value = kind u8 · total u64 · body_crc u32 · body                          (little-endian)
-//! kind  = the frame type that pushes the item: EVENT, RECEIPT, FACT or GAP
-//! body  = the frame's payload behind the position · of a GAP: from u64 · reason u8
+//! kind  = the frame type that pushes the item: EVENT, RECEIPT, FACT, GROUP_EVENT, GROUP_RECEIPT
+//!         or GAP; 0 a reference
+//! body  = the frame's payload behind the position · of a GAP: from u64 · reason u8 ·
+//!         of a reference: group u64 · sequence u64 · at u64
 //! ```
+//! A reference stands for a GROUP_EVENT whose payload is in the group's log, once for all members
+//! in the shard; it counts as many bytes as that.
 //! A GAP row stands at the last position it covers. `total` is the running sum of body bytes up to
 //! and including this row: the bytes that wait are the tail's total less the cursor's, without a
 //! scan. The body's CRC is stored so that no push computes it again.
@@ -13,14 +17,18 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use martlet_protocol::frame::{Gap, GapReason};
 use martlet_protocol::wire::Reader;
-use martlet_protocol::{Address, DecodeError, Kind, Position, crc};
+use martlet_protocol::{Address, DecodeError, GroupId, Kind, Millis, Position, crc};
 
+use super::group_log::LogRow;
 use super::{KeyTag, key_prefix};
 use crate::ShardId;
 
 /// Bytes of a key.
 pub const KEY_BYTES: usize = 3 + 8 + 2 + 8;
 const HEAD_BYTES: usize = 1 + 8 + 4;
+/// No frame has this type.
+const REFERENCE: Kind = Kind(0);
+const REFERENCE_BYTES: usize = 8 + 8 + 8;
 
 /// The key of one item.
 pub fn key(shard: ShardId, address: Address, position: Position) -> [u8; KEY_BYTES] {
@@ -36,6 +44,17 @@ pub fn key(shard: ShardId, address: Address, position: Position) -> [u8; KEY_BYT
 pub fn position_of(key: &[u8]) -> Option<Position> {
     let bytes = key.get(13..)?.first_chunk()?;
     (key.len() == KEY_BYTES).then(|| Position(u64::from_be_bytes(*bytes)))
+}
+
+/// An entry of a group that waits in an inbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// The group.
+    pub group: GroupId,
+    /// The entry's place in its log.
+    pub sequence: u64,
+    /// When it was placed there.
+    pub at: Millis,
 }
 
 /// A stored item.
@@ -75,6 +94,40 @@ impl InboxRow {
             body_crc: crc::of_body(&body),
             body,
         }
+    }
+
+    /// The row of a group's entry of `bytes`, behind a row whose total was `total_bytes_before`.
+    pub fn reference(reference: Reference, bytes: u64, total_bytes_before: u64) -> Self {
+        let mut body = BytesMut::with_capacity(REFERENCE_BYTES);
+        body.put_u64_le(reference.group.0);
+        body.put_u64_le(reference.sequence);
+        body.put_u64_le(reference.at.0);
+        Self {
+            kind: REFERENCE,
+            total_bytes: total_bytes_before + bytes,
+            body_crc: 0,
+            body: body.freeze(),
+        }
+    }
+
+    /// What this row refers to, if it is a reference.
+    pub fn as_reference(&self) -> Option<Reference> {
+        if self.kind != REFERENCE {
+            return None;
+        }
+        let reader = &mut Reader::new(&self.body);
+        Some(Reference {
+            group: reader.group().ok()?,
+            sequence: reader.u64().ok()?,
+            at: reader.millis().ok()?,
+        })
+    }
+
+    /// The entry of a reference that [`resolve`](super::group_log::resolve) has found.
+    pub fn entry(&self) -> Option<LogRow> {
+        self.as_reference()?;
+        let entry = self.body.slice(REFERENCE_BYTES..);
+        LogRow::decode(&entry).ok()
     }
 
     /// The gap that this row at `position` stands for, if it is one.

@@ -13,7 +13,10 @@ pub mod account;
 pub mod commit;
 pub mod cursor;
 pub mod device_list;
+pub mod group;
+pub mod group_log;
 pub mod inbox;
+pub mod membership;
 pub mod message;
 pub mod prekey;
 pub mod relay;
@@ -29,6 +32,8 @@ pub enum KeyTag {
     Inbox = 1,
     /// An item waiting for another shard.
     Outbox = 2,
+    /// An entry of a group's log.
+    GroupLog = 3,
     /// An account and its devices.
     Account = 16,
     /// A handle and the account that owns it.
@@ -59,15 +64,30 @@ pub enum KeyTag {
     DeviceKeys = 29,
     /// A one-time prekey that nobody has claimed.
     OneTimeKey = 30,
+    /// A group, at its home.
+    Group = 31,
+    /// A signed change of a group.
+    GroupRecord = 32,
+    /// A member of a group, at the group's home.
+    GroupMember = 33,
+    /// What a message to a group was answered.
+    GroupMessage = 34,
+    /// What a shard with members knows of a group.
+    LocalGroup = 35,
+    /// A member of a group, at its own shard.
+    LocalMember = 36,
+    /// A group of an account.
+    UserGroup = 37,
     /// The store's ring of commits.
     Commit = 64,
 }
 
 impl KeyTag {
     /// All tags, in the order of their numbers.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 26] = [
         Self::Inbox,
         Self::Outbox,
+        Self::GroupLog,
         Self::Account,
         Self::Handle,
         Self::Cursor,
@@ -83,6 +103,13 @@ impl KeyTag {
         Self::DeviceList,
         Self::DeviceKeys,
         Self::OneTimeKey,
+        Self::Group,
+        Self::GroupRecord,
+        Self::GroupMember,
+        Self::GroupMessage,
+        Self::LocalGroup,
+        Self::LocalMember,
+        Self::UserGroup,
         Self::Commit,
     ];
 
@@ -106,7 +133,7 @@ impl KeyTag {
     /// The column family that holds such rows.
     pub const fn family(self) -> Family {
         match self {
-            Self::Inbox | Self::Outbox => Family::Queue,
+            Self::Inbox | Self::Outbox | Self::GroupLog => Family::Queue,
             Self::Account
             | Self::Handle
             | Self::Cursor
@@ -122,6 +149,13 @@ impl KeyTag {
             | Self::DeviceList
             | Self::DeviceKeys
             | Self::OneTimeKey
+            | Self::Group
+            | Self::GroupRecord
+            | Self::GroupMember
+            | Self::GroupMessage
+            | Self::LocalGroup
+            | Self::LocalMember
+            | Self::UserGroup
             | Self::Commit => Family::State,
         }
     }
@@ -193,7 +227,8 @@ mod tests {
         assert_eq!(
             numbers,
             [
-                1, 2, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 64
+                1, 2, 3, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33,
+                34, 35, 36, 37, 64
             ]
         );
         for tag in KeyTag::ALL {

@@ -12,8 +12,11 @@
 
 use bytes::BytesMut;
 use martlet_protocol::wire::{Reader, Writer};
-use martlet_protocol::{Address, DecodeError, MessageId, Millis, State, Timestamp, UserId};
+use martlet_protocol::{
+    Address, DecodeError, GroupId, MessageId, Millis, State, Timestamp, UserId,
+};
 
+use super::group_log::LogRow;
 use super::{KeyTag, key_prefix};
 use crate::ShardId;
 
@@ -49,8 +52,17 @@ pub fn clock_key(shard: ShardId) -> [u8; 3] {
     key_prefix(shard, KeyTag::Clock)
 }
 
-/// What one shard tells another.
+/// Who is told: it lives on the shard that the item is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// An account.
+    User(UserId),
+    /// A group, at its home.
+    Group(GroupId),
+}
+
+/// What one shard tells another.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RelayItem {
     /// A watermark for the devices of `to`.
     Receipt {
@@ -80,13 +92,66 @@ pub enum RelayItem {
         /// When it happened.
         at: Millis,
     },
+    /// An entry of a group's log, for all members on the target. What is stored is the reference:
+    /// the entry is in the log of the group's home.
+    Entry {
+        /// The group.
+        group: GroupId,
+        /// The entry's place.
+        sequence: u64,
+        /// The entry, as soon as it is read. `None` only in a row as it is stored.
+        entry: Option<Box<LogRow>>,
+    },
+    /// How far a member has come, for the group's home.
+    Progress {
+        /// The group.
+        group: GroupId,
+        /// The member.
+        member: UserId,
+        /// DELIVERED or READ.
+        state: State,
+        /// The newest sequence this speaks of.
+        up_to: u64,
+        /// When it happened.
+        at: Millis,
+    },
+    /// A member has another device list, for the group's home.
+    ListVersion {
+        /// The group.
+        group: GroupId,
+        /// The member.
+        member: UserId,
+        /// The version of its newest list.
+        version: u64,
+    },
+    /// How far a member has come, for the devices of an author.
+    GroupReceipt {
+        /// The author.
+        to: UserId,
+        /// The group.
+        group: GroupId,
+        /// The member.
+        member: UserId,
+        /// DELIVERED or READ.
+        state: State,
+        /// The newest sequence this speaks of.
+        up_to: u64,
+        /// When it happened.
+        at: Millis,
+    },
 }
 
 impl RelayItem {
-    /// The account that is told.
-    pub const fn to(&self) -> UserId {
+    /// Who is told; `None` for an entry, which is for a shard.
+    pub const fn destination(&self) -> Option<Destination> {
         match self {
-            Self::Receipt { to, .. } | Self::Fact { to, .. } => *to,
+            Self::Receipt { to, .. } | Self::Fact { to, .. } | Self::GroupReceipt { to, .. } => {
+                Some(Destination::User(*to))
+            }
+            Self::Progress { group, .. } | Self::ListVersion { group, .. } => {
+                Some(Destination::Group(*group))
+            }
+            Self::Entry { .. } => None,
         }
     }
 
@@ -122,26 +187,96 @@ impl RelayItem {
                 writer.timestamp(timestamp);
                 writer.millis(at);
             }
+            Self::Entry {
+                group, sequence, ..
+            } => {
+                writer.u8(ENTRY);
+                writer.group(group);
+                writer.varint(sequence);
+            }
+            Self::Progress {
+                group,
+                member,
+                state,
+                up_to,
+                at,
+            } => {
+                writer.u8(PROGRESS);
+                writer.group(group);
+                writer.user(member);
+                writer.u8(state.0);
+                writer.varint(up_to);
+                writer.millis(at);
+            }
+            Self::ListVersion {
+                group,
+                member,
+                version,
+            } => {
+                writer.u8(LIST_VERSION);
+                writer.group(group);
+                writer.user(member);
+                writer.varint(version);
+            }
+            Self::GroupReceipt {
+                to,
+                group,
+                member,
+                state,
+                up_to,
+                at,
+            } => {
+                writer.u8(GROUP_RECEIPT);
+                writer.user(to);
+                writer.group(group);
+                writer.user(member);
+                writer.u8(state.0);
+                writer.varint(up_to);
+                writer.millis(at);
+            }
         }
     }
 
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let tag = reader.u8()?;
-        let (to, peer, state) = (reader.user()?, reader.address()?, State(reader.u8()?));
-        match tag {
+        match reader.u8()? {
             RECEIPT => Ok(Self::Receipt {
-                to,
-                peer,
-                state,
+                to: reader.user()?,
+                peer: reader.address()?,
+                state: State(reader.u8()?),
                 up_to: reader.timestamp()?,
                 at: reader.millis()?,
             }),
             FACT => Ok(Self::Fact {
-                to,
-                peer,
-                state,
+                to: reader.user()?,
+                peer: reader.address()?,
+                state: State(reader.u8()?),
                 message_id: reader.message_id()?,
                 timestamp: reader.timestamp()?,
+                at: reader.millis()?,
+            }),
+            ENTRY => Ok(Self::Entry {
+                group: reader.group()?,
+                sequence: reader.varint()?,
+                entry: None,
+            }),
+            PROGRESS => Ok(Self::Progress {
+                group: reader.group()?,
+                member: reader.user()?,
+                state: State(reader.u8()?),
+                up_to: reader.varint()?,
+                at: reader.millis()?,
+            }),
+            LIST_VERSION => Ok(Self::ListVersion {
+                group: reader.group()?,
+                member: reader.user()?,
+                version: reader.varint()?,
+            }),
+            GROUP_RECEIPT => Ok(Self::GroupReceipt {
+                to: reader.user()?,
+                group: reader.group()?,
+                member: reader.user()?,
+                state: State(reader.u8()?),
+                up_to: reader.varint()?,
                 at: reader.millis()?,
             }),
             _ => Err(DecodeError::FieldValueForbidden),
@@ -176,6 +311,10 @@ pub fn decode_outbox(value: &[u8]) -> Result<Vec<(ShardId, RelayItem)>, DecodeEr
 
 const RECEIPT: u8 = 1;
 const FACT: u8 = 2;
+const ENTRY: u8 = 3;
+const PROGRESS: u8 = 4;
+const LIST_VERSION: u8 = 5;
+const GROUP_RECEIPT: u8 = 6;
 
 #[cfg(test)]
 mod tests {
@@ -204,7 +343,40 @@ mod tests {
             timestamp: Timestamp(5),
             at: Millis(6),
         };
-        let items = vec![(ShardId(4), receipt), (ShardId(5), fact)];
+        let group = GroupId(7);
+        let entry = RelayItem::Entry {
+            group,
+            sequence: 80,
+            entry: None,
+        };
+        let progress = RelayItem::Progress {
+            group,
+            member: UserId(2),
+            state: State::READ,
+            up_to: 80,
+            at: Millis(6),
+        };
+        let list_version = RelayItem::ListVersion {
+            group,
+            member: UserId(2),
+            version: 3,
+        };
+        let group_receipt = RelayItem::GroupReceipt {
+            to: UserId(1),
+            group,
+            member: UserId(2),
+            state: State::DELIVERED,
+            up_to: 80,
+            at: Millis(6),
+        };
+        let items = vec![
+            (ShardId(4), receipt),
+            (ShardId(5), fact),
+            (ShardId(6), entry),
+            (ShardId(7), progress),
+            (ShardId(8), list_version),
+            (ShardId(9), group_receipt),
+        ];
         let mut value = BytesMut::new();
         encode_outbox(&items, &mut value);
         assert_eq!(decode_outbox(&value), Ok(items));
