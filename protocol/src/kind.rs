@@ -120,6 +120,40 @@ kinds! {
     LINK_OFFER = 0x28, ToClient;
     /// The new device is in the account's list.
     LINKED = 0x29, ToClient;
+    /// A signed change of a group, of which the first makes it.
+    GROUP_CHANGE = 0x40, ToServer;
+    /// The change is durable and has its place in the group's log.
+    GROUP_CHANGED = 0x41, ToClient;
+    /// Asks for the records and the members of a group.
+    GROUP_ASK = 0x42, ToServer;
+    /// Answers GROUP_ASK, and precedes a refusal that a newer roster explains.
+    GROUP_STATE = 0x43, ToClient;
+    /// A message for a group.
+    GROUP_SEND = 0x44, ToServer;
+    /// The message is durable in the group's log.
+    GROUP_SENT = 0x45, ToClient;
+    /// An entry of a group's log, in the inbox or in the group's own stream.
+    GROUP_EVENT = 0x46, ToClient;
+    /// The device has stored the group's own stream up to a sequence.
+    GROUP_ACK = 0x47, ToServer;
+    /// The person has read the group up to a sequence.
+    GROUP_READ = 0x48, ToServer;
+    /// Watermarks of a group's members in the stream: delivered or read up to.
+    GROUP_RECEIPT = 0x49, ToClient;
+    /// Asks how many members have one's own message.
+    GROUP_COUNT = 0x4a, ToServer;
+    /// Answers GROUP_COUNT.
+    GROUP_COUNTED = 0x4b, ToClient;
+    /// Asks for the groups of the account.
+    GROUPS = 0x4c, ToServer;
+    /// Answers GROUPS.
+    GROUP_LIST = 0x4d, ToClient;
+    /// Sequences of a group's own stream that have no entry any more.
+    GROUP_GAP = 0x4e, ToClient;
+    /// A person is typing in a group, or has stopped.
+    GROUP_TYPING = 0x4f, ToServer;
+    /// Another member is typing in a group, or has stopped.
+    GROUP_TYPED = 0x50, ToClient;
 }
 
 impl Kind {

@@ -41,6 +41,23 @@ pub const PREKEYS_MAX: usize = 100;
 /// account yet.
 pub const LINK_BYTES_MAX: usize = 1024;
 
+/// Most members of a group that any server may allow. A list of them fits into one frame, and each
+/// is a row that a change of the group may touch.
+pub const GROUP_MEMBERS_MAX: usize = 5_000;
+
+/// Largest record of a group, signature included. Records are kept for ever, as device lists are.
+pub const GROUP_RECORD_BYTES_MAX: usize = 4096;
+
+/// Most accounts that one record of a group may add, change or remove.
+pub const GROUP_CHANGES_MAX: usize = 256;
+
+/// Most records in one answer: who is further behind asks again. Beside them every member of the
+/// largest group fits into the frame.
+pub const GROUP_RECORDS_MAX: usize = 8;
+
+/// Most elements in one GROUP_RECEIPT, GROUP_COUNTED or GROUP_LIST.
+pub const GROUP_PAGE_MAX: usize = 256;
+
 /// Longest handle. It is a storage key and shown to people.
 pub const HANDLE_BYTES_MAX: usize = 64;
 
@@ -120,6 +137,27 @@ const _: () = assert!(
 const _: () = assert!(
     HEADER_BYTES + 3 * 8 + (1 + PREKEYS_MAX) * (8 + 32 + 64) <= FRAME_BYTES_MAX,
     "a whole stock of prekeys fits into one UPLOAD"
+);
+const _: () = assert!(
+    HEADER_BYTES
+        + (8 + 8 + 8 + 8 + 8 + 1)
+        + (8 + GROUP_RECORDS_MAX * (8 + GROUP_RECORD_BYTES_MAX))
+        + (8 + GROUP_MEMBERS_MAX * (8 + 1 + 8))
+        <= FRAME_BYTES_MAX,
+    "GROUP_STATE fits with as many records and members as it may have"
+);
+const _: () = assert!(
+    (1 + 8 + 8 + 32 + 8 + 8 + 2 + 8 + 3 + 32) + (8 + GROUP_CHANGES_MAX * (8 + 1)) + (32 + 64)
+        <= GROUP_RECORD_BYTES_MAX,
+    "a record with as many changes as it may have fits"
+);
+const _: () = assert!(
+    GROUP_RECORD_BYTES_MAX <= ENVELOPE_BYTES_MAX,
+    "a record travels as the body of a GROUP_EVENT"
+);
+const _: () = assert!(
+    HEADER_BYTES + (8 + 8 + 8 + 1 + 8 + 2 + 16 + 8) + (8 + ENVELOPE_BYTES_MAX) <= FRAME_BYTES_MAX,
+    "whatever may be sent to a group can be pushed"
 );
 const _: () = assert!(
     HEADER_BYTES + 8 + 2 + 32 + 8 + LINK_BYTES_MAX <= FRAME_BYTES_MAX_UNAUTHENTICATED,

@@ -97,6 +97,18 @@ nack_codes! {
     KEYS_INVALID = 45, NEVER;
     /// No device waits for this link, or the ticket is another.
     LINK_UNKNOWN = 46, NEVER;
+    /// There is no such group, or the account is no member of it: which is not told.
+    GROUP_UNKNOWN = 60, NEVER;
+    /// The group's version or roster is another than the message was made for.
+    GROUP_STALE = 61, REFRESH_DEVICES;
+    /// The account's role does not allow it.
+    GROUP_FORBIDDEN = 62, NEVER;
+    /// The group would have more members than the server allows.
+    GROUP_FULL = 63, NEVER;
+    /// The record breaks a rule, or its signature is wrong.
+    RECORD_INVALID = 64, NEVER;
+    /// Another group has this id.
+    GROUP_TAKEN = 65, NEVER;
     /// Sent by a client: it could not store this event now.
     REFUSED = 100, RETRY_AFTER;
 }

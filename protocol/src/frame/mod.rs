@@ -6,6 +6,13 @@ mod credit;
 mod devices;
 mod ending;
 mod event;
+mod group_ask;
+mod group_change;
+mod group_list;
+mod group_receipt;
+mod group_send;
+mod group_stream;
+mod group_typing;
 mod hello;
 mod link;
 mod lookup;
@@ -25,6 +32,15 @@ pub use credit::Credit;
 pub use devices::{DeviceLists, Devices, SignedList};
 pub use ending::{Close, Goaway};
 pub use event::{Event, EventKind};
+pub use group_ask::{GroupAsk, GroupMember, GroupMode, GroupState};
+pub use group_change::{GroupChange, GroupChanged, SignedRecord};
+pub use group_list::{GroupList, Groups, ListedGroup};
+pub use group_receipt::{
+    GroupCount, GroupCounted, GroupDetail, GroupProgress, GroupRead, GroupReceipt,
+};
+pub use group_send::{GroupSend, GroupSent};
+pub use group_stream::{GroupAck, GroupEvent, GroupEventKind, GroupGap};
+pub use group_typing::{GroupTyped, GroupTyping, TypingKind};
 pub use hello::Hello;
 pub use link::{LinkJoin, LinkOffer, LinkOpen, LinkOpened, Linked, TICKET_BYTES};
 pub use lookup::{Found, Lookup, LookupQuery};
@@ -37,6 +53,8 @@ pub use register::{Register, Registered};
 pub use send::{Part, Parts, Send, SendScope, Sent};
 pub use status::{StateReply, Status};
 pub use stream::{Ack, CaughtUp, Fact, Gap, GapReason, Receipt};
+
+pub use crate::group_record::{GroupRights, Right, Role, RoleChange};
 
 use crate::error::DecodeError;
 use crate::kind::Kind;
@@ -123,4 +141,21 @@ frames! {
     LinkJoin(LinkJoin<'a>) = LINK_JOIN,
     LinkOffer(LinkOffer<'a>) = LINK_OFFER,
     Linked(Linked<'a>) = LINKED,
+    GroupChange(GroupChange<'a>) = GROUP_CHANGE,
+    GroupChanged(GroupChanged) = GROUP_CHANGED,
+    GroupAsk(GroupAsk) = GROUP_ASK,
+    GroupState(GroupState<'a>) = GROUP_STATE,
+    GroupSend(GroupSend<'a>) = GROUP_SEND,
+    GroupSent(GroupSent) = GROUP_SENT,
+    GroupEvent(GroupEvent<'a>) = GROUP_EVENT,
+    GroupAck(GroupAck) = GROUP_ACK,
+    GroupRead(GroupRead) = GROUP_READ,
+    GroupReceipt(GroupReceipt<'a>) = GROUP_RECEIPT,
+    GroupCount(GroupCount) = GROUP_COUNT,
+    GroupCounted(GroupCounted<'a>) = GROUP_COUNTED,
+    Groups(Groups) = GROUPS,
+    GroupList(GroupList<'a>) = GROUP_LIST,
+    GroupGap(GroupGap) = GROUP_GAP,
+    GroupTyping(GroupTyping) = GROUP_TYPING,
+    GroupTyped(GroupTyped) = GROUP_TYPED,
 }

@@ -11,13 +11,14 @@ use crate::wire::{Reader, Writer};
 pub struct Reference(pub [u8; 16]);
 
 impl Reference {
-    /// For SEND, READ and STATUS: the message id.
+    /// For SEND, READ, STATUS and GROUP_SEND: the message id.
     #[must_use]
     pub const fn message(id: MessageId) -> Self {
         Self(id.0)
     }
 
-    /// For EVENT (a position) and every frame with a request number: the number, then zeros.
+    /// For EVENT and GROUP_EVENT (a position), GROUP_READ (the group) and every frame with a
+    /// request number: the number, then zeros.
     #[must_use]
     pub const fn number(number: u64) -> Self {
         let [a, b, c, d, e, f, g, h] = number.to_le_bytes();

@@ -3,7 +3,7 @@
 use super::list::{Checked, Element, List};
 use super::varint;
 use crate::error::DecodeError;
-use crate::id::{Address, DeviceId, MessageId, Millis, Position, Timestamp, UserId};
+use crate::id::{Address, DeviceId, GroupId, MessageId, Millis, Position, Timestamp, UserId};
 
 /// The unread part of a payload. Every method takes one field off its front.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +37,18 @@ impl<'a> Reader<'a> {
     /// As [`array`](Self::array).
     pub fn u8(&mut self) -> Result<u8, DecodeError> {
         self.array::<1>().map(|[byte]| byte)
+    }
+
+    /// One byte that is 0 or 1.
+    ///
+    /// # Errors
+    /// [`DecodeError::FieldValueForbidden`], or as [`array`](Self::array).
+    pub fn flag(&mut self) -> Result<bool, DecodeError> {
+        match self.u8()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(DecodeError::FieldValueForbidden),
+        }
     }
 
     /// A little-endian 16-bit integer.
@@ -124,6 +136,17 @@ impl<'a> Reader<'a> {
         match self.u64()? {
             0 => Err(DecodeError::FieldValueForbidden),
             user => Ok(UserId(user)),
+        }
+    }
+
+    /// A group, which is never 0.
+    ///
+    /// # Errors
+    /// As [`user`](Self::user).
+    pub fn group(&mut self) -> Result<GroupId, DecodeError> {
+        match self.u64()? {
+            0 => Err(DecodeError::FieldValueForbidden),
+            group => Ok(GroupId(group)),
         }
     }
 

@@ -4,7 +4,7 @@ use bytes::{BufMut, BytesMut};
 
 use super::list::{Element, List};
 use super::varint;
-use crate::id::{Address, DeviceId, MessageId, Millis, Position, Timestamp, UserId};
+use crate::id::{Address, DeviceId, GroupId, MessageId, Millis, Position, Timestamp, UserId};
 
 /// Appends fields to a caller's buffer.
 #[derive(Debug)]
@@ -26,6 +26,11 @@ impl<'b> Writer<'b> {
     /// One byte.
     pub fn u8(&mut self, value: u8) {
         self.out.put_u8(value);
+    }
+
+    /// One byte: 1 when it is so, else 0.
+    pub fn flag(&mut self, flag: bool) {
+        self.u8(u8::from(flag));
     }
 
     /// A little-endian 16-bit integer.
@@ -75,6 +80,11 @@ impl<'b> Writer<'b> {
     /// An account.
     pub fn user(&mut self, user: UserId) {
         self.u64(user.0);
+    }
+
+    /// A group.
+    pub fn group(&mut self, group: GroupId) {
+        self.u64(group.0);
     }
 
     /// A device.
