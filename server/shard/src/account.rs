@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use martlet_protocol::frame::{Credit, GapReason};
 use martlet_protocol::limits::{CREDIT_BYTES_MAX, CREDIT_MESSAGES_MAX};
-use martlet_protocol::{Address, DeviceId, Kind, MessageId, Millis, Position, Timestamp, UserId};
+use martlet_protocol::{
+    Address, DeviceId, GroupId, Kind, MessageId, Millis, Position, Timestamp, UserId,
+};
 use martlet_store::keys::account::{AccountRow, DeviceRow, ListHead};
 use martlet_store::keys::cursor::CursorRow;
 use martlet_store::keys::inbox::InboxRow;
@@ -107,8 +109,21 @@ pub(crate) struct InFlight {
     pub(crate) position: Position,
     pub(crate) kind: Kind,
     pub(crate) total_bytes: u64,
-    /// Who wrote the message and its timestamp, if it is an incoming message.
-    pub(crate) message: Option<(Address, Timestamp)>,
+    pub(crate) subject: Subject,
+}
+
+/// What an item is about, as far as its acknowledgement tells somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// Nothing that anybody waits for.
+    None,
+    /// A message of another account.
+    Message {
+        author: Address,
+        timestamp: Timestamp,
+    },
+    /// An entry of a group.
+    Group { group: GroupId, sequence: u64 },
 }
 
 impl Account {
@@ -379,6 +394,5 @@ pub(crate) struct Item {
     pub(crate) kind: Kind,
     pub(crate) body: Bytes,
     pub(crate) body_crc: u32,
-    /// Who wrote the message and its timestamp, if it is an incoming message.
-    pub(crate) message: Option<(Address, Timestamp)>,
+    pub(crate) subject: Subject,
 }

@@ -3,11 +3,11 @@
 use bytes::Bytes;
 use martlet_protocol::device_list::HASH_BYTES;
 use martlet_protocol::frame::{Credit, Prekey, TICKET_BYTES};
-use martlet_protocol::{Address, DeviceId, MessageId, NackCode, Position, UserId};
+use martlet_protocol::{Address, DeviceId, GroupId, MessageId, NackCode, Position, UserId};
 use martlet_store::ShardId;
 use martlet_store::keys::relay::RelayItem;
 
-use crate::message::{Copy, SendRequest, SentAnswer};
+use crate::message::{Copy, GroupSendRequest, SendRequest, SentAnswer};
 use crate::topology::Topology;
 
 /// One authenticated (or registering) connection, as its driver numbers it. Never used twice.
@@ -191,6 +191,81 @@ pub enum Command {
         /// What the sender's other devices will see.
         copy: Box<Copy>,
     },
+    /// A device changes a group of this shard. The driver has verified that the record is signed by
+    /// this very device.
+    GroupChange {
+        /// The device's connection.
+        session: SessionId,
+        /// The device.
+        address: Address,
+        /// The client's number for the request.
+        request: u64,
+        /// Which group.
+        group: GroupId,
+        /// The record as it was signed.
+        record: Bytes,
+    },
+    /// What is this group, and who is in it?
+    GroupAsk {
+        /// Who asks.
+        session: SessionId,
+        /// Its account.
+        from: UserId,
+        /// The client's number for the question.
+        request: u64,
+        /// The group.
+        group: GroupId,
+        /// The newest version that the client has; 0 for the newest record alone.
+        have: u64,
+        /// The newest roster that the client has; 0 for all members.
+        have_roster: u64,
+    },
+    /// A device sends a message to a group of this shard.
+    GroupSend {
+        /// The sender's connection.
+        session: SessionId,
+        /// The sender.
+        from: Address,
+        /// The message.
+        request: Box<GroupSendRequest>,
+    },
+    /// A person has read a group up to an entry.
+    GroupRead {
+        /// The reader's connection.
+        session: SessionId,
+        /// The reader.
+        address: Address,
+        /// The group.
+        group: GroupId,
+        /// The entry.
+        sequence: u64,
+    },
+    /// Where does a message to a group of this shard stand?
+    GroupCount {
+        /// Who asks.
+        session: SessionId,
+        /// The device that asks.
+        from: Address,
+        /// The client's number for the question.
+        request: u64,
+        /// The group.
+        group: GroupId,
+        /// The message's place in it.
+        sequence: u64,
+        /// Whether the members are to be named.
+        has_detail: bool,
+    },
+    /// Which groups is an account of this shard in?
+    Groups {
+        /// Who asks.
+        session: SessionId,
+        /// Its account.
+        user: UserId,
+        /// The client's number for the question.
+        request: u64,
+        /// Only groups with a greater id.
+        after: u64,
+    },
     /// A device has stored its stream up to a position.
     Ack {
         /// Its connection.
@@ -330,6 +405,12 @@ impl Command {
             | Self::Ping { address, .. }
             | Self::Page { address, .. } => topology.shard_of_user(address.user),
             Self::Send { request, .. } => topology.shard_of_user(request.to),
+            Self::GroupChange { group, .. }
+            | Self::GroupAsk { group, .. }
+            | Self::GroupCount { group, .. } => topology.shard_of_group(*group),
+            Self::GroupSend { request, .. } => topology.shard_of_group(request.group),
+            Self::GroupRead { address, .. } => topology.shard_of_user(address.user),
+            Self::Groups { user, .. } => topology.shard_of_user(*user),
             Self::Accepted { from, .. } => topology.shard_of_user(from.user),
             Self::Decline { to, .. } | Self::Status { to, .. } => topology.shard_of_user(*to),
             Self::Relayed { target, .. } => *target,

@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 use martlet_protocol::frame::{
-    Bundle, CaughtUp, Gap, LinkOpened, Nack, Published, StateReply, Stock,
+    Bundle, CaughtUp, Gap, GroupChanged, GroupDetail, GroupMember, GroupMode, GroupSent,
+    LinkOpened, Nack, Published, StateReply, Stock,
 };
-use martlet_protocol::{Address, CloseCode, DeviceId, Kind, Position, UserId};
+use martlet_protocol::{Address, CloseCode, DeviceId, GroupId, Kind, Position, UserId};
 
 use crate::command::{Command, SessionId};
 use crate::message::SentAnswer;
@@ -133,6 +134,16 @@ pub enum Reply {
         /// What it says.
         offer: Bytes,
     },
+    /// A GROUP_CHANGE's answer: the record is in force.
+    GroupChanged(GroupChanged),
+    /// A GROUP_ASK's answer.
+    GroupState(Box<GroupStateAnswer>),
+    /// The message has its place in the group, durably.
+    GroupSent(GroupSent),
+    /// A GROUPS' answer.
+    GroupList(GroupListAnswer),
+    /// A GROUP_COUNT's answer.
+    GroupCounted(Box<GroupCountAnswer>),
     /// The connection's keys are in the account's list now.
     Linked {
         /// What the device that had waited says.
@@ -162,6 +173,57 @@ pub struct BundlesAnswer {
     pub user: UserId,
     /// One key for each device that has any, in the order asked for.
     pub bundles: Vec<Bundle>,
+}
+
+/// A group as GROUP_ASK finds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupStateAnswer {
+    /// The GROUP_ASK's number.
+    pub request: u64,
+    /// The group.
+    pub group: GroupId,
+    /// The newest version.
+    pub version: u64,
+    /// How often the members, or their devices, have changed.
+    pub roster: u64,
+    /// The newest place in the log.
+    pub sequence: u64,
+    /// How its entries reach the members.
+    pub mode: GroupMode,
+    /// Records of consecutive versions as they were signed, oldest first.
+    pub records: Vec<Bytes>,
+    /// Who has changed, by ascending account.
+    pub members: Vec<GroupMember>,
+}
+
+/// Groups of an account, as GROUPS finds them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupListAnswer {
+    /// The GROUPS' number.
+    pub request: u64,
+    /// Whether there are more behind these.
+    pub more: bool,
+    /// By ascending id.
+    pub groups: Vec<GroupId>,
+}
+
+/// Where a message stands, as GROUP_COUNT finds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupCountAnswer {
+    /// The GROUP_COUNT's number.
+    pub request: u64,
+    /// The group.
+    pub group: GroupId,
+    /// The message's place in it.
+    pub sequence: u64,
+    /// Members beside the author.
+    pub members: u64,
+    /// How many of them have it, read or not.
+    pub delivered: u64,
+    /// How many have read it.
+    pub read: u64,
+    /// Who; empty when it was not asked for, or of a group with too many members.
+    pub details: Vec<GroupDetail>,
 }
 
 /// Account and handle, as a LOOKUP finds them.

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use martlet_protocol::frame::{GroupEvent, GroupMode, Role};
+use martlet_protocol::frame::{GroupEvent, GroupMode};
+use martlet_protocol::group_record::Role;
 use martlet_protocol::wire::Reader;
 use martlet_protocol::{GroupId, Position, UserId};
 use martlet_store::keys::group::{self, GroupRow, MemberRow};
@@ -35,9 +36,8 @@ pub(crate) struct LocalGroup {
 /// A member at its own shard.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LocalMember {
-    /// The place of the record by which it joined.
-    pub(crate) joined: u64,
-    /// What its devices have acknowledged, as far as this was seen since the start.
+    /// What its devices have acknowledged, as far as this was seen since the start; it begins with
+    /// the record by which the member joined.
     pub(crate) delivered: u64,
 }
 
@@ -61,7 +61,10 @@ impl Group {
         let members = view.scan(&first, &last, usize::MAX, usize::MAX);
         let members = members.into_iter().map(|(key, value)| {
             let user = group::member_of(&key).expect("a member key holds an account");
-            (user, MemberRow::decode(&value).expect("a member row is ours"))
+            (
+                user,
+                MemberRow::decode(&value).expect("a member row is ours"),
+            )
         });
         let first = group_log::key(shard, group, 0);
         let last = group_log::key(shard, group, u64::MAX);
@@ -120,10 +123,7 @@ impl Group {
 impl LocalMember {
     /// A member since the record at `joined`.
     pub(crate) const fn new(joined: u64) -> Self {
-        Self {
-            joined,
-            delivered: joined,
-        }
+        Self { delivered: joined }
     }
 }
 

@@ -1,17 +1,19 @@
 //! The appending side of a stream: a row for the store, and a push if the device is listening.
 
 use bytes::BytesMut;
-use martlet_protocol::frame::{Event, EventKind, Fact, GapReason, Receipt};
-use martlet_protocol::wire::{Reader, Writer};
+use martlet_protocol::frame::{
+    Event, EventKind, Fact, GapReason, GroupProgress, GroupReceipt, Receipt,
+};
+use martlet_protocol::wire::{List, Reader, Writer};
 use martlet_protocol::{
     Address, DecodeError, DeviceId, Kind, MessageId, Position, Timestamp, UserId, crc,
 };
 use martlet_store::ShardId;
 use martlet_store::keys::KeyTag;
-use martlet_store::keys::inbox::{self, InboxRow};
+use martlet_store::keys::inbox::{self, InboxRow, Reference};
 use martlet_store::keys::relay::RelayItem;
 
-use crate::account::{Device, Item};
+use crate::account::{Device, Item, Subject};
 use crate::limits::Limits;
 use crate::stream;
 use crate::turn::Turn;
@@ -30,13 +32,32 @@ pub(crate) fn append(
     item: &Item,
     turn: &mut Turn<'_>,
 ) -> Position {
+    let (body, total) = (item.body.clone(), device.tail_bytes);
+    let row = InboxRow::new(item.kind, body, item.body_crc, total);
+    append_row(shard, address, device, (&row, item), turn)
+}
+
+/// Gives an entry of a group the next position and pushes it as any item. What is stored is a
+/// reference: the entry is in the group's log.
+pub(crate) fn append_reference(
+    shard: ShardId,
+    address: Address,
+    device: &mut Device,
+    (reference, item): (Reference, &Item),
+    turn: &mut Turn<'_>,
+) -> Position {
+    let row = InboxRow::reference(reference, item.body.len() as u64, device.tail_bytes);
+    append_row(shard, address, device, (&row, item), turn)
+}
+
+fn append_row(
+    shard: ShardId,
+    address: Address,
+    device: &mut Device,
+    (row, item): (&InboxRow, &Item),
+    turn: &mut Turn<'_>,
+) -> Position {
     let position = device.tail.next();
-    let row = InboxRow::new(
-        item.kind,
-        item.body.clone(),
-        item.body_crc,
-        device.tail_bytes,
-    );
     turn.put_with(&inbox::key(shard, address, position), |out| row.encode(out));
     device.tail = position;
     device.tail_bytes = row.total_bytes;
@@ -120,10 +141,9 @@ impl<'a> MessageItems<'a> {
         }
         let event = &self.event;
         self.newest.get_or_insert_with(|| {
-            let message =
-                (event.kind == EventKind::INCOMING).then_some((event.peer, event.timestamp));
+            let subject = subject(event.kind, event.peer, event.timestamp);
             let bytes = 64 + event.envelope.len() + event.part.len();
-            item(Kind::EVENT, message, bytes, |writer| {
+            item(Kind::EVENT, subject, bytes, |writer| {
                 event.encode_body(writer);
             })
         })
@@ -135,10 +155,11 @@ pub(crate) const fn weight(envelope: &[u8], part: &[u8]) -> u64 {
     (envelope.len() + part.len()) as u64
 }
 
-/// What another shard has told, as the devices of the account get it.
-pub(crate) fn relay_item(told: &RelayItem) -> Item {
+/// What another shard has told, as the devices of the account get it; `None` for what is not for
+/// an account.
+pub(crate) fn relay_item(told: &RelayItem) -> Option<Item> {
     let position = Position(0);
-    match *told {
+    Some(match *told {
         RelayItem::Receipt {
             to: _,
             peer,
@@ -153,7 +174,7 @@ pub(crate) fn relay_item(told: &RelayItem) -> Item {
                 up_to,
                 at,
             };
-            item(Kind::RECEIPT, None, 32, |writer| {
+            item(Kind::RECEIPT, Subject::None, 32, |writer| {
                 receipt.encode_body(writer)
             })
         }
@@ -173,17 +194,37 @@ pub(crate) fn relay_item(told: &RelayItem) -> Item {
                 timestamp,
                 at,
             };
-            item(Kind::FACT, None, 48, |writer| fact.encode_body(writer))
+            item(Kind::FACT, Subject::None, 48, |writer| {
+                fact.encode_body(writer)
+            })
         }
-    }
+        RelayItem::GroupReceipt {
+            to: _,
+            group,
+            member,
+            state,
+            up_to,
+            at,
+        } => {
+            let member = Some(member);
+            let receipt = GroupReceipt {
+                position,
+                group,
+                state,
+                at,
+                members: List::Slice(&[GroupProgress { member, up_to }]),
+            };
+            item(Kind::GROUP_RECEIPT, Subject::None, 48, |writer| {
+                receipt.encode_body(writer)
+            })
+        }
+        RelayItem::Entry { .. } | RelayItem::Progress { .. } | RelayItem::ListVersion { .. } => {
+            return None;
+        }
+    })
 }
 
-fn item(
-    kind: Kind,
-    message: Option<(Address, Timestamp)>,
-    bytes: usize,
-    encode: impl FnOnce(&mut Writer<'_>),
-) -> Item {
+fn item(kind: Kind, subject: Subject, bytes: usize, encode: impl FnOnce(&mut Writer<'_>)) -> Item {
     let mut body = BytesMut::with_capacity(bytes);
     encode(&mut Writer::new(&mut body));
     let body = body.freeze();
@@ -191,7 +232,7 @@ fn item(
         kind,
         body_crc: crc::of_body(&body),
         body,
-        message,
+        subject,
     }
 }
 
@@ -223,10 +264,28 @@ impl StoredMessage {
         Some(read().expect("an event row is ours and the store checks its bytes"))
     }
 
-    /// Author and timestamp, if the message came from another account.
-    pub(crate) fn incoming(&self) -> Option<(Address, Timestamp)> {
-        (self.kind == EventKind::INCOMING).then_some((self.peer, self.timestamp))
+    fn subject(&self) -> Subject {
+        subject(self.kind, self.peer, self.timestamp)
     }
+}
+
+fn subject(kind: EventKind, author: Address, timestamp: Timestamp) -> Subject {
+    if kind == EventKind::INCOMING {
+        Subject::Message { author, timestamp }
+    } else {
+        Subject::None
+    }
+}
+
+/// What a stored row is about.
+pub(crate) fn subject_of(row: &InboxRow) -> Subject {
+    if let Some(Reference {
+        group, sequence, ..
+    }) = row.as_reference()
+    {
+        return Subject::Group { group, sequence };
+    }
+    StoredMessage::of(row).map_or(Subject::None, |message| message.subject())
 }
 
 /// The address of one device of an account.

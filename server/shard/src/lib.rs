@@ -26,6 +26,7 @@ mod clock;
 mod command;
 mod effect;
 mod fresh;
+mod group;
 mod handle;
 mod inbox;
 mod limits;
@@ -43,9 +44,14 @@ mod turn;
 pub mod verify;
 
 pub use command::{Command, Publication, SessionId};
-pub use effect::{BundlesAnswer, Effect, ListsAnswer, LookupAnswer, Note, Reply};
+pub use effect::{
+    BundlesAnswer, Effect, GroupCountAnswer, GroupListAnswer, GroupStateAnswer, ListsAnswer,
+    LookupAnswer, Note, Reply,
+};
 pub use limits::Limits;
 pub use martlet_store::keys::relay::RelayItem;
-pub use message::{Addressing, Copy, DevicePart, OwnDevices, SendRequest, SentAnswer};
+pub use message::{
+    Addressing, Copy, DevicePart, GroupSendRequest, OwnDevices, SendRequest, SentAnswer,
+};
 pub use shard::{DeviceIdentity, Shard};
 pub use topology::Topology;

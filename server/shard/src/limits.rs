@@ -14,6 +14,8 @@ pub struct Limits {
     pub inbox_bytes_max: u64,
     /// How long a message without a shorter life waits, in milliseconds.
     pub retention_ms: u64,
+    /// Most members of a group.
+    pub group_members_max: usize,
 }
 
 impl Default for Limits {
@@ -22,6 +24,7 @@ impl Default for Limits {
             inbox_rows_max: 50_000,
             inbox_bytes_max: 64 * 1024 * 1024,
             retention_ms: TTL_MS_MAX,
+            group_members_max: 256,
         }
     }
 }
@@ -105,6 +108,14 @@ pub(crate) const LINKS: Quota = Quota {
     burst: 10,
     refill_ms: 60 * 1_000,
 };
+
+/// Entries of a group outlive the references to them in inboxes, which end with the retention, by a
+/// day, in milliseconds.
+pub(crate) const GROUP_LOG_GRACE_MS: u64 = 24 * 60 * 60 * 1_000;
+
+/// Most messages of a group whose authors are kept in memory: who is further behind than that is
+/// looked up in the log.
+pub(crate) const AUTHORS_MAX: usize = 256;
 
 /// How long a device waits for a new one, in milliseconds: two people at two screens.
 pub(crate) const LINK_MS: u64 = 10 * 60 * 1_000;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use martlet_protocol::{State, UserId};
+use martlet_protocol::{GroupId, State, UserId};
 use martlet_store::keys::relay::RelayItem;
 
 /// Items in the order in which they were told last.
@@ -13,6 +13,8 @@ use martlet_store::keys::relay::RelayItem;
 pub(crate) struct Merged {
     items: Vec<Option<RelayItem>>,
     receipts: BTreeMap<(UserId, UserId, State), usize>,
+    /// Watermarks of members of groups, for a home or for an author.
+    progress: BTreeMap<ProgressKey, usize>,
 }
 
 impl Merged {
@@ -34,13 +36,47 @@ impl Merged {
             self.receipts
                 .insert((to, peer.user, state), self.items.len());
         }
+        if let Some((key, up_to)) = progress_of(&item) {
+            if let Some(index) = self.progress.get(&key) {
+                let told = self.items[*index].as_ref().and_then(progress_of);
+                if told.is_some_and(|(_, told)| told >= up_to) {
+                    return;
+                }
+                self.items[*index] = None;
+            }
+            self.progress.insert(key, self.items.len());
+        }
         self.items.push(Some(item));
     }
 
     /// All items, and nothing is left.
     pub(crate) fn take(&mut self) -> impl Iterator<Item = RelayItem> + use<> {
         self.receipts.clear();
+        self.progress.clear();
         std::mem::take(&mut self.items).into_iter().flatten()
+    }
+}
+
+type ProgressKey = (GroupId, UserId, State, Option<UserId>);
+
+fn progress_of(item: &RelayItem) -> Option<(ProgressKey, u64)> {
+    match *item {
+        RelayItem::Progress {
+            group,
+            member,
+            state,
+            up_to,
+            ..
+        } => Some(((group, member, state, None), up_to)),
+        RelayItem::GroupReceipt {
+            to,
+            group,
+            member,
+            state,
+            up_to,
+            ..
+        } => Some(((group, member, state, Some(to)), up_to)),
+        _ => None,
     }
 }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use martlet_protocol::frame::SendScope;
 use martlet_protocol::limits::DEVICES_MAX;
-use martlet_protocol::{DeviceId, MessageId, Timestamp, UserId};
+use martlet_protocol::{DeviceId, GroupId, MessageId, Timestamp, UserId};
 use martlet_store::hash128;
 
 /// A SEND without its connection.
@@ -20,6 +20,23 @@ pub struct SendRequest {
     /// Which devices it is for; `None` is [`Addressing::PLAIN`]. Commands are moved more often
     /// than anything else, so what may be missing is no part of them.
     pub addressing: Option<Box<Addressing>>,
+    /// What every device gets.
+    pub envelope: Bytes,
+}
+
+/// A GROUP_SEND without its connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupSendRequest {
+    /// With the sender the idempotency key.
+    pub message_id: MessageId,
+    /// The group.
+    pub group: GroupId,
+    /// The version of the group that it was made for.
+    pub version: u64,
+    /// The roster that it was made for.
+    pub roster: u64,
+    /// Time to live in milliseconds, 0 for the retention.
+    pub ttl_ms: u64,
     /// What every device gets.
     pub envelope: Bytes,
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use martlet_store::keys::group_log::{self, LogRow};
 use martlet_store::keys::relay::{
     RelayItem, decode_outbox, encode_outbox, outbox_key, sequence_of,
 };
@@ -11,7 +12,6 @@ use martlet_store::{ShardId, View};
 use crate::command::Command;
 use crate::effect::Effect;
 use crate::limits::OUTBOX_TRIM_ROWS;
-use crate::topology::Topology;
 use crate::turn::Turn;
 
 /// The outbox. Invariant: `removed < pending.. ≤ newest`, and the newest row is never removed.
@@ -41,7 +41,8 @@ impl Outbox {
             from = [last, &[0][..]].concat();
             for (key, value) in &page {
                 let sequence = sequence_of(key).expect("an outbox key holds a sequence");
-                let items = decode_outbox(value).expect("an outbox row is ours");
+                let mut items = decode_outbox(value).expect("an outbox row is ours");
+                items.retain_mut(|(_, item)| is_whole(shard, view, item));
                 outbox.newest = sequence;
                 outbox.announce(shard, sequence, items, effects);
             }
@@ -54,13 +55,9 @@ impl Outbox {
     pub(crate) fn append(
         &mut self,
         shard: ShardId,
-        topology: &Topology,
-        items: impl Iterator<Item = RelayItem>,
+        items: Vec<(ShardId, RelayItem)>,
         turn: &mut Turn<'_>,
     ) {
-        let items: Vec<_> = items
-            .map(|item| (topology.shard_of_user(item.to()), item))
-            .collect();
         self.newest += 1;
         turn.put_with(&outbox_key(shard, self.newest), |out| {
             encode_outbox(&items, out)
@@ -114,4 +111,20 @@ impl Outbox {
             })
         }));
     }
+}
+
+/// Reads the entry that a stored item refers to. `false` when it has fallen off the group's log by
+/// age: then it has fallen off everywhere.
+fn is_whole(shard: ShardId, view: &dyn View, item: &mut RelayItem) -> bool {
+    let RelayItem::Entry {
+        group,
+        sequence,
+        entry,
+    } = item
+    else {
+        return true;
+    };
+    let value = view.get(&group_log::key(shard, *group, *sequence));
+    *entry = value.map(|value| Box::new(LogRow::decode(&value).expect("a log row is ours")));
+    entry.is_some()
 }

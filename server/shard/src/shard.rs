@@ -194,6 +194,62 @@ impl Shard {
             } => {
                 handle::copies::accepted(state, turn, session, from, sent, &copy);
             }
+            Command::GroupChange {
+                session,
+                address,
+                request,
+                group,
+                record,
+            } => {
+                let request = (session, address, request);
+                handle::group_change::change(state, turn, request, group, &record);
+            }
+            Command::GroupAsk {
+                session,
+                from,
+                request,
+                group,
+                have,
+                have_roster,
+            } => {
+                let request = (session, from, request);
+                handle::group_ask::ask(state, turn, request, group, (have, have_roster));
+            }
+            Command::GroupSend {
+                session,
+                from,
+                request,
+            } => {
+                handle::group_send::send(state, turn, (session, from), &request);
+            }
+            Command::GroupRead {
+                session,
+                address,
+                group,
+                sequence,
+            } => {
+                let reader = (session, address);
+                handle::group_progress::read(state, turn, reader, (group, sequence));
+            }
+            Command::GroupCount {
+                session,
+                from,
+                request,
+                group,
+                sequence,
+                has_detail,
+            } => {
+                let request = (session, from, request);
+                handle::group_ask::count(state, turn, request, (group, sequence), has_detail);
+            }
+            Command::Groups {
+                session,
+                user,
+                request,
+                after,
+            } => {
+                handle::group_ask::list(state, turn, (session, user, request), after);
+            }
             Command::Ack {
                 session,
                 address,

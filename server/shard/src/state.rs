@@ -1,9 +1,9 @@
 //! The fields of a shard, and nothing that decides.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
-use martlet_protocol::{Address, MessageId, Millis, UserId};
+use martlet_protocol::{Address, GroupId, MessageId, Millis, UserId};
 use martlet_store::keys::message::{Origin, expiry_key_at, expiry_of};
 use martlet_store::keys::relay::{RelayItem, source_of};
 use martlet_store::keys::{KeyTag, key_prefix, key_prefix_end};
@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::command::SessionId;
 use crate::effect::Effect;
 use crate::fresh::Fresh;
+use crate::group::{Group, LocalGroup};
 use crate::limits::{Limits, SWEEP_MS};
 use crate::links::Links;
 use crate::merged::Merged;
@@ -30,12 +31,22 @@ pub(crate) struct State {
     pub(crate) limits: Limits,
     pub(crate) clock: Clock,
     pub(crate) accounts: BTreeMap<UserId, Account>,
+    /// Groups whose home this is.
+    pub(crate) groups: BTreeMap<GroupId, Group>,
+    /// Groups that accounts of this shard are in.
+    pub(crate) locals: BTreeMap<GroupId, LocalGroup>,
     pub(crate) fresh: Fresh,
     pub(crate) newest: Newest,
     pub(crate) outbox: Outbox,
     /// The newest outbox row applied from each other shard, and which of them moved this turn.
     pub(crate) applied: BTreeMap<ShardId, u64>,
     pub(crate) applied_moved: Vec<ShardId>,
+    /// Entries of groups that this turn owes to other shards.
+    pub(crate) entries: Vec<(ShardId, RelayItem)>,
+    /// Members of groups of this home that have come further in this turn.
+    pub(crate) members_moved: BTreeSet<(GroupId, UserId)>,
+    /// Groups of this home whose roster has moved in this turn.
+    pub(crate) groups_moved: BTreeSet<GroupId>,
     /// What this turn owes to the accounts of other shards, and of this one.
     pub(crate) owed: Merged,
     /// What other shards have told this turn.
@@ -46,6 +57,8 @@ pub(crate) struct State {
     pub(crate) placed: Vec<Origin>,
     /// The message that each sender must repeat before any other to the same recipient.
     pub(crate) refused: BTreeMap<(Address, UserId), (SessionId, MessageId)>,
+    /// The same for messages to groups.
+    pub(crate) group_refused: BTreeMap<(Address, GroupId), (SessionId, MessageId)>,
     /// Devices whose stream is paused after a refusal.
     pub(crate) paused: BTreeMap<(Millis, Address), SessionId>,
     /// Who has published device lists.
@@ -60,6 +73,8 @@ pub(crate) struct State {
     /// When the next sweep is due, and the account it starts behind.
     pub(crate) sweep_due: Millis,
     pub(crate) sweep_from: UserId,
+    /// Behind which group the next sweep of logs starts.
+    pub(crate) sweep_groups_from: GroupId,
     /// Whether something waits for the turn to be sealed.
     pub(crate) dirty: bool,
 }
@@ -94,6 +109,12 @@ impl State {
             limits,
             clock: Clock::recover(id, view),
             accounts: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            locals: BTreeMap::new(),
+            entries: Vec::new(),
+            members_moved: BTreeSet::new(),
+            groups_moved: BTreeSet::new(),
+            group_refused: BTreeMap::new(),
             fresh: Fresh::default(),
             newest: Newest::recover(id, view),
             outbox: Outbox::recover(id, view, effects),
@@ -113,6 +134,7 @@ impl State {
             // Shards sweep at different times.
             sweep_due: now.plus(SWEEP_MS + u64::from(id.0) * 97),
             sweep_from: UserId(0),
+            sweep_groups_from: GroupId(0),
             dirty: false,
         };
         state.expiry_due = state.expiry_due_from(view, Millis(0));
@@ -131,6 +153,26 @@ impl State {
         match self.accounts.entry(user) {
             Entry::Occupied(known) => Some(known.into_mut()),
             Entry::Vacant(place) => Some(place.insert(Account::load(self.id, user, view)?)),
+        }
+    }
+
+    /// A group of this home, read from the store when it is first needed.
+    pub(crate) fn group(&mut self, view: &dyn View, group: GroupId) -> Option<&mut Group> {
+        match self.groups.entry(group) {
+            Entry::Occupied(known) => Some(known.into_mut()),
+            Entry::Vacant(place) => Some(place.insert(Group::load(self.id, group, view)?)),
+        }
+    }
+
+    /// A group with members among this shard's accounts.
+    pub(crate) fn local_group(
+        &mut self,
+        view: &dyn View,
+        group: GroupId,
+    ) -> Option<&mut LocalGroup> {
+        match self.locals.entry(group) {
+            Entry::Occupied(known) => Some(known.into_mut()),
+            Entry::Vacant(place) => Some(place.insert(LocalGroup::load(self.id, group, view)?)),
         }
     }
 

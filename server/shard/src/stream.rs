@@ -14,12 +14,13 @@ use bytes::Bytes;
 use martlet_protocol::frame::{CaughtUp, Gap, GapReason};
 use martlet_protocol::limits::HEADER_BYTES;
 use martlet_protocol::wire::varint_bytes;
-use martlet_protocol::{Address, Kind, Position};
+use martlet_protocol::{Address, Kind, Millis, Position};
+use martlet_store::keys::group_log::LogRow;
 
-use crate::account::{Device, InFlight, Item, Page, Session};
+use crate::account::{Device, InFlight, Item, Page, Session, Subject};
 use crate::command::SessionId;
 use crate::effect::{Effect, Reply};
-use crate::inbox::{StoredMessage, decode};
+use crate::inbox::{decode, subject_of};
 use crate::limits::{IN_FLIGHT_MAX, PAGE_BYTES_MAX, PAGE_ROWS_MAX};
 use crate::turn::Turn;
 
@@ -40,7 +41,7 @@ pub(crate) fn push_live(
             position,
             kind: item.kind,
             total_bytes,
-            message: item.message,
+            subject: item.subject,
         };
         push(session, in_flight, item.body_crc, item.body.clone(), turn);
     }
@@ -131,18 +132,37 @@ pub(crate) fn on_page(
             "a hole in a stream: {position} follows {}",
             session.pushed
         );
-        let message = StoredMessage::of(&row).and_then(|message| message.incoming());
+        let subject = subject_of(&row);
+        let is_group = matches!(subject, Subject::Group { .. });
         let in_flight = InFlight {
             position,
-            kind: row.kind,
+            kind: if is_group {
+                Kind::GROUP_EVENT
+            } else {
+                row.kind
+            },
             total_bytes: row.total_bytes,
-            message,
+            subject,
         };
         if is_stored {
             session.pushed = position;
             session.in_flight.push_back(in_flight);
-        } else {
+            continue;
+        }
+        if !is_group {
             push(session, in_flight, row.body_crc, row.body, turn);
+            continue;
+        }
+        // An entry that has fallen off the group's log, or whose own time is over.
+        let is_over =
+            |entry: &LogRow| entry.expires_at != Millis(0) && entry.expires_at <= turn.now;
+        match row.entry().filter(|entry| !is_over(entry)) {
+            Some(entry) => push(session, in_flight, entry.body_crc, entry.body, turn),
+            None => {
+                let reason = GapReason::EXPIRED;
+                let (from, to) = (position, position);
+                push_gap(session, Gap { from, to, reason }, row.total_bytes, turn);
+            }
         }
     }
 }
@@ -175,7 +195,7 @@ fn push_gap(session: &mut Session, gap: Gap, total_bytes: u64, turn: &mut Turn<'
         position,
         kind: Kind::GAP,
         total_bytes,
-        message: None,
+        subject: Subject::None,
     });
     if position > session.stored {
         tell_gap(session, gap, turn);

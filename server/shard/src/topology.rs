@@ -1,6 +1,7 @@
 //! Which shard owns what: the only place that knows.
 
-use martlet_protocol::UserId;
+use martlet_protocol::{GroupId, UserId};
+use martlet_store::keys::relay::Destination;
 use martlet_store::{ShardId, hash128};
 
 /// The number of shards and the secret that spreads handles over them; both are chosen when the
@@ -18,6 +19,19 @@ impl Topology {
     pub fn shard_of_user(&self, user: UserId) -> ShardId {
         let shard = user.0 % u64::from(self.shards);
         ShardId(u16::try_from(shard).expect("a remainder is below its divisor, a u16"))
+    }
+
+    /// The home of a group.
+    pub fn shard_of_group(&self, group: GroupId) -> ShardId {
+        self.shard_of_user(UserId(group.0))
+    }
+
+    /// The shard of whoever is told something.
+    pub fn shard_of(&self, destination: Destination) -> ShardId {
+        match destination {
+            Destination::User(user) => self.shard_of_user(user),
+            Destination::Group(group) => self.shard_of_group(group),
+        }
     }
 
     /// The shard of a handle.

@@ -16,8 +16,10 @@ use crate::inbox::StoredMessage;
 use crate::topology::Topology;
 
 mod directory;
+mod groups;
 
 use directory::Directory;
+use groups::Groups;
 
 /// Reads rows in any order and says at the end what does not fit together.
 #[derive(Debug)]
@@ -29,6 +31,7 @@ pub struct Verifier {
     handles: BTreeMap<UserId, String>,
     named: BTreeMap<String, UserId>,
     directory: Directory,
+    groups: Groups,
     messages: u64,
     problems: Vec<String>,
 }
@@ -65,6 +68,7 @@ impl Verifier {
             handles: BTreeMap::new(),
             named: BTreeMap::new(),
             directory: Directory::new(),
+            groups: Groups::new(),
             messages: 0,
             problems: Vec::new(),
         }
@@ -109,6 +113,7 @@ impl Verifier {
             }
         }
         self.directory.finish(&mut self.problems);
+        self.groups.finish(&mut self.problems);
         let counts = Counts {
             accounts: self.handles.len() as u64,
             devices: self.devices.len() as u64,
@@ -158,6 +163,14 @@ impl Verifier {
             KeyTag::DeviceList => self.directory.list(key, value),
             KeyTag::DeviceKeys => self.directory.stock(key, value),
             KeyTag::OneTimeKey => self.directory.one_time(key, value),
+            KeyTag::GroupLog
+            | KeyTag::Group
+            | KeyTag::GroupRecord
+            | KeyTag::GroupMember
+            | KeyTag::GroupMessage
+            | KeyTag::LocalGroup
+            | KeyTag::LocalMember
+            | KeyTag::UserGroup => self.groups.row(&self.topology, (shard, tag), key, value),
             KeyTag::Held | KeyTag::Refusal | KeyTag::Copied | KeyTag::Commit => Ok(()),
         }
     }
@@ -187,7 +200,10 @@ impl Verifier {
         let position = inbox::position_of(key).ok_or("an inbox key of another length")?;
         let address = cursor::address_of(&key[..13]).ok_or("an inbox key of another length")?;
         let row = InboxRow::decode(&Bytes::copy_from_slice(value)).map_err(say)?;
-        if martlet_protocol::crc::of_body(&row.body) != row.body_crc {
+        if let Some(reference) = row.as_reference() {
+            let shard = keys::shard_of(key).ok_or("a key without a shard")?;
+            self.groups.reference(shard, reference);
+        } else if martlet_protocol::crc::of_body(&row.body) != row.body_crc {
             return Err("the body's checksum does not match".into());
         }
         let gap = row.as_gap(position).map_err(say)?;

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use martlet_protocol::{Address, CloseCode, Position, State as MessageState};
+use martlet_protocol::{Address, CloseCode, GroupId, Position, State as MessageState};
 use martlet_store::keys::message;
 use martlet_store::keys::relay::RelayItem;
 
+use crate::account::Subject;
 use crate::command::SessionId;
 use crate::effect::Reply;
 use crate::handle::attach::{device_mut, trim};
-use crate::handle::read;
+use crate::handle::{group_progress, read};
 use crate::limits::TRIM_ROWS;
 use crate::state::State;
 use crate::stream;
@@ -93,13 +94,20 @@ fn acknowledge(state: &mut State, turn: &mut Turn<'_>, address: Address, positio
     let Some(session) = device.session.as_deref_mut() else {
         return;
     };
+    let mut in_groups = BTreeMap::<GroupId, u64>::new();
     while let Some(item) = session
         .in_flight
         .pop_front_if(|item| item.position <= position)
     {
         device.cursor_bytes = item.total_bytes;
-        let Some((author, timestamp)) = item.message else {
-            continue;
+        let (author, timestamp) = match item.subject {
+            Subject::None => continue,
+            Subject::Group { group, sequence } => {
+                let up_to = in_groups.entry(group).or_insert(0);
+                *up_to = sequence.max(*up_to);
+                continue;
+            }
+            Subject::Message { author, timestamp } => (author, timestamp),
         };
         device.delivered = timestamp;
         account.delivered = account.delivered.max(timestamp);
@@ -130,4 +138,7 @@ fn acknowledge(state: &mut State, turn: &mut Turn<'_>, address: Address, positio
     state.dirty = true;
     trim(id, address, device, TRIM_ROWS, turn);
     stream::advance(address, device, turn);
+    for (group, up_to) in in_groups {
+        group_progress::delivered(state, turn, address.user, (group, up_to));
+    }
 }

@@ -13,7 +13,7 @@ use martlet_store::keys::device_list;
 use crate::command::{Publication, SessionId};
 use crate::effect::{Effect, ListsAnswer, Note, Reply};
 use crate::handle::parts::Refusal;
-use crate::handle::{link, removal};
+use crate::handle::{group_entry, link, removal};
 use crate::limits::LISTS;
 use crate::state::State;
 use crate::turn::Turn;
@@ -256,6 +256,7 @@ fn adopt(
         removed: change.removed,
     }));
     store(state, turn, user, Some(change.head));
+    group_entry::list_changed(state, turn, user, version);
     if change.added.is_some() {
         link::added(state, turn, user, publication.answer);
     }

@@ -1,51 +1,200 @@
 //! A member changes a group: the record is checked, gets a place in the log, and is in force.
 
-use bytes::Bytes;
-use martlet_protocol::device_list::HASH_BYTES;
-use martlet_protocol::frame::{GroupChanged, GroupEventKind, GroupMode, Reference, Role};
-use martlet_protocol::group_record::{GroupRecord, Roster, RuleError};
-use martlet_protocol::{Address, GroupId, Kind, Millis, NackCode, UserId};
+use martlet_protocol::frame::{GroupChanged, GroupEventKind, GroupMode, Reference};
+use martlet_protocol::group_record::{GroupRecord, Role};
+use martlet_protocol::group_rules::{Roster, check};
+use martlet_protocol::limits::GROUP_MEMBERS_MAX;
+use martlet_protocol::{Address, GroupId, Kind, Millis, NackCode};
+use martlet_store::ShardId;
 use martlet_store::keys::group::{self, GroupRow, MemberRow, RecordRow};
-use martlet_store::{ShardId, View};
 use sha2::{Digest as _, Sha256};
 
-use crate::command::{GroupRecordIn, SessionId};
+use crate::command::SessionId;
 use crate::effect::Reply;
 use crate::group::Group;
+use crate::handle::group_ask::record;
 use crate::handle::group_send::{Entry, append};
 use crate::state::State;
 use crate::turn::Turn;
 
-/// Puts a record in force. The driver has verified that the connection's device has signed it, and
-/// hashed it.
+/// Puts a record in force. The driver has verified that the connection's device has signed it.
+///
+/// The record again, as long as it is the newest one, gets the same answer and changes nothing.
 pub(crate) fn change(
     state: &mut State,
     turn: &mut Turn<'_>,
     (session, address, request): (SessionId, Address, u64),
-    signed: &GroupRecordIn,
+    group: GroupId,
+    signed: &[u8],
 ) {
-    let verdict = judge(state, turn, address, signed);
-    let answer = match verdict {
+    match judge(state, turn, address, group, signed) {
         Err(code) => {
             let reference = Reference::number(request);
-            return turn.refuse(session, Kind::GROUP_CHANGE, code, reference);
+            turn.refuse(session, Kind::GROUP_CHANGE, code, reference);
         }
-        Ok(Verdict::Known { group, version }) => GroupChanged {
-            request,
-            group,
-            version,
-            sequence: record(state, turn.view, group, version).0,
-        },
+        Ok(Verdict::Known(version)) => {
+            let (sequence, _) = record(state, turn, group, version);
+            answer(turn, (session, request), group, (version, sequence));
+        }
         Ok(Verdict::Next(next)) => {
-            let (group, version) = (next.group, next.version);
-            let sequence = adopt(state, turn, address, *next, signed);
-            GroupChanged {
-                request,
-                group,
-                version,
-                sequence,
-            }
+            let home = state.groups.get(&group);
+            let sequence = home.map_or(0, |home| home.newest) + 1;
+            // In front of the record as its device gets it.
+            answer(turn, (session, request), group, (next.version, sequence));
+            adopt(state, turn, address, *next, (sequence, signed));
         }
+    }
+}
+
+fn answer(
+    turn: &mut Turn<'_>,
+    (session, request): (SessionId, u64),
+    group: GroupId,
+    (version, sequence): (u64, u64),
+) {
+    let changed = GroupChanged {
+        request,
+        group,
+        version,
+        sequence,
     };
-    turn.reply(session, Reply::GroupChanged(answer));
+    turn.reply(session, Reply::GroupChanged(changed));
+}
+
+/// What a record means.
+enum Verdict {
+    /// It is the newest one.
+    Known(u64),
+    /// It follows the newest one; the group as it is then.
+    Next(Box<Roster>),
+}
+
+fn judge(
+    state: &mut State,
+    turn: &Turn<'_>,
+    address: Address,
+    group: GroupId,
+    signed: &[u8],
+) -> Result<Verdict, NackCode> {
+    let members_max = state.limits.group_members_max;
+    let next = GroupRecord::decode(signed).map_err(|_| NackCode::RECORD_INVALID)?;
+    if next.actor != address || next.group != group {
+        return Err(NackCode::RECORD_INVALID);
+    }
+    let before = state
+        .group(turn.view, group)
+        .map(|home| roster(group, home));
+    if let Some(before) = &before {
+        let is_known = before.members.contains_key(&address.user);
+        if is_known && before.hash == sha256(&next.hashed_bytes()) {
+            return Ok(Verdict::Known(before.version));
+        }
+        if next.version == 1 {
+            // Of another group under the same id, of which a stranger learns nothing else.
+            return Err(NackCode::GROUP_TAKEN);
+        }
+    }
+    let after = check(before.as_ref(), &next, sha256).map_err(|error| error.code())?;
+    let grows = after.members.len() > before.map_or(0, |before| before.members.len());
+    if grows && after.members.len() > members_max.min(GROUP_MEMBERS_MAX) {
+        return Err(NackCode::GROUP_FULL);
+    }
+    Ok(Verdict::Next(Box::new(after)))
+}
+
+fn roster(group: GroupId, home: &Group) -> Roster {
+    let members = home.members.iter();
+    Roster {
+        group,
+        version: home.row.version,
+        hash: home.row.record_hash,
+        rights: home.row.rights,
+        info_hash: home.row.info_hash,
+        members: members.map(|(user, row)| (*user, row.role)).collect(),
+    }
+}
+
+/// The hash of records and members.
+pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
+/// Makes the group what its record says, and tells everybody who was or is in it.
+fn adopt(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    actor: Address,
+    next: Roster,
+    (joined, signed): (u64, &[u8]),
+) {
+    let (id, topology, group) = (state.id, state.topology, next.group);
+    let record = GroupRecord::decode(signed).expect("it was checked before");
+    let home = state.groups.entry(group).or_insert_with(|| {
+        Group::new(GroupRow {
+            version: 0,
+            roster: 0,
+            mode: GroupMode::INBOX,
+            rights: next.rights,
+            info_hash: next.info_hash,
+            record_hash: next.hash,
+        })
+    });
+    let roster = home.row.roster + 1;
+    home.row = GroupRow {
+        version: next.version,
+        roster,
+        mode: home.row.mode,
+        rights: next.rights,
+        info_hash: next.info_hash,
+        record_hash: next.hash,
+    };
+    let mut former: Vec<ShardId> = Vec::new();
+    let mut rows = Vec::new();
+    for change in &record.changes {
+        let row = match (change.role, home.members.get(&change.user)) {
+            (role, Some(known)) => MemberRow {
+                role,
+                changed: roster,
+                ..*known
+            },
+            (role, None) => MemberRow {
+                role,
+                list_version: 0,
+                changed: roster,
+                delivered: joined,
+                read: joined,
+            },
+        };
+        if row.role == Role::NONE {
+            former.push(topology.shard_of_user(change.user));
+            home.members.remove(&change.user);
+        } else {
+            home.members.insert(change.user, row);
+        }
+        rows.push((change.user, row));
+    }
+    let group_row = home.row;
+    for (user, row) in rows {
+        let key = group::member_key(id, group, user);
+        state.fresh.put(turn, &key, |out| row.encode(out));
+    }
+    turn.put_with(&group::key(id, group), |out| group_row.encode(out));
+    let key = group::record_key(id, group, next.version);
+    let row = RecordRow {
+        sequence: joined,
+        record: signed,
+    };
+    state.fresh.put(turn, &key, |out| row.encode(out));
+    let entry = Entry {
+        kind: GroupEventKind::RECORD,
+        author: Some(actor),
+        message_id: None,
+        expires_at: Millis(0),
+        body: signed,
+    };
+    let (sequence, _) = append(state, turn, group, &entry, &former);
+    assert!(
+        sequence == joined,
+        "the record stands where its members join"
+    );
 }

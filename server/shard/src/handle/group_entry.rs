@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use martlet_protocol::frame::{GroupEvent, GroupEventKind, GroupMode, Role};
-use martlet_protocol::group_record::GroupRecord;
+use martlet_protocol::frame::{GroupEvent, GroupEventKind, GroupMode};
+use martlet_protocol::group_record::{GroupRecord, Role};
 use martlet_protocol::{Address, GroupId, Kind, UserId};
 use martlet_store::keys::group_log::{self, LogRow};
 use martlet_store::keys::inbox::Reference;

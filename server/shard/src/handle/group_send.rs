@@ -1,9 +1,7 @@
 //! A message to a group, at the group's home: one place in the log, and SENT once that is durable.
 
 use bytes::{Bytes, BytesMut};
-use martlet_protocol::frame::{
-    GroupEvent, GroupEventKind, GroupRights, GroupSent, Reference, Role,
-};
+use martlet_protocol::frame::{GroupEvent, GroupEventKind, GroupSent, Reference};
 use martlet_protocol::limits::{TTL_MS_MAX, TTL_MS_MIN};
 use martlet_protocol::wire::Writer;
 use martlet_protocol::{
@@ -124,7 +122,7 @@ fn check(
     let member = group.members.get(&from.user);
     let role = member.map(|member| member.role);
     let role = role.ok_or((NackCode::GROUP_UNKNOWN, 0))?;
-    if group.row.rights.send == GroupRights::ADMINS && role < Role::ADMIN {
+    if !group.row.rights.send.allows(role) {
         return Err((NackCode::GROUP_FORBIDDEN, 0));
     }
     if (request.version, request.roster) != (group.row.version, group.row.roster) {

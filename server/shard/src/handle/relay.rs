@@ -5,6 +5,7 @@ use martlet_store::keys::relay::RelayItem;
 
 use crate::command::Command;
 use crate::effect::Effect;
+use crate::handle::group_entry;
 use crate::state::State;
 use crate::turn::Turn;
 
@@ -23,7 +24,17 @@ pub(crate) fn relayed(
         state.applied_moved.push(source);
         state.dirty = true;
         for item in items {
-            state.told.push(item);
+            match item {
+                RelayItem::Entry {
+                    group,
+                    sequence,
+                    entry,
+                } => {
+                    let entry = entry.expect("it was read before it was announced");
+                    group_entry::take(state, turn, (group, sequence), &entry);
+                }
+                item => state.told.push(item),
+            }
         }
     }
     let target = state.id;

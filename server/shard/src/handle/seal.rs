@@ -1,7 +1,10 @@
 //! The end of a turn: what was merged during it becomes rows.
 
+use martlet_store::ShardId;
+use martlet_store::keys::relay::{Destination, RelayItem};
 use martlet_store::keys::{cursor, relay};
 
+use crate::handle::group_progress;
 use crate::inbox;
 use crate::state::State;
 use crate::turn::Turn;
@@ -10,17 +13,20 @@ use crate::turn::Turn;
 /// row for each device that moved.
 pub(crate) fn seal(state: &mut State, turn: &mut Turn<'_>) {
     let id = state.id;
-    let (ours, theirs): (Vec<_>, Vec<_>) = state
-        .owed
-        .take()
-        .partition(|item| state.topology.shard_of_user(item.to()) == id);
-    for item in ours {
-        state.told.push(item);
+    let mut theirs = std::mem::take(&mut state.entries);
+    theirs.extend(sort(state));
+    // What members of groups have told makes receipts for authors.
+    let told: Vec<_> = state.told.take().collect();
+    for item in told {
+        if !group_progress::take(state, turn, &item) {
+            state.told.push(item);
+        }
     }
+    theirs.extend(sort(state));
     tell(state, turn);
+    group_progress::store(state, turn);
     if !theirs.is_empty() {
-        let topology = state.topology;
-        state.outbox.append(id, &topology, theirs.into_iter(), turn);
+        state.outbox.append(id, theirs, turn);
     }
 
     state.applied_moved.sort_unstable();
@@ -52,16 +58,34 @@ pub(crate) fn seal(state: &mut State, turn: &mut Turn<'_>) {
     state.dirty = false;
 }
 
+/// What is owed to other shards; what is owed to this one is told at once.
+fn sort(state: &mut State) -> Vec<(ShardId, RelayItem)> {
+    let (id, topology) = (state.id, state.topology);
+    let targets = state.owed.take().filter_map(|item| {
+        let destination = item.destination()?;
+        Some((topology.shard_of(destination), item))
+    });
+    let (ours, theirs): (Vec<_>, Vec<_>) = targets.partition(|(target, _)| *target == id);
+    for (_, item) in ours {
+        state.told.push(item);
+    }
+    theirs
+}
+
 /// Puts what was told into the inboxes of the devices it is for.
 fn tell(state: &mut State, turn: &mut Turn<'_>) {
     let (id, limits) = (state.id, state.limits);
     for told in state.told.take() {
-        let item = inbox::relay_item(&told);
-        let Some(account) = state.account(turn.view, told.to()) else {
+        let (Some(item), Some(Destination::User(to))) =
+            (inbox::relay_item(&told), told.destination())
+        else {
+            continue;
+        };
+        let Some(account) = state.account(turn.view, to) else {
             continue;
         };
         for (device_id, device) in &mut account.devices {
-            let address = inbox::address(told.to(), *device_id);
+            let address = inbox::address(to, *device_id);
             if inbox::has_room(device, item.body.len() as u64, &limits) {
                 inbox::append(id, address, device, &item, turn);
             } else {

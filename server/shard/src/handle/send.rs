@@ -1,5 +1,7 @@
 //! A message arrives, is made durable once, and is answered the same way every time.
 
+use std::collections::BTreeMap;
+
 use martlet_protocol::frame::{Event, EventKind};
 use martlet_protocol::limits::{
     AFTER_AHEAD_US_MAX, MESSAGE_ID_AGE_MS_MAX, MESSAGE_ID_AHEAD_MS_MAX, TTL_MS_MAX, TTL_MS_MIN,
@@ -72,7 +74,8 @@ fn refused(
     if is_final(code) {
         settled(state, from, request);
     } else if code != NackCode::OUT_OF_ORDER {
-        note_refused(state, session, from, request.to, request.message_id);
+        let pair = (from, request.to);
+        note_refused(&mut state.refused, pair, session, request.message_id);
     }
     match code {
         NackCode::STALE_RECIPIENT => devices::tell_newest(state, turn, session, request.to),
@@ -84,7 +87,7 @@ fn refused(
 }
 
 /// Whether the same message will not come again: what follows it need not wait any longer.
-fn is_final(code: NackCode) -> bool {
+pub(crate) fn is_final(code: NackCode) -> bool {
     !matches!(code.class(), Class::RETRY_AFTER | Class::REFRESH_DEVICES)
 }
 
@@ -97,7 +100,7 @@ fn settled(state: &mut State, from: Address, request: &SendRequest) {
     }
 }
 
-fn check_id(turn: &Turn<'_>, origin: Origin) -> Result<(), Refusal> {
+pub(crate) fn check_id(turn: &Turn<'_>, origin: Origin) -> Result<(), Refusal> {
     let time = origin.message_id.time();
     let time = time.ok_or((NackCode::MESSAGE_ID_INVALID, 0))?;
     if time.since(turn.now) > MESSAGE_ID_AHEAD_MS_MAX {
@@ -149,17 +152,16 @@ fn is_out_of_order(
         .is_some_and(|(of, id)| *of == session && *id != message_id)
 }
 
-fn note_refused(
-    state: &mut State,
+pub(crate) fn note_refused<K: Ord>(
+    refused: &mut BTreeMap<K, (SessionId, MessageId)>,
+    pair: K,
     session: SessionId,
-    from: Address,
-    to: UserId,
     message_id: MessageId,
 ) {
-    if state.refused.len() >= REFUSED_SENDERS_MAX {
-        state.refused.pop_first();
+    if refused.len() >= REFUSED_SENDERS_MAX {
+        refused.pop_first();
     }
-    state.refused.insert((from, to), (session, message_id));
+    refused.insert(pair, (session, message_id));
 }
 
 /// Refuses a message that the driver cannot take now. Nothing else is looked at: the same message
@@ -174,7 +176,7 @@ pub(crate) fn decline(
     let (code, retry_after_ms) = if is_out_of_order(state, session, from, to, message_id) {
         (NackCode::OUT_OF_ORDER, 0)
     } else {
-        note_refused(state, session, from, to, message_id);
+        note_refused(&mut state.refused, (from, to), session, message_id);
         (code, retry_after_ms)
     };
     turn.refuse_for(

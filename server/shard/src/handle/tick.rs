@@ -1,14 +1,14 @@
 //! Time passed: pauses end, messages expire, old rows fall off.
 
 use bytes::Bytes;
-use martlet_protocol::frame::{Fact, GapReason, Receipt};
+use martlet_protocol::frame::{Fact, GapReason, GroupReceipt, Receipt};
 use martlet_protocol::wire::Reader;
 use martlet_protocol::{Address, DeviceId, Kind, Millis, Position, State as MessageState, UserId};
 use martlet_store::keys::account::{self, AccountRow};
 use martlet_store::keys::inbox::{self as rows, InboxRow};
 use martlet_store::keys::{KeyTag, cursor, message};
 
-use crate::handle::{expire, link, refuse};
+use crate::handle::{expire, group_sweep, link, refuse};
 use crate::inbox::{StoredMessage, address, decode, held_key};
 use crate::limits::{MESSAGE_ROW_MS, SWEEP_ACCOUNTS, SWEEP_MS, SWEEP_ROWS};
 use crate::state::State;
@@ -26,6 +26,7 @@ pub(crate) fn tick(state: &mut State, turn: &mut Turn<'_>) {
         forget_spenders(state, turn);
         forget_messages(state, turn);
         sweep(state, turn);
+        group_sweep::sweep(state, turn);
     }
 }
 
@@ -41,7 +42,7 @@ fn forget_spenders(state: &mut State, turn: &Turn<'_>) {
 /// Removes message rows that no retry, READ or STATUS can mean any more: one range each.
 fn forget_messages(state: &State, turn: &mut Turn<'_>) {
     let before = Millis(turn.now.0.saturating_sub(MESSAGE_ROW_MS));
-    for tag in [KeyTag::Message, KeyTag::Copied] {
+    for tag in [KeyTag::Message, KeyTag::Copied, KeyTag::GroupMessage] {
         let from = message::key_at(state.id, tag, Millis(0));
         let to = message::key_at(state.id, tag, before);
         if turn.view.first(&from, &to).is_some() {
@@ -164,6 +165,9 @@ fn old_rows(
 
 /// When a row was made; gaps do not say.
 fn time_of(row: &InboxRow) -> Option<Millis> {
+    if let Some(reference) = row.as_reference() {
+        return Some(reference.at);
+    }
     let reader = &mut Reader::new(&row.body);
     let position = Position(0);
     match row.kind {
@@ -172,6 +176,9 @@ fn time_of(row: &InboxRow) -> Option<Millis> {
             .ok()
             .map(|receipt| receipt.at),
         Kind::FACT => Fact::decode_body(position, reader).ok().map(|fact| fact.at),
+        Kind::GROUP_RECEIPT => GroupReceipt::decode_body(position, reader)
+            .ok()
+            .map(|receipt| receipt.at),
         _ => None,
     }
 }

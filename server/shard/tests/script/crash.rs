@@ -136,3 +136,78 @@ fn an_unsynced_turn_leaves_no_trace() {
         );
     }
 }
+
+#[test]
+fn an_entry_of_a_group_reaches_every_member_once_wherever_the_server_stops() {
+    for shards in [1, 2, 5] {
+        at_every_commit(
+            shards,
+            &["ann", "bob", "cid", "dora"],
+            "bob2: add; ann: connect; bob: connect; cid: connect; ann: change g +bob +cid",
+            "ann: post m1 g | ann: change g +dora | bob: post m2 g version=2 roster=3",
+            &[
+                // Whoever was not answered says it again.
+                ("ann: connect; ann: post m1 g; ann: change g +dora", &[]),
+                ("bob: connect; bob: post m2 g; ann: leave; bob: leave", &[]),
+                (
+                    "ann: connect",
+                    &[
+                        "ann: ready 0/3",
+                        "ann: 1 g/1 record 1 by ann",
+                        "ann: 2 g/3 record 2 by ann",
+                        "ann: 3 g/4 m2 from bob",
+                        "ann: caught up 3",
+                    ],
+                ),
+                (
+                    "bob2: connect",
+                    &[
+                        "bob2: ready 0/4",
+                        "bob2: low stock 0",
+                        "bob2: 1 g/1 record 1 by ann",
+                        "bob2: 2 g/2 m1 from ann",
+                        "bob2: 3 g/3 record 2 by ann",
+                        "bob2: 4 g/4 m2 from bob",
+                        "bob2: caught up 4",
+                    ],
+                ),
+                (
+                    "cid: connect; dora: connect",
+                    &[
+                        "cid: ready 0/4",
+                        "cid: 1 g/1 record 1 by ann",
+                        "cid: 2 g/2 m1 from ann",
+                        "cid: 3 g/3 record 2 by ann",
+                        "cid: 4 g/4 m2 from bob",
+                        "cid: caught up 4",
+                        "dora: ready 0/2",
+                        "dora: 1 g/3 record 2 by ann",
+                        "dora: 2 g/4 m2 from bob",
+                        "dora: caught up 2",
+                    ],
+                ),
+            ],
+        );
+    }
+}
+
+#[test]
+fn progress_in_a_group_is_told_once_wherever_the_server_stops() {
+    for shards in [1, 5] {
+        at_every_commit(
+            shards,
+            &["ann", "bob", "cid"],
+            "ann: connect; bob: connect; cid: connect; ann: change g +bob +cid; ann: ack 1; \
+             ann: post m1 g",
+            "bob: ack 2 | bob: saw g 2 | cid: ack 2",
+            &[
+                ("bob: connect at=2; cid: connect at=2; bob: saw g 2", &[]),
+                ("ann: connect at=1", &[]),
+                (
+                    "ann: count g 2 detail",
+                    &["ann: g/2: 2 delivered, 1 read of 2 (bob read, cid delivered)"],
+                ),
+            ],
+        );
+    }
+}

@@ -11,6 +11,7 @@
 //! `link.rs` each connection against the rules of streams and credit; both on every step.
 
 mod compose;
+mod groups;
 mod link;
 mod lists;
 mod parse;
@@ -25,6 +26,9 @@ mod copies;
 mod crash;
 mod devices;
 mod expiry;
+mod group_changes;
+mod group_messages;
+mod group_receipts;
 mod linking;
 mod newcomer;
 mod overflow;

@@ -14,6 +14,10 @@
 //! ann: decline m1 bob (the driver has no room for the message)
 //! ann: ack N · refuse N · credit MESSAGES/BYTES
 //! ann: read m1 of bob · status m1 of bob · lookup HANDLE · whose bob
+//! ann: change g +bob +cid:2 -dora [rights=ADD,SEND,CHANGE] [info=N] [version=N] [previous=N]
+//!     [members=N] [actor=bob] · ask g [have=N] [roster=N] · groups [after=g]
+//! ann: post m1 g [version=N] [roster=N] [ttl=MS] [size=BYTES] [text=WORD]
+//! ann: saw g N · count g N [detail]
 //! tick: SHARD
 //! ```
 //! A name is a device: `ann` the first of its account, `ann2` the second. A message is made at its
@@ -26,6 +30,7 @@ use martlet_shard::{Command, SessionId};
 use martlet_store::{ShardId, hash128};
 
 use crate::compose::{self, message};
+use crate::groups;
 use crate::link::Link;
 use crate::lists;
 use crate::words::Words;
@@ -142,6 +147,9 @@ fn of_session(world: &mut World, device: &str, words: &Words<'_>) -> Command {
             to: world.devices[words.at(3)].user,
             message_id: message(world, words.at(1)),
         },
+        "change" | "ask" | "post" | "saw" | "count" | "groups" => {
+            groups::of_session(world, (session, address), words)
+        }
         _ => lists::of_session(world, (session, address), words),
     }
 }

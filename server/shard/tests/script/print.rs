@@ -3,13 +3,14 @@
 use bytes::{Bytes, BytesMut};
 use martlet_protocol::codec;
 use martlet_protocol::frame::{
-    Bundle, CaughtUp, Event, EventKind, Fact, Frame, Gap, GapReason, Nack, PrekeyKind, Receipt,
-    StateReply, Stock,
+    Bundle, CaughtUp, Event, EventKind, Fact, Frame, Gap, GapReason, GroupEvent, GroupReceipt,
+    Nack, PrekeyKind, Receipt, StateReply, Stock,
 };
 use martlet_protocol::wire::{Reader, Writer};
 use martlet_protocol::{Address, CloseCode, DeviceId, DeviceList, Kind, Position, Timestamp};
 use martlet_shard::{BundlesAnswer, Effect, ListsAnswer, Reply, SessionId};
 
+use crate::groups;
 use crate::lists;
 use crate::parse::REQUEST;
 use crate::world::World;
@@ -91,6 +92,27 @@ fn frame(world: &mut World, session: SessionId, reply: Reply) -> String {
         }
         Reply::Stock(stock) => show_stock(&stock),
         Reply::Bundles(answer) => show_bundles(world, &answer),
+        Reply::GroupChanged(changed) => {
+            assert_eq!(changed.request, REQUEST);
+            let name = groups::group_name(changed.group);
+            format!(
+                "changed {name} to {} at {}",
+                changed.version, changed.sequence
+            )
+        }
+        Reply::GroupSent(sent) => {
+            let (name, message) = world.message_of(sent.message_id);
+            let known = *message.timestamp.get_or_insert(sent.timestamp);
+            assert_eq!(known, sent.timestamp, "{name} got two places");
+            let group = groups::group_name(sent.group);
+            format!(
+                "sent {name} at {group}/{} to {}",
+                sent.sequence, sent.members
+            )
+        }
+        Reply::GroupState(answer) => groups::show_state(world, &answer),
+        Reply::GroupCounted(answer) => groups::show_count(world, &answer),
+        Reply::GroupList(answer) => groups::show_list(&answer),
         Reply::LinkOpened(opened) => {
             assert_eq!(opened.request, REQUEST);
             "link opened".to_owned()
@@ -153,9 +175,18 @@ fn as_text(bytes: &[u8]) -> &str {
 
 fn refusal(world: &mut World, nack: &Nack) -> String {
     let what = match nack.of {
-        Kind::SEND | Kind::READ | Kind::STATUS => world.message_of(nack.reference.as_message()).0,
+        Kind::SEND | Kind::READ | Kind::STATUS | Kind::GROUP_SEND => {
+            world.message_of(nack.reference.as_message()).0
+        }
         Kind::LOOKUP => format!("lookup {}", nack.reference.as_number()),
-        Kind::DEVICES | Kind::PUBLISH | Kind::UPLOAD | Kind::CLAIM | Kind::LINK_OPEN => {
+        Kind::DEVICES
+        | Kind::PUBLISH
+        | Kind::UPLOAD
+        | Kind::CLAIM
+        | Kind::LINK_OPEN
+        | Kind::GROUP_CHANGE
+        | Kind::GROUP_ASK
+        | Kind::GROUP_COUNT => {
             assert_eq!(nack.reference.as_number(), REQUEST);
             let info = nack.of.info().expect("it is known");
             info.name.to_lowercase()
@@ -209,6 +240,14 @@ fn item(
         }) => {
             let (peer, (name, _)) = (world.name_of(peer), world.message_of(message_id));
             format!("{position} {name} {} at {peer}", state.name())
+        }
+        Frame::GroupEvent(_) => {
+            let event = GroupEvent::decode_body(position, reader).expect("it decoded before");
+            groups::show_event(world, &event)
+        }
+        Frame::GroupReceipt(_) => {
+            let receipt = GroupReceipt::decode_body(position, reader);
+            groups::show_receipt(world, &receipt.expect("it decoded before"))
         }
         other => panic!("not a stream item: {other:?}"),
     }

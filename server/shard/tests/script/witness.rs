@@ -5,11 +5,13 @@
 
 use bytes::Bytes;
 use martlet_protocol::frame::PrekeyKind;
-use martlet_protocol::{Address, DeviceList, Position};
+use martlet_protocol::{Address, DeviceList, Kind, Position};
 use martlet_shard::{Command, Effect, Note, Reply, SentAnswer};
 use martlet_store::keys::account::{self, AccountRow};
 use martlet_store::keys::cursor::{self, CursorRow};
-use martlet_store::keys::inbox::{self, InboxRow};
+use martlet_store::keys::group::{self, GroupMessageRow};
+use martlet_store::keys::group_log::{self, LogRow};
+use martlet_store::keys::inbox::{self, InboxRow, Reference};
 use martlet_store::keys::message::{self, MessageRow};
 use martlet_store::keys::prekey::{self, StockRow};
 use martlet_store::keys::{device_list, relay};
@@ -31,7 +33,18 @@ pub(crate) fn check(world: &World, effect: &Effect) {
             };
             let address = link.address.expect("it is attached");
             let row = inbox_row(world, address, *position).expect("an item has a durable row");
-            assert_eq!((row.kind, &row.body), (*kind, body));
+            match row.as_reference() {
+                None => assert_eq!((row.kind, &row.body), (*kind, body)),
+                Some(Reference {
+                    group, sequence, ..
+                }) => {
+                    let home = world.topology.shard_of_user(address.user);
+                    let entry = world.durable.get(&group_log::key(home, group, sequence));
+                    let entry = LogRow::decode(&entry.expect("an entry has a durable row"));
+                    let entry = entry.expect("it decodes").body;
+                    assert_eq!((Kind::GROUP_EVENT, &entry), (*kind, body));
+                }
+            }
         }
         Effect::Frame { session, reply } => {
             let address = world.links.get(session).and_then(|link| link.address);
@@ -61,6 +74,26 @@ fn reply_is_durable(world: &World, address: Option<Address>, reply: &Reply) {
             assert!(
                 !has_copies || world.durable.get(&copied).is_some(),
                 "SENT before the own copies are durable"
+            );
+        }
+        (Reply::GroupSent(sent), Some(from)) => {
+            let home = world.topology.shard_of_group(sent.group);
+            let key = group::message_key(home, sent.message_id, from);
+            let row = world.durable.get(&key).expect("GROUP_SENT has its row");
+            let row = GroupMessageRow::decode(&row).expect("it decodes");
+            assert_eq!(
+                (row.sequence, row.timestamp),
+                (sent.sequence, sent.timestamp)
+            );
+            let entry = group_log::key(home, sent.group, sent.sequence);
+            assert!(world.durable.get(&entry).is_some(), "and its entry");
+        }
+        (Reply::GroupChanged(changed), _) => {
+            let home = world.topology.shard_of_group(changed.group);
+            let record = group::record_key(home, changed.group, changed.version);
+            assert!(
+                world.durable.get(&record).is_some(),
+                "GROUP_CHANGED has its record"
             );
         }
         (Reply::Published(published), Some(from)) => {

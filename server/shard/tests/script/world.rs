@@ -9,7 +9,7 @@ use martlet_shard::verify::Verifier;
 use martlet_shard::{
     Command, DeviceIdentity, DevicePart, Effect, Limits, OwnDevices, SessionId, Shard, Topology,
 };
-use martlet_store::keys::inbox;
+use martlet_store::keys::{group_log, inbox};
 use martlet_store::{Batch, Memory, ShardId, View};
 
 use crate::link::Link;
@@ -214,6 +214,13 @@ impl World {
         self.durable.scan(&from, &to, usize::MAX, usize::MAX).len()
     }
 
+    /// How many bytes all durable inboxes have.
+    pub(crate) fn inbox_bytes(&self) -> usize {
+        let inbox = martlet_store::keys::KeyTag::Inbox.number();
+        let rows = self.durable.iter().filter(|(key, _)| key[2] == inbox);
+        rows.map(|(key, value)| key.len() + value.len()).sum()
+    }
+
     /// How many durable rows have this tag.
     pub(crate) fn rows(&self, tag: martlet_store::keys::KeyTag) -> usize {
         let keys = self.durable.iter().map(|(key, _)| key);
@@ -354,7 +361,8 @@ impl World {
                 let shard = self.topology.shard_of_user(address.user);
                 let from = inbox::key(shard, address, from);
                 let to = inbox::key(shard, address, Position(u64::MAX));
-                let rows = self.durable.scan(&from, &to, rows_max, bytes_max);
+                let mut rows = self.durable.scan(&from, &to, rows_max, bytes_max);
+                group_log::resolve(shard, &self.durable, &mut rows);
                 let position = |key: &[u8]| inbox::position_of(key).expect("it is an inbox key");
                 let page = Command::Page {
                     session,

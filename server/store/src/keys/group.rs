@@ -16,7 +16,8 @@
 
 use bytes::BytesMut;
 use martlet_protocol::device_list::HASH_BYTES;
-use martlet_protocol::frame::{GroupMode, GroupRights, Role};
+use martlet_protocol::frame::GroupMode;
+use martlet_protocol::group_record::{GroupRights, Role};
 use martlet_protocol::wire::{Reader, Writer};
 use martlet_protocol::{Address, DecodeError, GroupId, MessageId, Timestamp, UserId};
 
@@ -29,6 +30,12 @@ pub fn key(shard: ShardId, group: GroupId) -> [u8; 11] {
     key[..3].copy_from_slice(&key_prefix(shard, KeyTag::Group));
     key[3..].copy_from_slice(&group.0.to_be_bytes());
     key
+}
+
+/// The group of a stored key that ends with it.
+pub fn group_of(key: &[u8]) -> Option<GroupId> {
+    let bytes: &[u8; 8] = key.get(3..)?.try_into().ok()?;
+    Some(GroupId(u64::from_be_bytes(*bytes)))
 }
 
 /// The key of the record that made a version.
@@ -48,20 +55,11 @@ pub fn member_of(key: &[u8]) -> Option<UserId> {
 }
 
 /// The key of a message to a group: its id within the sending device.
-pub fn message_key(
-    shard: ShardId,
-    id: MessageId,
-    sender: Address,
-) -> [u8; message::KEY_BYTES] {
+pub fn message_key(shard: ShardId, id: MessageId, sender: Address) -> [u8; message::KEY_BYTES] {
     message::tagged_key(shard, KeyTag::GroupMessage, id, sender)
 }
 
-pub(super) fn numbered_key(
-    shard: ShardId,
-    tag: KeyTag,
-    group: GroupId,
-    number: u64,
-) -> [u8; 19] {
+pub(super) fn numbered_key(shard: ShardId, tag: KeyTag, group: GroupId, number: u64) -> [u8; 19] {
     let mut key = [0; 19];
     key[..3].copy_from_slice(&key_prefix(shard, tag));
     key[3..11].copy_from_slice(&group.0.to_be_bytes());
@@ -148,7 +146,7 @@ impl<'a> RecordRow<'a> {
 }
 
 /// A member, and how far it has come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemberRow {
     /// What it may do; [`Role::NONE`] when it was removed.
     pub role: Role,
@@ -237,6 +235,7 @@ impl GroupMessageRow {
 #[cfg(test)]
 mod tests {
     use martlet_protocol::DeviceId;
+    use martlet_protocol::group_record::Right;
 
     use super::*;
 
@@ -256,9 +255,9 @@ mod tests {
             roster: 71,
             mode: GroupMode::STREAM,
             rights: GroupRights {
-                add: GroupRights::MEMBERS,
-                send: GroupRights::ADMINS,
-                change: GroupRights::ADMINS,
+                add: Right::MEMBERS,
+                send: Right::ADMINS,
+                change: Right::ADMINS,
             },
             info_hash: [1; 32],
             record_hash: [2; 32],

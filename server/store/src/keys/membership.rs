@@ -86,7 +86,10 @@ mod tests {
         let mut value = BytesMut::new();
         encode_joined(70, &mut value);
         assert_eq!(joined_of(&value), Ok(70));
-        assert_eq!(mode_of(&local_value(GroupMode::STREAM)), Ok(GroupMode::STREAM));
+        assert_eq!(
+            mode_of(&local_value(GroupMode::STREAM)),
+            Ok(GroupMode::STREAM)
+        );
         let key = user_group_key(ShardId(1), UserId(2), GroupId(3));
         assert_eq!(group_of(&key), Some(GroupId(3)));
         assert_eq!(group_of(&key[..12]), None);

@@ -38,7 +38,12 @@ pub fn copied_key(shard: ShardId, id: MessageId, sender: Address) -> [u8; KEY_BY
     tagged_key(shard, KeyTag::Copied, id, sender)
 }
 
-pub(super) fn tagged_key(shard: ShardId, tag: KeyTag, id: MessageId, sender: Address) -> [u8; KEY_BYTES] {
+pub(super) fn tagged_key(
+    shard: ShardId,
+    tag: KeyTag,
+    id: MessageId,
+    sender: Address,
+) -> [u8; KEY_BYTES] {
     let mut key = [0; KEY_BYTES];
     key[..3].copy_from_slice(&key_prefix(shard, tag));
     key[3..].copy_from_slice(&id_bytes(id, sender));

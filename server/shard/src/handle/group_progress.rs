@@ -1,0 +1,163 @@
+//! How far the members of a group have come: told by their shards to the home, and by the home to
+//! the authors.
+
+use martlet_protocol::{GroupId, State as MessageState, UserId};
+use martlet_store::keys::group;
+use martlet_store::keys::relay::RelayItem;
+
+use crate::command::SessionId;
+use crate::handle::attach::device_mut;
+use crate::state::State;
+use crate::turn::Turn;
+
+/// At a member's shard: one of its devices has stored the group up to here.
+pub(crate) fn delivered(
+    state: &mut State,
+    turn: &Turn<'_>,
+    member: UserId,
+    (group, up_to): (GroupId, u64),
+) {
+    let local = state.local_group(turn.view, group);
+    let known = local.and_then(|local| local.members.get_mut(&member));
+    // Whoever was removed has had its last entry, and tells nobody.
+    let Some(known) = known.filter(|known| up_to > known.delivered) else {
+        return;
+    };
+    known.delivered = up_to;
+    owe(
+        state,
+        turn,
+        (group, member),
+        (MessageState::DELIVERED, up_to),
+    );
+}
+
+/// At a member's shard: the person has read the group up to here. What no device has acknowledged
+/// does not count: the home keeps READ behind DELIVERED.
+pub(crate) fn read(
+    state: &mut State,
+    turn: &Turn<'_>,
+    (session, address): (SessionId, martlet_protocol::Address),
+    (group, up_to): (GroupId, u64),
+) {
+    let device = device_mut(state, turn, address);
+    if device
+        .and_then(|device| device.session_mut(session))
+        .is_none()
+    {
+        return;
+    }
+    let local = state.local_group(turn.view, group);
+    if local.is_some_and(|local| local.members.contains_key(&address.user)) {
+        let read = (MessageState::READ, up_to);
+        owe(state, turn, (group, address.user), read);
+    }
+}
+
+fn owe(
+    state: &mut State,
+    turn: &Turn<'_>,
+    (group, member): (GroupId, UserId),
+    (reached, up_to): (MessageState, u64),
+) {
+    state.owe(RelayItem::Progress {
+        group,
+        member,
+        state: reached,
+        up_to,
+        at: turn.now,
+    });
+}
+
+/// At the home: takes what a member's shard tells. Returns whether it was for a group.
+pub(crate) fn take(state: &mut State, turn: &Turn<'_>, item: &RelayItem) -> bool {
+    match *item {
+        RelayItem::ListVersion {
+            group,
+            member,
+            version,
+        } => note_list(state, turn, (group, member), version),
+        RelayItem::Progress {
+            group,
+            member,
+            state: reached,
+            up_to,
+            at: _,
+        } => note_progress(state, turn, (group, member), (reached, up_to)),
+        _ => return false,
+    }
+    true
+}
+
+/// From now on a message has to be made for the member's new list: the roster says so.
+fn note_list(state: &mut State, turn: &Turn<'_>, (group, member): (GroupId, UserId), version: u64) {
+    let Some(home) = state.group(turn.view, group) else {
+        return;
+    };
+    let Some(row) = home.members.get_mut(&member) else {
+        return;
+    };
+    if row.list_version == version {
+        return;
+    }
+    home.row.roster += 1;
+    row.list_version = version;
+    row.changed = home.row.roster;
+    state.members_moved.insert((group, member));
+    state.groups_moved.insert(group);
+}
+
+/// Raises a watermark, and tells everybody whose messages it passes.
+fn note_progress(
+    state: &mut State,
+    turn: &Turn<'_>,
+    (group, member): (GroupId, UserId),
+    (reached, up_to): (MessageState, u64),
+) {
+    let id = state.id;
+    let Some(home) = state.group(turn.view, group) else {
+        return;
+    };
+    let newest = home.newest;
+    let Some(row) = home.members.get_mut(&member) else {
+        return;
+    };
+    let (mark, limit) = match reached {
+        MessageState::READ => (&mut row.read, row.delivered),
+        _ => (&mut row.delivered, newest),
+    };
+    let (from, to) = (*mark, up_to.min(limit));
+    if to <= from {
+        return;
+    }
+    *mark = to;
+    let home = state.groups.get(&group).expect("it was loaded above");
+    let authors = home.authors(id, group, turn.view, (from, to));
+    state.members_moved.insert((group, member));
+    for author in authors.into_iter().filter(|author| *author != member) {
+        state.owe(RelayItem::GroupReceipt {
+            to: author,
+            group,
+            member,
+            state: reached,
+            up_to: to,
+            at: turn.now,
+        });
+    }
+}
+
+/// Writes the members and groups that have moved in this turn.
+pub(crate) fn store(state: &mut State, turn: &mut Turn<'_>) {
+    let id = state.id;
+    for (group, member) in std::mem::take(&mut state.members_moved) {
+        let home = state.groups.get(&group);
+        if let Some(row) = home.and_then(|home| home.members.get(&member)) {
+            turn.put_with(&group::member_key(id, group, member), |out| row.encode(out));
+        }
+    }
+    for group in std::mem::take(&mut state.groups_moved) {
+        if let Some(home) = state.groups.get(&group) {
+            turn.put_with(&group::key(id, group), |out| home.row.encode(out));
+        }
+    }
+}
