@@ -52,7 +52,7 @@ impl Driver {
                 shard: Shard::recover(
                     id,
                     shared.topology,
-                    shared.config.inbox,
+                    shared.config.shard,
                     now,
                     &*engine,
                     &mut effects,

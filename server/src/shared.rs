@@ -51,6 +51,8 @@ pub struct Rates {
     pub lookups: Rate,
     /// DEVICES, PUBLISH, UPLOAD, CLAIM, LINK_OPEN.
     pub key_requests: Rate,
+    /// Questions about groups, and changes of them.
+    pub group_requests: Rate,
     /// All but SEND.
     pub frames: Rate,
     /// Signatures that a device makes the server check, in whatever session.
@@ -64,6 +66,7 @@ impl Rates {
             sends: Rate::per_second(limits.sends_per_second),
             lookups: Rate::per_second(limits.lookups_per_second),
             key_requests: Rate::per_second(limits.key_requests_per_second),
+            group_requests: Rate::per_second(limits.group_requests_per_second),
             frames: Rate::per_second(limits.frames_per_second),
             signatures: Rate::per_second(limits.signatures_per_second).at_once(SIGNATURES_AT_ONCE),
         }

@@ -85,10 +85,37 @@ pub(crate) struct Session {
     pub(crate) missed_from: Option<Position>,
     /// Nothing is pushed before this time: an item was refused.
     pub(crate) paused_until: Option<Millis>,
+    /// The groups' own streams that it reads.
+    pub(crate) groups: BTreeMap<GroupId, GroupStream>,
     /// CAUGHT_UP has been told.
     pub(crate) caught_up: bool,
     /// A gap was in the backlog.
     pub(crate) trimmed: bool,
+}
+
+/// How far a connection has come in a group's own stream. Invariant: `stored ≤ acked ≤ pushed`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct GroupStream {
+    /// The last entry pushed, or passed over.
+    pub(crate) pushed: u64,
+    /// The last entry acknowledged,
+    pub(crate) acked: u64,
+    /// and as it is stored.
+    pub(crate) stored: u64,
+    /// A page is on its way.
+    pub(crate) is_loading: bool,
+}
+
+impl GroupStream {
+    /// A stream that goes on behind an entry.
+    pub(crate) const fn new(behind: u64) -> Self {
+        Self {
+            pushed: behind,
+            acked: behind,
+            stored: behind,
+            is_loading: false,
+        }
+    }
 }
 
 /// What a connection expects of the reader: it answers each request once, and slowly.
@@ -357,6 +384,7 @@ impl Session {
             missed_from: None,
             challenged_us: 0,
             paused_until: None,
+            groups: BTreeMap::new(),
             caught_up: false,
             trimmed: false,
         };

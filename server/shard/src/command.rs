@@ -229,6 +229,21 @@ pub enum Command {
         /// The message.
         request: Box<GroupSendRequest>,
     },
+    /// The driver cannot take a message to a group now. As with [`Command::Decline`].
+    GroupDecline {
+        /// The sender's connection.
+        session: SessionId,
+        /// The sender.
+        from: Address,
+        /// The group.
+        group: GroupId,
+        /// The message.
+        message_id: MessageId,
+        /// Why; of class RETRY_AFTER.
+        code: NackCode,
+        /// When to try again, in milliseconds.
+        retry_after_ms: u64,
+    },
     /// A person has read a group up to an entry.
     GroupRead {
         /// The reader's connection.
@@ -336,6 +351,31 @@ pub enum Command {
         /// Positions and stored values.
         rows: Vec<(Position, Bytes)>,
     },
+    /// The answer to [`Effect::LoadEntries`](crate::Effect::LoadEntries): rows of the group's log in
+    /// order, from the entry asked for.
+    Entries {
+        /// The connection they were loaded for.
+        session: SessionId,
+        /// The device.
+        address: Address,
+        /// The group.
+        group: GroupId,
+        /// The first entry that was asked for.
+        from: u64,
+        /// Places and stored values.
+        rows: Vec<(u64, Bytes)>,
+    },
+    /// A device has stored a group's own stream up to an entry.
+    GroupAck {
+        /// Its connection.
+        session: SessionId,
+        /// The device.
+        address: Address,
+        /// The group.
+        group: GroupId,
+        /// Up to here.
+        sequence: u64,
+    },
     /// From another shard's outbox. Delivery is in order for each source and may repeat.
     Relayed {
         /// This shard.
@@ -403,10 +443,13 @@ impl Command {
             | Self::Refuse { address, .. }
             | Self::Credit { address, .. }
             | Self::Ping { address, .. }
+            | Self::Entries { address, .. }
+            | Self::GroupAck { address, .. }
             | Self::Page { address, .. } => topology.shard_of_user(address.user),
             Self::Send { request, .. } => topology.shard_of_user(request.to),
             Self::GroupChange { group, .. }
             | Self::GroupAsk { group, .. }
+            | Self::GroupDecline { group, .. }
             | Self::GroupCount { group, .. } => topology.shard_of_group(*group),
             Self::GroupSend { request, .. } => topology.shard_of_group(request.group),
             Self::GroupRead { address, .. } => topology.shard_of_user(address.user),

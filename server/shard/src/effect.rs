@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use martlet_protocol::frame::{
-    Bundle, CaughtUp, Gap, GroupChanged, GroupDetail, GroupMember, GroupMode, GroupSent,
-    LinkOpened, Nack, Published, StateReply, Stock,
+    Bundle, CaughtUp, Gap, GroupChanged, GroupDetail, GroupGap, GroupMember, GroupMode, GroupSent,
+    LinkOpened, ListedGroup, Nack, Published, StateReply, Stock,
 };
 use martlet_protocol::{Address, CloseCode, DeviceId, GroupId, Kind, Position, UserId};
 
@@ -55,6 +55,22 @@ pub enum Effect {
         address: Address,
         /// The first position wanted.
         from: Position,
+        /// Most rows.
+        rows_max: usize,
+        /// Most bytes.
+        bytes_max: usize,
+    },
+    /// Read entries of a group's log outside the reactor and answer with
+    /// [`Command::Entries`].
+    LoadEntries {
+        /// The connection that reads.
+        session: SessionId,
+        /// Whose shard has the log.
+        address: Address,
+        /// The group.
+        group: GroupId,
+        /// The first entry wanted.
+        from: u64,
         /// Most rows.
         rows_max: usize,
         /// Most bytes.
@@ -140,6 +156,8 @@ pub enum Reply {
     GroupState(Box<GroupStateAnswer>),
     /// The message has its place in the group, durably.
     GroupSent(GroupSent),
+    /// Entries of a group's own stream that are not there any more.
+    GroupGap(GroupGap),
     /// A GROUPS' answer.
     GroupList(GroupListAnswer),
     /// A GROUP_COUNT's answer.
@@ -204,7 +222,7 @@ pub struct GroupListAnswer {
     /// Whether there are more behind these.
     pub more: bool,
     /// By ascending id.
-    pub groups: Vec<GroupId>,
+    pub groups: Vec<ListedGroup>,
 }
 
 /// Where a message stands, as GROUP_COUNT finds it.

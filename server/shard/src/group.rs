@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use martlet_protocol::frame::{GroupEvent, GroupMode};
+use martlet_protocol::frame::GroupEvent;
 use martlet_protocol::group_record::Role;
 use martlet_protocol::wire::Reader;
 use martlet_protocol::{GroupId, Position, UserId};
+use martlet_store::keys::group as rows;
 use martlet_store::keys::group::{self, GroupRow, MemberRow};
 use martlet_store::keys::group_log::{self, LogRow};
-use martlet_store::keys::{group as rows, membership};
+use martlet_store::keys::membership::{self, LocalGroupRow, LocalMemberRow};
 use martlet_store::{ShardId, View};
 
 use crate::limits::AUTHORS_MAX;
@@ -24,18 +25,36 @@ pub(crate) struct Group {
     pub(crate) newest: u64,
     /// Who wrote the newest messages, by their places. The rest is read from the log.
     authors: BTreeMap<u64, UserId>,
+    /// What every member has, and has read, as far as it was told.
+    pub(crate) all: Watermarks,
+}
+
+/// How far all members of a group have come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Watermarks {
+    pub(crate) delivered: Least,
+    pub(crate) read: Least,
+}
+
+/// The two members that have come least far: an author waits for everybody but itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Least {
+    first: u64,
+    who: UserId,
+    second: u64,
 }
 
 /// What a shard knows of a group that has members among its accounts.
 #[derive(Debug)]
 pub(crate) struct LocalGroup {
-    pub(crate) mode: GroupMode,
+    pub(crate) row: LocalGroupRow,
     pub(crate) members: BTreeMap<UserId, LocalMember>,
 }
 
 /// A member at its own shard.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LocalMember {
+    pub(crate) row: LocalMemberRow,
     /// What its devices have acknowledged, as far as this was seen since the start; it begins with
     /// the record by which the member joined.
     pub(crate) delivered: u64,
@@ -49,6 +68,10 @@ impl Group {
             members: BTreeMap::new(),
             newest: 0,
             authors: BTreeMap::new(),
+            all: Watermarks {
+                delivered: Least::NOBODY,
+                read: Least::NOBODY,
+            },
         }
     }
 
@@ -72,12 +95,23 @@ impl Group {
             let (_, sequence) = group_log::place_of(&key).expect("a log key holds a place");
             sequence
         });
-        Some(Self {
-            row,
-            members: members.filter(|(_, row)| row.role != Role::NONE).collect(),
-            newest,
-            authors: BTreeMap::new(),
-        })
+        let mut loaded = Self::new(row);
+        loaded.members = members.filter(|(_, row)| row.role != Role::NONE).collect();
+        loaded.newest = newest;
+        loaded.all = loaded.watermarks();
+        Some(loaded)
+    }
+
+    /// What every member has, and has read.
+    pub(crate) fn watermarks(&self) -> Watermarks {
+        let least = |mark: fn(&MemberRow) -> u64| {
+            let members = self.members.iter();
+            Least::of(members.map(|(user, row)| (mark(row), *user)))
+        };
+        Watermarks {
+            delivered: least(|row| row.delivered),
+            read: least(|row| row.read),
+        }
     }
 
     /// The shards that have a member.
@@ -102,6 +136,9 @@ impl Group {
         view: &dyn View,
         (from, to): (u64, u64),
     ) -> BTreeSet<UserId> {
+        if to <= from {
+            return BTreeSet::new();
+        }
         let known = self.authors.keys().next().copied();
         let known_from = known.unwrap_or(self.newest + 1);
         let remembered = self.authors.range(from + 1..=to);
@@ -120,10 +157,53 @@ impl Group {
     }
 }
 
+impl Least {
+    const NOBODY: Self = Self {
+        first: 0,
+        who: UserId(0),
+        second: 0,
+    };
+
+    fn of(members: impl Iterator<Item = (u64, UserId)>) -> Self {
+        let mut least = Self {
+            first: u64::MAX,
+            second: u64::MAX,
+            ..Self::NOBODY
+        };
+        for (mark, who) in members {
+            if mark < least.first {
+                (least.second, least.first, least.who) = (least.first, mark, who);
+            } else {
+                least.second = mark.min(least.second);
+            }
+        }
+        least
+    }
+
+    /// How far all but this member have come.
+    pub(crate) fn beside(&self, author: UserId) -> u64 {
+        if author == self.who {
+            self.second
+        } else {
+            self.first
+        }
+    }
+
+    /// The least and the greatest that [`beside`](Self::beside) can be.
+    pub(crate) const fn bounds(&self) -> (u64, u64) {
+        (self.first, self.second)
+    }
+}
+
 impl LocalMember {
     /// A member since the record at `joined`.
     pub(crate) const fn new(joined: u64) -> Self {
-        Self { delivered: joined }
+        Self::of(LocalMemberRow { joined, until: 0 })
+    }
+
+    const fn of(row: LocalMemberRow) -> Self {
+        let delivered = row.joined;
+        Self { row, delivered }
     }
 }
 
@@ -131,7 +211,11 @@ impl LocalGroup {
     /// A group without members, whose messages go to inboxes.
     pub(crate) const fn new() -> Self {
         Self {
-            mode: GroupMode::INBOX,
+            row: LocalGroupRow {
+                version: 0,
+                stream_first: 0,
+                stream_last: 0,
+            },
             members: BTreeMap::new(),
         }
     }
@@ -139,17 +223,17 @@ impl LocalGroup {
     /// Reads a group with the members among the shard's accounts.
     pub(crate) fn load(shard: ShardId, group: GroupId, view: &dyn View) -> Option<Self> {
         let value = view.get(&membership::local_key(shard, group))?;
-        let mode = membership::mode_of(&value).expect("a local group row is ours");
+        let row = LocalGroupRow::decode(&value).expect("a local group row is ours");
         let first = membership::member_key(shard, group, UserId(0));
         let last = membership::member_key(shard, group, UserId(u64::MAX));
         let members = view.scan(&first, &last, usize::MAX, usize::MAX);
         let members = members.into_iter().map(|(key, value)| {
             let user = group::member_of(&key).expect("a member key holds an account");
-            let joined = membership::joined_of(&value).expect("a local member row is ours");
-            (user, LocalMember::new(joined))
+            let row = LocalMemberRow::decode(&value).expect("a local member row is ours");
+            (user, LocalMember::of(row))
         });
         Some(Self {
-            mode,
+            row,
             members: members.collect(),
         })
     }

@@ -206,7 +206,6 @@ pub(crate) fn relay_item(told: &RelayItem) -> Option<Item> {
             up_to,
             at,
         } => {
-            let member = Some(member);
             let receipt = GroupReceipt {
                 position,
                 group,

@@ -16,6 +16,9 @@ pub struct Limits {
     pub retention_ms: u64,
     /// Most members of a group.
     pub group_members_max: usize,
+    /// Up to this many members get a group's messages in their inboxes; a larger group has a stream
+    /// of its own. One that shrinks has its messages in the inboxes again at nine tenths of it.
+    pub group_inbox_members_max: usize,
 }
 
 impl Default for Limits {
@@ -25,6 +28,7 @@ impl Default for Limits {
             inbox_bytes_max: 64 * 1024 * 1024,
             retention_ms: TTL_MS_MAX,
             group_members_max: 256,
+            group_inbox_members_max: 100,
         }
     }
 }
@@ -112,6 +116,13 @@ pub(crate) const LINKS: Quota = Quota {
 /// Entries of a group outlive the references to them in inboxes, which end with the retention, by a
 /// day, in milliseconds.
 pub(crate) const GROUP_LOG_GRACE_MS: u64 = 24 * 60 * 60 * 1_000;
+
+/// How far a device has come in a group's own stream is written once it is this many entries
+/// further, and when it leaves: after a crash it gets those again that it had acknowledged.
+pub(crate) const GROUP_CURSOR_ENTRIES: u64 = 64;
+
+/// How often a shard tells how far its members have come in groups' own streams, in milliseconds.
+pub(crate) const GROUP_PROGRESS_MS: u64 = 1_000;
 
 /// Most messages of a group whose authors are kept in memory: who is further behind than that is
 /// looked up in the log.

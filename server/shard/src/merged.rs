@@ -57,7 +57,8 @@ impl Merged {
     }
 }
 
-type ProgressKey = (GroupId, UserId, State, Option<UserId>);
+/// Group, member (`None` for all of them), state, and the author that is told, if one is.
+type ProgressKey = (GroupId, Option<UserId>, State, Option<UserId>);
 
 fn progress_of(item: &RelayItem) -> Option<(ProgressKey, u64)> {
     match *item {
@@ -67,7 +68,7 @@ fn progress_of(item: &RelayItem) -> Option<(ProgressKey, u64)> {
             state,
             up_to,
             ..
-        } => Some(((group, member, state, None), up_to)),
+        } => Some(((group, Some(member), state, None), up_to)),
         RelayItem::GroupReceipt {
             to,
             group,

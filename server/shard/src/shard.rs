@@ -222,6 +222,18 @@ impl Shard {
             } => {
                 handle::group_send::send(state, turn, (session, from), &request);
             }
+            Command::GroupDecline {
+                session,
+                from,
+                group,
+                message_id,
+                code,
+                retry_after_ms,
+            } => {
+                let message = (from, group, message_id);
+                let refusal = (code, retry_after_ms);
+                handle::group_send::decline(state, turn, session, message, refusal);
+            }
             Command::GroupRead {
                 session,
                 address,
@@ -302,6 +314,25 @@ impl Shard {
             } => {
                 handle::ack::page(state, turn, session, address, rows);
             }
+            Command::Entries {
+                session,
+                address,
+                group,
+                from,
+                rows,
+            } => {
+                let place = (group, from);
+                handle::group_stream::entries(state, turn, (session, address), place, &rows);
+            }
+            Command::GroupAck {
+                session,
+                address,
+                group,
+                sequence,
+            } => {
+                let place = (group, sequence);
+                handle::group_stream::ack(state, turn, (session, address), place);
+            }
             Command::Relayed {
                 target: _,
                 source,
@@ -333,6 +364,7 @@ impl Shard {
         let pause = self.state.paused.keys().next().map(|(until, _)| *until);
         let sweep = self.state.sweep_due;
         sweep
+            .min(self.state.lazy_due.unwrap_or(sweep))
             .min(pause.unwrap_or(sweep))
             .min(self.state.expiry_due.unwrap_or(sweep))
     }

@@ -170,7 +170,8 @@ impl Verifier {
             | KeyTag::GroupMessage
             | KeyTag::LocalGroup
             | KeyTag::LocalMember
-            | KeyTag::UserGroup => self.groups.row(&self.topology, (shard, tag), key, value),
+            | KeyTag::UserGroup
+            | KeyTag::GroupCursor => self.groups.row(&self.topology, (shard, tag), key, value),
             KeyTag::Held | KeyTag::Refusal | KeyTag::Copied | KeyTag::Commit => Ok(()),
         }
     }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use martlet_protocol::wire::Writer;
 use martlet_protocol::{Address, CloseCode, DeviceId, Position, UserId, codec};
 use martlet_shard::{Command, Effect, Limits, OwnDevices, Shard, Topology};
-use martlet_store::keys::inbox;
+use martlet_store::keys::{group_log, inbox};
 use martlet_store::{Batch, Memory, ShardId, View};
 
 use crate::desk::Desk;
@@ -322,7 +322,8 @@ impl Server {
         let shard = self.topology.shard_of_user(address.user);
         let from = inbox::key(shard, *address, *from);
         let to = inbox::key(shard, *address, Position(u64::MAX));
-        let rows = self.disk.durable().scan(&from, &to, *rows_max, *bytes_max);
+        let mut rows = self.disk.durable().scan(&from, &to, *rows_max, *bytes_max);
+        group_log::resolve(shard, self.disk.durable(), &mut rows);
         rows.into_iter()
             .filter_map(|(key, value)| Some((inbox::position_of(&key)?, value)))
             .collect()

@@ -28,8 +28,8 @@ pub struct Config {
     pub registration: Registration,
     /// Bounds against clients.
     pub limits: Limits,
-    /// Caps and lives of what waits for devices.
-    pub inbox: martlet_shard::Limits,
+    /// Caps and lives of what waits for devices, and the sizes of groups.
+    pub shard: martlet_shard::Limits,
     /// The data directory's own settings.
     pub store: Store,
     /// How to log.
@@ -141,7 +141,7 @@ impl Config {
             drain_time: file.server.drain_time,
             registration: registration(file.registration)?,
             limits: file.limits,
-            inbox: file.inbox.limits()?,
+            shard: file.groups.limits(file.inbox.limits()?)?,
             store: file.store,
             log,
         })
@@ -261,6 +261,8 @@ mod tests {
         assert!(with("[inbox]\nretention = \"90days\"").contains("30days"));
         assert!(with("[inbox]\nmessages_max = 0").contains("messages_max"));
         assert!(with("[inbox]\nbytes_max = \"64KiB\"").contains("128KiB"));
+        assert!(with("[groups]\nmembers_max = 1").contains("members_max"));
+        assert!(with("[groups]\nmembers_max = 5001").contains("5000"));
         assert!(with("[store]\nshards = 0").contains("shards"));
     }
 

@@ -6,8 +6,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use martlet_protocol::limits::GROUP_MEMBERS_MAX;
 use serde::Deserialize;
 
+use crate::config::groups::Groups;
 use crate::config::inbox::Inbox;
 use crate::config::limits::Limits;
 use crate::config::log::Log;
@@ -29,6 +31,8 @@ pub struct File {
     pub limits: Limits,
     /// `[inbox]`.
     pub inbox: Inbox,
+    /// `[groups]`.
+    pub groups: Groups,
     /// `[store]`.
     pub store: Store,
     /// `[log]`.
@@ -74,6 +78,8 @@ pub enum ConfigError {
     DataDirMissing,
     /// `--dev` with an address that others can reach.
     DevelopmentBeyondLoopback(SocketAddr),
+    /// No group may have so few members, or so many.
+    GroupSizeOutOfRange(usize),
     /// A cap that no message fits under.
     InboxTooSmall {
         /// The setting in `[inbox]`.
@@ -145,6 +151,11 @@ impl fmt::Display for ConfigError {
                 f,
                 "--dev lets anyone register, so it does not listen on {listen}: \
                  use a loopback address, or a configuration file"
+            ),
+            Self::GroupSizeOutOfRange(members) => write!(
+                f,
+                "members_max = {members} in [groups]: set it to 2 or more, and {GROUP_MEMBERS_MAX} \
+                 at most"
             ),
             Self::InboxTooSmall { name, least } => write!(
                 f,

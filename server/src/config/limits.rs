@@ -35,7 +35,10 @@ pub struct Limits {
     /// Requests for device lists, prekeys and links per second and session; twice as many may come
     /// at once. 0 is no limit. Such a request makes the server read or write a few rows.
     pub key_requests_per_second: u32,
-    /// Signatures of device lists and prekeys that are checked per second and device, whatever the
+    /// Questions about groups and changes of them, per second and session; twice as many may come
+    /// at once. 0 is no limit.
+    pub group_requests_per_second: u32,
+    /// Signatures of device lists, prekeys and groups that are checked per second and device, whatever the
     /// number of its connections; two whole stocks of prekeys may come at once. 0 is no limit.
     /// Each check costs as much as dozens of messages.
     pub signatures_per_second: u32,
@@ -97,6 +100,7 @@ impl Default for Limits {
             sends_per_second: 1_000,
             lookups_per_second: 10,
             key_requests_per_second: 20,
+            group_requests_per_second: 20,
             signatures_per_second: 10,
             frames_per_second: 10_000,
             authentication_time: Span::from_secs(5),

@@ -2,6 +2,7 @@
 
 mod effective;
 mod file;
+pub mod groups;
 pub mod inbox;
 pub mod limits;
 pub mod log;

@@ -74,8 +74,13 @@ impl Decoder for FrameCodec {
         let mut inbound = frame.map(owned);
         // Skipped frames are consumed even when no frame follows them yet.
         let consumed = source.len() - rest.len();
-        if let Some(Inbound::Send(send)) = &mut inbound {
-            send.frame_bytes = last_frame_bytes(&source[..consumed]);
+        let frame_bytes = match &mut inbound {
+            Some(Inbound::Send(send)) => Some(&mut send.frame_bytes),
+            Some(Inbound::GroupSend(send)) => Some(&mut send.frame_bytes),
+            _ => None,
+        };
+        if let Some(frame_bytes) = frame_bytes {
+            *frame_bytes = last_frame_bytes(&source[..consumed]);
         }
         source.advance(consumed);
         Ok(inbound)

@@ -3,13 +3,13 @@
 use bytes::Bytes;
 use martlet_protocol::auth::{KEY_BYTES, SIGNATURE_BYTES};
 use martlet_protocol::frame::{
-    Ack, Auth, Credit, Devices, Frame, LinkOpen, LookupQuery, Nack, Parts, Ping, Prekey, Read,
-    SendScope, Status, TICKET_BYTES,
+    Ack, Auth, Credit, Devices, Frame, GroupAsk, GroupCount, GroupRead, Groups, LinkOpen,
+    LookupQuery, Nack, Parts, Ping, Prekey, Read, SendScope, Status, TICKET_BYTES,
 };
 use martlet_protocol::id::{Address, DeviceId, MessageId, Timestamp, UserId};
 use martlet_protocol::version::Features;
 use martlet_protocol::{CloseCode, Kind};
-use martlet_shard::DevicePart;
+use martlet_shard::{DevicePart, GroupSendRequest};
 
 /// A frame of a client, with its bytes copied out of the reactor's scratch: what is kept must not
 /// pin a buffer that all connections share.
@@ -23,6 +23,10 @@ pub enum Inbound {
     Close(CloseCode),
     /// Room for more stream items.
     Credit(Credit),
+    /// Something about groups.
+    Group(GroupRequest),
+    /// A message to a group.
+    GroupSend(GroupSend),
     /// Versions and features.
     Hello {
         /// Oldest version the client speaks.
@@ -87,6 +91,35 @@ impl KeyRequest {
             Self::Upload(upload) => (Kind::UPLOAD, upload.request),
         }
     }
+}
+
+/// What devices ask about groups, or say of them.
+#[derive(Debug)]
+pub enum GroupRequest {
+    /// What a group is, and who is in it.
+    Ask(GroupAsk),
+    /// The group's next record.
+    Change {
+        /// The client's number for the answer.
+        request: u64,
+        /// The record as it was signed.
+        record: Bytes,
+    },
+    /// How many members have a message.
+    Count(GroupCount),
+    /// Which groups the account is in.
+    Groups(Groups),
+    /// The person has read up to an entry.
+    Read(GroupRead),
+}
+
+/// A GROUP_SEND with its own memory.
+#[derive(Debug)]
+pub struct GroupSend {
+    /// The message.
+    pub request: Box<GroupSendRequest>,
+    /// Bytes of the whole frame: what it costs in credit.
+    pub frame_bytes: u32,
 }
 
 /// A CLAIM with its own memory.
@@ -199,6 +232,25 @@ pub(super) fn owned(frame: Frame<'_>) -> Inbound {
         Frame::Close(close) => Inbound::Close(close.code),
         Frame::Credit(credit) => Inbound::Credit(credit),
         Frame::Devices(devices) => Inbound::KeyRequest(KeyRequest::Devices(devices)),
+        Frame::GroupAsk(ask) => Inbound::Group(GroupRequest::Ask(ask)),
+        Frame::GroupChange(change) => Inbound::Group(GroupRequest::Change {
+            request: change.request,
+            record: Bytes::copy_from_slice(change.record.0),
+        }),
+        Frame::GroupCount(count) => Inbound::Group(GroupRequest::Count(count)),
+        Frame::GroupRead(read) => Inbound::Group(GroupRequest::Read(read)),
+        Frame::GroupSend(send) => Inbound::GroupSend(GroupSend {
+            request: Box::new(GroupSendRequest {
+                message_id: send.message_id,
+                group: send.group,
+                version: send.version,
+                roster: send.roster,
+                ttl_ms: send.ttl_ms,
+                envelope: Bytes::copy_from_slice(send.envelope),
+            }),
+            frame_bytes: 0,
+        }),
+        Frame::Groups(groups) => Inbound::Group(GroupRequest::Groups(groups)),
         Frame::Hello(hello) => Inbound::Hello {
             version_min: hello.version_min,
             version_max: hello.version_max,
@@ -260,6 +312,15 @@ pub(super) fn owned(frame: Frame<'_>) -> Inbound {
         | Frame::Found(_)
         | Frame::Gap(_)
         | Frame::Goaway(_)
+        | Frame::GroupChanged(_)
+        | Frame::GroupCounted(_)
+        | Frame::GroupEvent(_)
+        | Frame::GroupGap(_)
+        | Frame::GroupList(_)
+        | Frame::GroupReceipt(_)
+        | Frame::GroupSent(_)
+        | Frame::GroupState(_)
+        | Frame::GroupTyped(_)
         | Frame::LinkOffer(_)
         | Frame::LinkOpened(_)
         | Frame::Linked(_)

@@ -1,8 +1,8 @@
 //! What a shard answers, as a frame, and what the answer changes for its connection.
 
 use martlet_protocol::frame::{
-    Bundles, DeviceLists, Found, Frame, LinkOffer, Linked, Nack, Pong, Ready, Registered, Sent,
-    SignedList,
+    Bundles, DeviceLists, Found, Frame, GroupCounted, GroupList, GroupState, LinkOffer, Linked,
+    Nack, Pong, Ready, Registered, Sent, SignedList, SignedRecord,
 };
 use martlet_protocol::wire::List;
 use martlet_protocol::{Address, Kind};
@@ -29,7 +29,8 @@ impl Reactor {
         };
         let was_linking = session.is_linking();
         let mut codec = self.codec();
-        codec.encode(&self.frame_of(reply, &lists_of(reply)), &mut state.out)?;
+        let signed = Signed::of(reply);
+        codec.encode(&self.frame_of(reply, &signed), &mut state.out)?;
         let answers_send = note_reply(conn, session, reply);
         let ready = session.ready_mut().filter(|_| answers_send);
         if let Some(grant) = ready.and_then(|ready| ready.answered()) {
@@ -45,8 +46,8 @@ impl Reactor {
         Ok(())
     }
 
-    /// The frame of a reply, with what only the driver knows. `lists` are those of the reply.
-    fn frame_of<'a>(&self, reply: &'a Reply, lists: &'a [SignedList<'a>]) -> Frame<'a> {
+    /// The frame of a reply, with what only the driver knows. `signed` is that of the reply.
+    fn frame_of<'a>(&self, reply: &'a Reply, signed: &'a Signed<'a>) -> Frame<'a> {
         match reply {
             Reply::Registered(address) => Frame::Registered(Registered { address: *address }),
             Reply::Ready {
@@ -83,7 +84,7 @@ impl Reactor {
                 request: answer.request,
                 user: answer.user,
                 newest: answer.newest,
-                lists: List::Slice(lists),
+                lists: List::Slice(&signed.lists),
             }),
             Reply::Published(answer) => Frame::Published(*answer),
             Reply::Stock(stock) => Frame::Stock(*stock),
@@ -91,6 +92,32 @@ impl Reactor {
                 request: answer.request,
                 user: answer.user,
                 bundles: List::Slice(&answer.bundles),
+            }),
+            Reply::GroupChanged(answer) => Frame::GroupChanged(*answer),
+            Reply::GroupSent(answer) => Frame::GroupSent(*answer),
+            Reply::GroupState(answer) => Frame::GroupState(GroupState {
+                request: answer.request,
+                group: answer.group,
+                version: answer.version,
+                roster: answer.roster,
+                sequence: answer.sequence,
+                mode: answer.mode,
+                records: List::Slice(&signed.records),
+                members: List::Slice(&answer.members),
+            }),
+            Reply::GroupList(answer) => Frame::GroupList(GroupList {
+                request: answer.request,
+                more: answer.more,
+                groups: List::Slice(&answer.groups),
+            }),
+            Reply::GroupCounted(answer) => Frame::GroupCounted(GroupCounted {
+                request: answer.request,
+                group: answer.group,
+                sequence: answer.sequence,
+                members: answer.members,
+                delivered: answer.delivered,
+                read: answer.read,
+                details: List::Slice(&answer.details),
             }),
             Reply::LinkOpened(answer) => Frame::LinkOpened(*answer),
             Reply::LinkOffer { device, offer } => Frame::LinkOffer(LinkOffer {
@@ -102,10 +129,26 @@ impl Reactor {
     }
 }
 
-fn lists_of(reply: &Reply) -> Vec<SignedList<'_>> {
-    match reply {
-        Reply::DeviceLists(answer) => answer.lists.iter().map(|list| SignedList(list)).collect(),
-        _ => Vec::new(),
+/// What a reply holds that others have signed, as a frame lists it.
+#[derive(Default)]
+struct Signed<'a> {
+    lists: Vec<SignedList<'a>>,
+    records: Vec<SignedRecord<'a>>,
+}
+
+impl<'a> Signed<'a> {
+    fn of(reply: &'a Reply) -> Self {
+        let mut signed = Self::default();
+        match reply {
+            Reply::DeviceLists(answer) => {
+                signed.lists = answer.lists.iter().map(|it| SignedList(it)).collect();
+            }
+            Reply::GroupState(answer) => {
+                signed.records = answer.records.iter().map(|it| SignedRecord(it)).collect();
+            }
+            _ => {}
+        }
+        signed
     }
 }
 
@@ -132,7 +175,7 @@ fn note_reply(conn: &Conn, session: &mut Session, reply: &Reply) -> bool {
             count = answer.bundles.len(),
         ),
         Reply::Nack(nack) => return note_refusal(conn, session, nack),
-        Reply::Sent(_) => return true,
+        Reply::Sent(_) | Reply::GroupSent(_) => return true,
         Reply::Found(_)
         | Reply::State(_)
         | Reply::Gap(_)
@@ -141,6 +184,10 @@ fn note_reply(conn: &Conn, session: &mut Session, reply: &Reply) -> bool {
         | Reply::DeviceLists(_)
         | Reply::Published(_)
         | Reply::Stock(_)
+        | Reply::GroupChanged(_)
+        | Reply::GroupState(_)
+        | Reply::GroupList(_)
+        | Reply::GroupCounted(_)
         | Reply::LinkOpened(_)
         | Reply::LinkOffer { .. } => {}
     }
@@ -164,7 +211,7 @@ fn note_refusal(conn: &Conn, session: &mut Session, nack: &Nack) -> bool {
             code = nack.code.name(),
         ),
     }
-    nack.of == Kind::SEND
+    matches!(nack.of, Kind::SEND | Kind::GROUP_SEND)
 }
 
 fn log_registered(session: SessionId, address: Address) {

@@ -8,7 +8,7 @@ use martlet_store::keys::{cursor, inbox};
 use crate::account::{Device, Session};
 use crate::command::SessionId;
 use crate::effect::Reply;
-use crate::handle::prekeys;
+use crate::handle::{group_stream, prekeys};
 use crate::state::State;
 use crate::stream;
 use crate::turn::Turn;
@@ -60,6 +60,7 @@ pub(crate) fn attach(
     prekeys::warn(state, turn, session, address);
     let device = device_mut(state, turn, address).expect("it is connected");
     stream::advance(address, device, turn);
+    group_stream::attach(state, turn, address);
 }
 
 /// Forgets a connection, unless the device has a newer one.
@@ -69,8 +70,11 @@ pub(crate) fn detach(state: &mut State, turn: &mut Turn<'_>, session: SessionId,
         return;
     };
     if device.session_mut(session).is_some() {
-        device.session = None;
+        let ended = device.session.take();
         trim(id, address, device, 1, turn);
+        if let Some(ended) = ended {
+            group_stream::detach(state, turn, address, &ended);
+        }
     }
 }
 
@@ -88,6 +92,7 @@ pub(crate) fn credit(
     if let Some(session) = device.session_mut(session) {
         session.grant(credit);
         stream::advance(address, device, turn);
+        group_stream::advance(state, turn, address);
     }
 }
 

@@ -13,7 +13,8 @@ use martlet_store::keys::device_list;
 use crate::command::{Publication, SessionId};
 use crate::effect::{Effect, ListsAnswer, Note, Reply};
 use crate::handle::parts::Refusal;
-use crate::handle::{group_entry, link, removal};
+use crate::handle::{group_entry, group_stream, link, removal};
+use crate::inbox;
 use crate::limits::LISTS;
 use crate::state::State;
 use crate::turn::Turn;
@@ -246,6 +247,7 @@ fn adopt(
         removal::declare_open(state, turn, user, added);
         let account = state.accounts.get_mut(&user).expect("it was loaded before");
         account.add_device(key, publication.epoch);
+        group_stream::begin(state, turn, inbox::address(user, added));
     }
     let account = state.accounts.get(&user).expect("it was loaded before");
     turn.effects.push(Effect::Note(Note::ListPublished {

@@ -1,7 +1,7 @@
 //! Questions about groups: their state, their members, and where a message stands.
 
 use bytes::Bytes;
-use martlet_protocol::frame::{GroupDetail, GroupMember, Reference};
+use martlet_protocol::frame::{GroupDetail, GroupMember, ListedGroup, Reference};
 use martlet_protocol::limits::{GROUP_PAGE_MAX, GROUP_RECORDS_MAX};
 use martlet_protocol::{Address, GroupId, Kind, NackCode, State as MessageState, UserId};
 use martlet_store::keys::group::{self, MemberRow, RecordRow};
@@ -104,15 +104,21 @@ fn removed<'t>(
 
 /// At an account's shard: which groups it is in.
 pub(crate) fn list(
-    state: &State,
+    state: &mut State,
     turn: &mut Turn<'_>,
     (session, user, request): (SessionId, UserId, u64),
     after: u64,
 ) {
     let groups = group_entry::groups_of(state, turn, user);
     let mut behind = groups.into_iter().filter(|group| group.0 > after);
-    let groups = behind.by_ref().take(GROUP_PAGE_MAX).collect();
+    let page: Vec<_> = behind.by_ref().take(GROUP_PAGE_MAX).collect();
     let more = behind.next().is_some();
+    let listed = page.into_iter().map(|group| {
+        let local = state.local_group(turn.view, group);
+        let version = local.map_or(0, |local| local.row.version);
+        ListedGroup { group, version }
+    });
+    let groups = listed.collect();
     turn.reply(
         session,
         Reply::GroupList(GroupListAnswer {

@@ -197,4 +197,30 @@ fn adopt(
         sequence == joined,
         "the record stands where its members join"
     );
+    switch(state, turn, group);
+}
+
+/// A group that has become large gets a stream of its own, one that is small again has none. The
+/// entry that says so is the last one that comes in the old way.
+fn switch(state: &mut State, turn: &mut Turn<'_>, group: GroupId) {
+    let most = state.limits.group_inbox_members_max;
+    let home = state.groups.get(&group).expect("the caller has it");
+    let members = home.members.len();
+    let mode = match home.row.mode {
+        GroupMode::INBOX if members > most => GroupMode::STREAM,
+        GroupMode::STREAM if members <= most - most / 10 => GroupMode::INBOX,
+        _ => return,
+    };
+    let entry = Entry {
+        kind: GroupEventKind::MODE,
+        author: None,
+        message_id: None,
+        expires_at: Millis(0),
+        body: &[mode.0],
+    };
+    append(state, turn, group, &entry, &[]);
+    let id = state.id;
+    let home = state.groups.get_mut(&group).expect("it was there above");
+    home.row.mode = mode;
+    turn.put_with(&group::key(id, group), |out| home.row.encode(out));
 }

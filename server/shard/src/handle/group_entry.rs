@@ -12,6 +12,7 @@ use martlet_store::keys::relay::RelayItem;
 
 use crate::account::{Item, Subject};
 use crate::group::{LocalGroup, LocalMember, entry_of};
+use crate::handle::group_stream;
 use crate::inbox;
 use crate::state::State;
 use crate::turn::Turn;
@@ -29,22 +30,13 @@ pub(crate) fn take(
         turn.put_with(&key, |out| row.encode(out));
     }
     let entry = entry_of(row);
-    match entry.kind {
-        GroupEventKind::RECORD => {
-            let record = GroupRecord::decode(entry.body).expect("the home has checked it");
-            join(state, turn, (group, sequence), &record);
-            deliver(state, turn, (group, sequence), row, &entry);
-            part(state, turn, group, &record);
-        }
-        GroupEventKind::MODE => {
-            deliver(state, turn, (group, sequence), row, &entry);
-            let mode = GroupMode(entry.body.first().copied().unwrap_or(GroupMode::INBOX.0));
-            if let Some(local) = state.local_group(turn.view, group) {
-                local.mode = mode;
-                store_mode(state, turn, group, mode);
-            }
-        }
-        _ => deliver(state, turn, (group, sequence), row, &entry),
+    if entry.kind == GroupEventKind::RECORD {
+        let record = GroupRecord::decode(entry.body).expect("the home has checked it");
+        join(state, turn, (group, sequence), &record);
+        deliver(state, turn, (group, sequence), row, &entry);
+        part(state, turn, (group, sequence), &record);
+    } else {
+        deliver(state, turn, (group, sequence), row, &entry);
     }
 }
 
@@ -60,21 +52,20 @@ fn join(
         if change.role == Role::NONE || state.topology.shard_of_user(user) != state.id {
             continue;
         }
-        let is_first = state.local_group(turn.view, group).is_none();
-        if is_first {
-            store_mode(state, turn, group, GroupMode::INBOX);
+        if state.local_group(turn.view, group).is_none() {
             state.locals.insert(group, LocalGroup::new());
         }
         let local = state.locals.get_mut(&group).expect("it is there now");
-        if local.members.contains_key(&user) {
+        let known = local.members.get(&user);
+        if known.is_some_and(|member| member.row.until == 0) {
             // Another role: its shard does not care.
             continue;
         }
-        local.members.insert(user, LocalMember::new(sequence));
+        let member = LocalMember::new(sequence);
+        local.members.insert(user, member);
         let id = state.id;
-        turn.put_with(&membership::member_key(id, group, user), |out| {
-            membership::encode_joined(sequence, out);
-        });
+        store_member(state, turn, (group, user), member);
+        group_stream::begin_anew(state, turn, user, group);
         turn.batch
             .put(&membership::user_group_key(id, user, group), &[]);
         tell_list(state, turn, group, user);
@@ -93,32 +84,80 @@ fn tell_list(state: &mut State, turn: &Turn<'_>, group: GroupId, member: UserId)
     }
 }
 
-/// Accounts of this shard that a record removes have had their last entry.
-fn part(state: &mut State, turn: &mut Turn<'_>, group: GroupId, record: &GroupRecord<'_>) {
-    let id = state.id;
+/// Accounts of this shard that a record removes have had their last entry, or get it as soon as
+/// they read the group's own stream.
+fn part(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    (group, sequence): (GroupId, u64),
+    record: &GroupRecord<'_>,
+) {
     let Some(local) = state.local_group(turn.view, group) else {
         return;
     };
+    local.row.version = record.version;
+    let is_streamed = local.row.stream_last > 0;
+    store(state, turn, group);
     let removed = record.changes.iter().filter(|it| it.role == Role::NONE);
     for user in removed.map(|change| change.user) {
-        if local.members.remove(&user).is_some() {
-            turn.batch.delete(&membership::member_key(id, group, user));
-            turn.batch
-                .delete(&membership::user_group_key(id, user, group));
+        let local = state.locals.get_mut(&group);
+        let member = local.and_then(|local| local.members.get_mut(&user));
+        match member {
+            Some(member) if is_streamed => {
+                member.row.until = sequence;
+                let member = *member;
+                store_member(state, turn, (group, user), member);
+            }
+            Some(_) => forget_member(state, turn, user, group),
+            None => {}
         }
     }
+}
+
+/// A member has left, and has had all there was for it.
+pub(crate) fn forget_member(state: &mut State, turn: &mut Turn<'_>, user: UserId, group: GroupId) {
+    let id = state.id;
+    turn.batch.delete(&membership::member_key(id, group, user));
+    turn.batch
+        .delete(&membership::user_group_key(id, user, group));
+    if let Some(account) = state.account(turn.view, user) {
+        for (device_id, device) in &mut account.devices {
+            let address = inbox::address(user, *device_id);
+            turn.batch
+                .delete(&membership::cursor_key(id, address, group));
+            if let Some(session) = device.session.as_deref_mut() {
+                session.groups.remove(&group);
+            }
+        }
+    }
+    let Some(local) = state.locals.get_mut(&group) else {
+        return;
+    };
+    local.members.remove(&user);
     if local.members.is_empty() {
         state.locals.remove(&group);
         turn.batch.delete(&membership::local_key(id, group));
     }
 }
 
-fn store_mode(state: &State, turn: &mut Turn<'_>, group: GroupId, mode: GroupMode) {
-    let key = membership::local_key(state.id, group);
-    turn.batch.put(&key, &membership::local_value(mode));
+fn store(state: &State, turn: &mut Turn<'_>, group: GroupId) {
+    if let Some(local) = state.locals.get(&group) {
+        let key = membership::local_key(state.id, group);
+        turn.put_with(&key, |out| local.row.encode(out));
+    }
 }
 
-/// Appends the entry to the inbox of each device of each member, but for the one that wrote it.
+fn store_member(
+    state: &State,
+    turn: &mut Turn<'_>,
+    (group, user): (GroupId, UserId),
+    member: LocalMember,
+) {
+    let key = membership::member_key(state.id, group, user);
+    turn.put_with(&key, |out| member.row.encode(out));
+}
+
+/// Brings the entry to each device of each member, but for the one that wrote it.
 fn deliver(
     state: &mut State,
     turn: &mut Turn<'_>,
@@ -129,9 +168,24 @@ fn deliver(
     let Some(local) = state.local_group(turn.view, group) else {
         return;
     };
-    let members: Vec<_> = local.members.keys().copied().collect();
+    let of_now = local.members.iter();
+    let of_now = of_now.filter(|(_, member)| member.row.until == 0);
+    let members: Vec<_> = of_now.map(|(user, _)| *user).collect();
     let is_message = entry.kind == GroupEventKind::MESSAGE;
     let author = entry.author.filter(|_| is_message);
+    if row.way == GroupMode::STREAM {
+        let before = local.row.stream_last;
+        if local.row.stream_first == 0 {
+            local.row.stream_first = sequence;
+        }
+        local.row.stream_last = sequence;
+        store(state, turn, group);
+        for user in members {
+            let place = (group, sequence, before);
+            group_stream::push(state, turn, (user, author), place, row);
+        }
+        return;
+    }
     let item = Item {
         kind: Kind::GROUP_EVENT,
         body: row.body.clone(),

@@ -1,12 +1,17 @@
 //! How far the members of a group have come: told by their shards to the home, and by the home to
 //! the authors.
 
+use std::collections::BTreeSet;
+
+use martlet_protocol::frame::GroupMode;
 use martlet_protocol::{GroupId, State as MessageState, UserId};
 use martlet_store::keys::group;
 use martlet_store::keys::relay::RelayItem;
 
 use crate::command::SessionId;
+use crate::group::Least;
 use crate::handle::attach::device_mut;
+use crate::limits::GROUP_PROGRESS_MS;
 use crate::state::State;
 use crate::turn::Turn;
 
@@ -24,12 +29,15 @@ pub(crate) fn delivered(
         return;
     };
     known.delivered = up_to;
-    owe(
-        state,
-        turn,
-        (group, member),
-        (MessageState::DELIVERED, up_to),
-    );
+    let is_streamed = is_streamed(state, group);
+    let reached = (MessageState::DELIVERED, up_to);
+    owe(state, turn, (group, member), reached, is_streamed);
+}
+
+/// Whether the group's members read a stream of its own, as far as this shard has seen.
+fn is_streamed(state: &State, group: GroupId) -> bool {
+    let local = state.locals.get(&group);
+    local.is_some_and(|local| local.row.stream_last > 0)
 }
 
 /// At a member's shard: the person has read the group up to here. What no device has acknowledged
@@ -49,17 +57,27 @@ pub(crate) fn read(
     }
     let local = state.local_group(turn.view, group);
     if local.is_some_and(|local| local.members.contains_key(&address.user)) {
+        let is_streamed = is_streamed(state, group);
         let read = (MessageState::READ, up_to);
-        owe(state, turn, (group, address.user), read);
+        owe(state, turn, (group, address.user), read, is_streamed);
     }
 }
 
+/// Tells the home, soon of a large group and at once of any other.
 fn owe(
     state: &mut State,
     turn: &Turn<'_>,
     (group, member): (GroupId, UserId),
     (reached, up_to): (MessageState, u64),
+    is_lazy: bool,
 ) {
+    if is_lazy {
+        let newest = state.lazy.entry((group, member, reached)).or_insert(up_to);
+        *newest = up_to.max(*newest);
+        let due = turn.now.plus(GROUP_PROGRESS_MS);
+        state.lazy_due.get_or_insert(due);
+        return;
+    }
     state.owe(RelayItem::Progress {
         group,
         member,
@@ -67,6 +85,14 @@ fn owe(
         up_to,
         at: turn.now,
     });
+}
+
+/// Tells the homes what has gathered.
+pub(crate) fn tell_lazy(state: &mut State, turn: &Turn<'_>) {
+    state.lazy_due = None;
+    for ((group, member, reached), up_to) in std::mem::take(&mut state.lazy) {
+        owe(state, turn, (group, member), (reached, up_to), false);
+    }
 }
 
 /// At the home: takes what a member's shard tells. Returns whether it was for a group.
@@ -132,17 +158,70 @@ fn note_progress(
     }
     *mark = to;
     let home = state.groups.get(&group).expect("it was loaded above");
-    let authors = home.authors(id, group, turn.view, (from, to));
     state.members_moved.insert((group, member));
-    for author in authors.into_iter().filter(|author| *author != member) {
-        state.owe(RelayItem::GroupReceipt {
-            to: author,
-            group,
-            member,
-            state: reached,
-            up_to: to,
-            at: turn.now,
-        });
+    if home.row.mode != GroupMode::STREAM {
+        let authors = home.authors(id, group, turn.view, (from, to));
+        for author in authors.into_iter().filter(|author| *author != member) {
+            tell(state, turn, (group, author, Some(member)), (reached, to));
+        }
+    }
+}
+
+/// Tells an author how far a member has come, or all of them.
+fn tell(
+    state: &mut State,
+    turn: &Turn<'_>,
+    (group, to, member): (GroupId, UserId, Option<UserId>),
+    (reached, up_to): (MessageState, u64),
+) {
+    state.owe(RelayItem::GroupReceipt {
+        to,
+        group,
+        member,
+        state: reached,
+        up_to,
+        at: turn.now,
+    });
+}
+
+/// Of a large group authors are told what all the others have, and no single one.
+pub(crate) fn tell_all(state: &mut State, turn: &Turn<'_>) {
+    let moved = state.members_moved.iter().map(|(group, _)| *group);
+    for group in moved.collect::<BTreeSet<_>>() {
+        let Some(home) = state.groups.get_mut(&group) else {
+            continue;
+        };
+        let (before, after) = (home.all, home.watermarks());
+        home.all = after;
+        if home.row.mode == GroupMode::STREAM {
+            let delivered = (before.delivered, after.delivered);
+            tell_risen(state, turn, group, MessageState::DELIVERED, delivered);
+            let read = (before.read, after.read);
+            tell_risen(state, turn, group, MessageState::READ, read);
+        }
+    }
+}
+
+fn tell_risen(
+    state: &mut State,
+    turn: &Turn<'_>,
+    group: GroupId,
+    reached: MessageState,
+    (before, after): (Least, Least),
+) {
+    let id = state.id;
+    let home = state.groups.get(&group).expect("the caller has it");
+    let newest = home.newest;
+    let authors = |from, to: u64| home.authors(id, group, turn.view, (from, to.min(newest)));
+    let mut told = Vec::new();
+    for author in authors(before.bounds().0, after.bounds().1) {
+        let (from, to) = (before.beside(author), after.beside(author).min(newest));
+        if to > from && authors(from, to).contains(&author) {
+            told.push((author, to));
+        }
+    }
+    for (author, to) in told {
+        tell(state, turn, (group, author, None), (reached, to));
     }
 }
 

@@ -113,8 +113,7 @@ fn check(
     if request.ttl_ms != 0 && !(TTL_MS_MIN..=TTL_MS_MAX).contains(&request.ttl_ms) {
         return Err((NackCode::TTL_INVALID, 0));
     }
-    let waits_for = state.group_refused.get(&(from, request.group));
-    if waits_for.is_some_and(|(at, id)| *at == session && *id != request.message_id) {
+    if is_out_of_order(state, session, (from, request.group), request.message_id) {
         return Err((NackCode::OUT_OF_ORDER, 0));
     }
     let group = state.group(turn.view, request.group);
@@ -129,6 +128,37 @@ fn check(
         return Err((NackCode::GROUP_STALE, 0));
     }
     Ok(())
+}
+
+/// What follows a refused message is refused until that one comes again.
+fn is_out_of_order(
+    state: &State,
+    session: SessionId,
+    pair: (Address, GroupId),
+    message_id: MessageId,
+) -> bool {
+    let waits_for = state.group_refused.get(&pair);
+    waits_for.is_some_and(|(at, id)| *at == session && *id != message_id)
+}
+
+/// Refuses a message that the driver cannot take now. Nothing else is looked at: the same message
+/// comes again, and is judged then.
+pub(crate) fn decline(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    session: SessionId,
+    (from, group, message_id): (Address, GroupId, MessageId),
+    (code, retry_after_ms): Refusal,
+) {
+    let (code, retry_after_ms) = if is_out_of_order(state, session, (from, group), message_id) {
+        (NackCode::OUT_OF_ORDER, 0)
+    } else {
+        let pair = (from, group);
+        send::note_refused(&mut state.group_refused, pair, session, message_id);
+        (code, retry_after_ms)
+    };
+    let of = Reference::message(message_id);
+    turn.refuse_for(session, Kind::GROUP_SEND, code, of, retry_after_ms);
 }
 
 fn place(
@@ -205,6 +235,7 @@ pub(crate) fn append(
     let row = LogRow {
         body_crc: crc::of_body(&body),
         expires_at: entry.expires_at,
+        way: home.row.mode,
         body,
     };
     turn.put_with(&group_log::key(id, group, sequence), |out| row.encode(out));

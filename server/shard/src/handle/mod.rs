@@ -10,6 +10,7 @@ pub(crate) mod group_change;
 pub(crate) mod group_entry;
 pub(crate) mod group_progress;
 pub(crate) mod group_send;
+pub(crate) mod group_stream;
 pub(crate) mod group_sweep;
 pub(crate) mod link;
 pub(crate) mod lookup;

@@ -7,7 +7,7 @@ use martlet_store::keys::account::{self, ListHead};
 use crate::account::Account;
 use crate::command::SessionId;
 use crate::effect::{Effect, Note, Reply};
-use crate::handle::{devices, link, removal};
+use crate::handle::{devices, group_stream, link, removal};
 use crate::inbox;
 use crate::state::State;
 use crate::turn::Turn;
@@ -106,6 +106,7 @@ fn begin_anew(
     let account = state.accounts.get_mut(&user).expect("it was loaded above");
     account.is_reset = list.is_some();
     let device = account.add_device(key, epoch);
+    group_stream::begin(state, turn, inbox::address(user, device));
     let list = list.map(|head| ListHead {
         is_reset: true,
         ..head

@@ -22,6 +22,7 @@ pub(crate) fn seal(state: &mut State, turn: &mut Turn<'_>) {
             state.told.push(item);
         }
     }
+    group_progress::tell_all(state, turn);
     theirs.extend(sort(state));
     tell(state, turn);
     group_progress::store(state, turn);

@@ -8,7 +8,7 @@ use martlet_store::keys::account::{self, AccountRow};
 use martlet_store::keys::inbox::{self as rows, InboxRow};
 use martlet_store::keys::{KeyTag, cursor, message};
 
-use crate::handle::{expire, group_sweep, link, refuse};
+use crate::handle::{expire, group_progress, group_sweep, link, refuse};
 use crate::inbox::{StoredMessage, address, decode, held_key};
 use crate::limits::{MESSAGE_ROW_MS, SWEEP_ACCOUNTS, SWEEP_MS, SWEEP_ROWS};
 use crate::state::State;
@@ -19,6 +19,9 @@ pub(crate) fn tick(state: &mut State, turn: &mut Turn<'_>) {
     refuse::resume_due(state, turn);
     if state.expiry_due.is_some_and(|due| due <= turn.now) {
         expire::expire_due(state, turn);
+    }
+    if state.lazy_due.is_some_and(|due| due <= turn.now) {
+        group_progress::tell_lazy(state, turn);
     }
     if state.sweep_due <= turn.now {
         state.sweep_due = turn.now.plus(SWEEP_MS);

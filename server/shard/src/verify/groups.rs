@@ -7,10 +7,11 @@ use martlet_protocol::crc;
 use martlet_protocol::group_record::{GroupRecord, Role, members_bytes};
 use martlet_protocol::{GroupId, UserId};
 use martlet_store::ShardId;
+use martlet_store::keys::KeyTag;
 use martlet_store::keys::group::{self, GroupMessageRow, GroupRow, MemberRow, RecordRow};
 use martlet_store::keys::group_log::{self, LogRow};
 use martlet_store::keys::inbox::Reference;
-use martlet_store::keys::{KeyTag, membership};
+use martlet_store::keys::membership::{self, LocalGroupRow, LocalMemberRow};
 
 use super::say;
 use crate::group::entry_of;
@@ -80,17 +81,20 @@ impl Groups {
                 Ok(())
             }
             KeyTag::GroupLog => self.log(shard, key, value),
+            KeyTag::GroupCursor => membership::cursor_of(value).map(|_| ()).map_err(say),
             KeyTag::LocalGroup => {
-                membership::mode_of(value).map_err(say)?;
+                LocalGroupRow::decode(value).map_err(say)?;
                 self.locals.insert((shard, group));
                 Ok(())
             }
             KeyTag::LocalMember => {
                 let user = group::member_of(key).ok_or("a member key of another length")?;
-                membership::joined_of(value).map_err(say)?;
+                LocalMemberRow::decode(value).map_err(say)?;
                 self.local_members.insert((user, group));
                 let has_group = self.locals.contains(&(shard, group));
-                has_group.then_some(()).ok_or("a member of no group".into())
+                has_group
+                    .then_some(())
+                    .ok_or_else(|| "a member of no group".into())
             }
             _ => {
                 let group = membership::group_of(key).ok_or("a group key of another length")?;

@@ -163,7 +163,6 @@ fn an_entry_of_a_group_reaches_every_member_once_wherever_the_server_stops() {
                     "bob2: connect",
                     &[
                         "bob2: ready 0/4",
-                        "bob2: low stock 0",
                         "bob2: 1 g/1 record 1 by ann",
                         "bob2: 2 g/2 m1 from ann",
                         "bob2: 3 g/3 record 2 by ann",

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use bytes::{Bytes, BytesMut};
 use martlet_protocol::device_list::PREVIOUS_NONE;
-use martlet_protocol::frame::{GroupEvent, GroupEventKind, GroupMember, GroupReceipt};
+use martlet_protocol::frame::{GroupEvent, GroupEventKind, GroupMember, GroupReceipt, ListedGroup};
 use martlet_protocol::group_record::{
     GroupRecord, GroupRights, Right, Role, RoleChange, members_bytes,
 };
 use martlet_protocol::wire::List;
-use martlet_protocol::{Address, DeviceId, GroupId, UserId};
+use martlet_protocol::{Address, DeviceId, GroupId, Position, UserId};
 use martlet_shard::{
     Command, GroupCountAnswer, GroupListAnswer, GroupSendRequest, GroupStateAnswer, SessionId,
 };
@@ -55,6 +55,12 @@ pub(crate) fn of_session(
             session,
             from: address,
             request: Box::new(post(world, words)),
+        },
+        "stored" => Command::GroupAck {
+            session,
+            address,
+            group: group_id(words.at(1)),
+            sequence: words.number(2),
         },
         "saw" => Command::GroupRead {
             session,
@@ -206,16 +212,17 @@ fn post(world: &mut World, words: &Words<'_>) -> GroupSendRequest {
     }
 }
 
-/// An entry: `POSITION GROUP/SEQUENCE m1 from ann`, `… record 2 by ann`.
+/// An entry: `POSITION GROUP/SEQUENCE m1 from ann`, `… record 2 by ann`, `… from here by stream`;
+/// without a position in the group's own stream.
 pub(crate) fn show_event(world: &mut World, event: &GroupEvent<'_>) -> String {
-    let place = format!(
-        "{} {}/{}",
-        event.position,
-        group_name(event.group),
-        event.sequence
-    );
-    let author = event.author.map(|author| world.name_of(author));
-    let author = author.unwrap_or_else(|| "the server".to_owned());
+    let group = group_name(event.group);
+    let place = match event.position {
+        Position(0) => format!("{group}/{}", event.sequence),
+        position => format!("{position} {group}/{}", event.sequence),
+    };
+    let author = event
+        .author
+        .map_or_else(String::new, |author| world.name_of(author));
     match event.kind {
         GroupEventKind::MESSAGE => {
             let id = event.message_id.expect("a message has an id");
@@ -230,6 +237,14 @@ pub(crate) fn show_event(world: &mut World, event: &GroupEvent<'_>) -> String {
             assert_eq!(Some(record.actor), event.author);
             format!("{place} record {} by {author}", record.version)
         }
+        GroupEventKind::MODE => {
+            let way = match event.body {
+                [1] => "inboxes",
+                [2] => "stream",
+                other => panic!("no such way: {other:?}"),
+            };
+            format!("{place} from here by {way}")
+        }
         other => panic!("no such entry: {other:?}"),
     }
 }
@@ -237,8 +252,9 @@ pub(crate) fn show_event(world: &mut World, event: &GroupEvent<'_>) -> String {
 /// `POSITION GROUP delivered bob up to 2`.
 pub(crate) fn show_receipt(world: &World, receipt: &GroupReceipt<'_>) -> String {
     let members = receipt.members.iter().map(|progress| {
-        let member = progress.member.expect("nobody tells of all");
-        format!("{} up to {}", account(world, member), progress.up_to)
+        let member = progress.member.map(|member| account(world, member));
+        let member = member.unwrap_or_else(|| "all".to_owned());
+        format!("{member} up to {}", progress.up_to)
     });
     let members: Vec<_> = members.collect();
     format!(
@@ -304,7 +320,11 @@ pub(crate) fn show_count(world: &World, answer: &GroupCountAnswer) -> String {
 
 pub(crate) fn show_list(answer: &GroupListAnswer) -> String {
     assert_eq!(answer.request, REQUEST);
-    let names: Vec<_> = answer.groups.iter().map(|it| group_name(*it)).collect();
+    let show = |listed: &ListedGroup| {
+        let name = group_name(listed.group);
+        format!("{name}/{}", listed.version)
+    };
+    let names: Vec<_> = answer.groups.iter().map(show).collect();
     let more = if answer.more { " and more" } else { "" };
     format!("in {}{more}", names.join(" "))
 }

@@ -62,6 +62,10 @@ impl Link {
         );
         self.messages -= 1;
         self.bytes -= i64::try_from(frame_bytes).expect("a frame is small");
+        if from == Position(0) {
+            // Of a group's own stream: its place is a sequence.
+            return;
+        }
         let pushed = self.pushed.expect("READY comes before the first item");
         let expected = match self.refused {
             Some(refused) if refused == from => {

@@ -29,6 +29,7 @@ mod expiry;
 mod group_changes;
 mod group_messages;
 mod group_receipts;
+mod group_streams;
 mod linking;
 mod newcomer;
 mod overflow;

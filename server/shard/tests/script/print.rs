@@ -112,6 +112,13 @@ fn frame(world: &mut World, session: SessionId, reply: Reply) -> String {
         }
         Reply::GroupState(answer) => groups::show_state(world, &answer),
         Reply::GroupCounted(answer) => groups::show_count(world, &answer),
+        Reply::GroupGap(gap) => {
+            let bytes = frame_bytes(&Frame::GroupGap(gap));
+            link.on_item(Position(0), Position(0), bytes);
+            assert_eq!(gap.reason, GapReason::EXPIRED);
+            let name = groups::group_name(gap.group);
+            format!("gap {name}/{}-{} expired", gap.from, gap.to)
+        }
         Reply::GroupList(answer) => groups::show_list(&answer),
         Reply::LinkOpened(opened) => {
             assert_eq!(opened.request, REQUEST);

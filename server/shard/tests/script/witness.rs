@@ -4,7 +4,8 @@
 //! which a crash could still take back fails here, in every transcript.
 
 use bytes::Bytes;
-use martlet_protocol::frame::PrekeyKind;
+use martlet_protocol::frame::{GroupEvent, GroupMode, PrekeyKind};
+use martlet_protocol::wire::Reader;
 use martlet_protocol::{Address, DeviceList, Kind, Position};
 use martlet_shard::{Command, Effect, Note, Reply, SentAnswer};
 use martlet_store::keys::account::{self, AccountRow};
@@ -32,6 +33,9 @@ pub(crate) fn check(world: &World, effect: &Effect) {
                 return;
             };
             let address = link.address.expect("it is attached");
+            if *position == Position(0) {
+                return entry_is_durable(world, address, body);
+            }
             let row = inbox_row(world, address, *position).expect("an item has a durable row");
             match row.as_reference() {
                 None => assert_eq!((row.kind, &row.body), (*kind, body)),
@@ -52,8 +56,18 @@ pub(crate) fn check(world: &World, effect: &Effect) {
         }
         Effect::Forward(command) => forward_is_durable(world, command),
         Effect::Note(note) => note_is_durable(world, note),
-        Effect::LoadPage { .. } | Effect::Close { .. } => {}
+        Effect::LoadPage { .. } | Effect::LoadEntries { .. } | Effect::Close { .. } => {}
     }
+}
+
+/// What comes by a group's own stream is in the log of the device's shard.
+fn entry_is_durable(world: &World, address: Address, body: &Bytes) {
+    let event = GroupEvent::decode_body(Position(0), &mut Reader::new(body)).expect("it decodes");
+    let home = world.topology.shard_of_user(address.user);
+    let key = group_log::key(home, event.group, event.sequence);
+    let row = world.durable.get(&key).expect("an entry has a durable row");
+    let row = LogRow::decode(&row).expect("it decodes");
+    assert_eq!((row.way, &row.body), (GroupMode::STREAM, body));
 }
 
 fn reply_is_durable(world: &World, address: Option<Address>, reply: &Reply) {

@@ -118,6 +118,11 @@ impl World {
     #[track_caller]
     pub(crate) fn check(&mut self, step: &str, expected: &[&str]) {
         self.run(step);
+        self.compare(step, expected);
+    }
+
+    #[track_caller]
+    fn compare(&mut self, step: &str, expected: &[&str]) {
         self.verify();
         let mut expected: Vec<_> = expected
             .iter()
@@ -185,6 +190,13 @@ impl World {
     /// Moves the time and nothing else.
     pub(crate) fn pass(&mut self, ms: u64) {
         self.now = self.now.plus(ms);
+    }
+
+    /// Moves the time, and compares what each device saw of that.
+    #[track_caller]
+    pub(crate) fn seen_while(&mut self, ms: u64, expected: &[&str]) {
+        self.wait(ms);
+        self.compare("time", expected);
     }
 
     /// Moves the time, and ticks each shard that asks for it.
@@ -373,6 +385,31 @@ impl World {
                         .collect(),
                 };
                 self.turns.push_back(vec![page]);
+            }
+            Effect::LoadEntries {
+                session,
+                address,
+                group,
+                from,
+                rows_max,
+                bytes_max,
+            } => {
+                let shard = self.topology.shard_of_user(address.user);
+                let first = group_log::key(shard, group, from);
+                let last = group_log::key(shard, group, u64::MAX);
+                let rows = self.durable.scan(&first, &last, rows_max, bytes_max);
+                let place = |key: &[u8]| group_log::place_of(key).expect("it is a log key").1;
+                let entries = Command::Entries {
+                    session,
+                    address,
+                    group,
+                    from,
+                    rows: rows
+                        .into_iter()
+                        .map(|(key, value)| (place(&key), value))
+                        .collect(),
+                };
+                self.turns.push_back(vec![entries]);
             }
             Effect::Note(_) => {}
             frame => {

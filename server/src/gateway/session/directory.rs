@@ -17,7 +17,7 @@ use crate::random;
 use crate::rate::Bucket;
 
 /// Why a request is refused, and when to try again in milliseconds.
-type Refusal = (NackCode, u64);
+pub(super) type Refusal = (NackCode, u64);
 
 /// Hands a request to the shard that knows the answer, or refuses it.
 pub(super) fn on_request(
@@ -125,13 +125,13 @@ fn upload(address: Address, upload: Upload, desk: &mut Desk<'_>) -> Result<Comma
 }
 
 /// Counts signatures before they are checked.
-fn spend(address: Address, count: usize, desk: &mut Desk<'_>) -> Result<(), Refusal> {
+pub(super) fn spend(address: Address, count: usize, desk: &mut Desk<'_>) -> Result<(), Refusal> {
     let count = u32::try_from(count).unwrap_or(u32::MAX);
     desk.signatures
         .take(address, count, desk.now_us)
         .map_err(limited)
 }
 
-fn limited(wait_us: u64) -> Refusal {
+pub(super) fn limited(wait_us: u64) -> Refusal {
     (NackCode::RATE_LIMITED, wait_us.div_ceil(1_000))
 }

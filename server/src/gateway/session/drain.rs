@@ -2,7 +2,7 @@
 
 use martlet_protocol::frame::Frame;
 use martlet_protocol::frame::Reference;
-use martlet_protocol::{Kind, NackCode};
+use martlet_protocol::{Kind, MessageId, NackCode};
 
 use crate::gateway::inbound::Inbound;
 use crate::gateway::session::{Desk, Ending, Ready, UNEXPECTED};
@@ -32,20 +32,30 @@ impl Draining {
         }
         match frame {
             Inbound::Send(send) => {
-                self.ready.spend(&send)?;
-                // Every later SEND is refused too, so no order is lost by refusing here.
-                desk.refuse(
-                    Kind::SEND,
-                    NackCode::DRAINING,
-                    0,
-                    Reference::message(send.message_id),
-                )?;
-                if let Some(grant) = self.ready.answered() {
-                    desk.send(&Frame::Credit(grant))?;
-                }
+                self.refuse((Kind::SEND, send.message_id), send.frame_bytes, desk)?;
+            }
+            Inbound::GroupSend(send) => {
+                let message = (Kind::GROUP_SEND, send.request.message_id);
+                self.refuse(message, send.frame_bytes, desk)?;
             }
             other => self.ready.on_other(other, desk)?,
         }
         Ok(self)
+    }
+
+    /// Every later message is refused too, so no order is lost by refusing here.
+    fn refuse(
+        &mut self,
+        (of, message_id): (Kind, MessageId),
+        frame_bytes: u32,
+        desk: &mut Desk<'_>,
+    ) -> Result<(), Ending> {
+        self.ready.spend(frame_bytes)?;
+        let reference = Reference::message(message_id);
+        desk.refuse(of, NackCode::DRAINING, 0, reference)?;
+        if let Some(grant) = self.ready.answered() {
+            desk.send(&Frame::Credit(grant))?;
+        }
+        Ok(())
     }
 }

@@ -15,6 +15,7 @@ mod auth;
 mod desk;
 mod directory;
 mod drain;
+mod groups;
 mod hello;
 mod machine;
 mod ready;

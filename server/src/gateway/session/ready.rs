@@ -6,8 +6,8 @@ use martlet_protocol::{CloseCode, Kind, NackCode};
 use martlet_shard::{Addressing, Command, SendRequest};
 
 use crate::gateway::credit::Window;
-use crate::gateway::inbound::{Inbound, Query, Send};
-use crate::gateway::session::{Desk, Ending, UNEXPECTED, directory};
+use crate::gateway::inbound::{GroupSend, Inbound, Query, Send};
+use crate::gateway::session::{Desk, Ending, UNEXPECTED, directory, groups};
 use crate::rate::Bucket;
 
 /// A session of a device.
@@ -18,6 +18,7 @@ pub struct Ready {
     sends: Bucket,
     lookups: Bucket,
     key_requests: Bucket,
+    group_requests: Bucket,
     frames: Bucket,
     /// READY has been written: only then may the client speak.
     is_greeted: bool,
@@ -31,6 +32,7 @@ impl Ready {
             sends: Bucket::default(),
             lookups: Bucket::default(),
             key_requests: Bucket::default(),
+            group_requests: Bucket::default(),
             frames: Bucket::default(),
             is_greeted: false,
         }
@@ -63,6 +65,7 @@ impl Ready {
         }
         match frame {
             Inbound::Send(send) => self.on_send(send, desk)?,
+            Inbound::GroupSend(send) => self.on_group_send(send, desk)?,
             other => self.on_other(other, desk)?,
         }
         Ok(self)
@@ -72,8 +75,8 @@ impl Ready {
     ///
     /// # Errors
     /// When there is none.
-    pub(super) fn spend(&mut self, send: &Send) -> Result<(), Ending> {
-        if self.window.spend(send.frame_bytes) {
+    pub(super) fn spend(&mut self, frame_bytes: u32) -> Result<(), Ending> {
+        if self.window.spend(frame_bytes) {
             Ok(())
         } else {
             Err(Ending::Refused(CloseCode::CREDIT_EXCEEDED))
@@ -81,14 +84,8 @@ impl Ready {
     }
 
     fn on_send(&mut self, send: Send, desk: &mut Desk<'_>) -> Result<(), Ending> {
-        self.spend(&send)?;
-        let refusal = match self.sends.take(desk.shared.rates.sends, desk.now_us) {
-            Err(wait_us) => Some((NackCode::RATE_LIMITED, wait_us.div_ceil(1_000))),
-            Ok(()) => desk
-                .shared
-                .pressure()
-                .map(|pressure| (pressure.code, pressure.retry_after_ms)),
-        };
+        self.spend(send.frame_bytes)?;
+        let refusal = self.refusal(desk);
         let session = desk.session;
         let from = self.address;
         // The recipient's shard refuses, not this session: it keeps the order of what was sent
@@ -126,7 +123,41 @@ impl Ready {
         Ok(())
     }
 
-    /// Every frame but SEND, in both authenticated states.
+    /// Why the server takes no message now, and when to try again in milliseconds.
+    fn refusal(&mut self, desk: &Desk<'_>) -> Option<(NackCode, u64)> {
+        match self.sends.take(desk.shared.rates.sends, desk.now_us) {
+            Err(wait_us) => Some((NackCode::RATE_LIMITED, wait_us.div_ceil(1_000))),
+            Ok(()) => desk
+                .shared
+                .pressure()
+                .map(|pressure| (pressure.code, pressure.retry_after_ms)),
+        }
+    }
+
+    /// As [`on_send`](Self::on_send): the group's home keeps the order.
+    fn on_group_send(&mut self, send: GroupSend, desk: &mut Desk<'_>) -> Result<(), Ending> {
+        self.spend(send.frame_bytes)?;
+        let (session, from, request) = (desk.session, self.address, send.request);
+        let command = match self.refusal(desk) {
+            Some((code, retry_after_ms)) => Command::GroupDecline {
+                session,
+                from,
+                group: request.group,
+                message_id: request.message_id,
+                code,
+                retry_after_ms,
+            },
+            None => Command::GroupSend {
+                session,
+                from,
+                request,
+            },
+        };
+        desk.commands.push(command);
+        Ok(())
+    }
+
+    /// Every frame but SEND and GROUP_SEND, in both authenticated states.
     pub(super) fn on_other(&mut self, frame: Inbound, desk: &mut Desk<'_>) -> Result<(), Ending> {
         self.frames
             .take(desk.shared.rates.frames, desk.now_us)
@@ -173,6 +204,9 @@ impl Ready {
                 message_id: status.message_id,
             },
             Inbound::Lookup { request, query } => return self.on_lookup(request, query, desk),
+            Inbound::Group(request) => {
+                return groups::on_request(address, &mut self.group_requests, request, desk);
+            }
             Inbound::KeyRequest(request) => {
                 return directory::on_request(address, &mut self.key_requests, request, desk);
             }

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! key   = prefix · group u64 · sequence u64                                     (big-endian)
-//! value = body_crc u32 · expires_at u64 · body                               (little-endian)
+//! value = body_crc u32 · expires_at u64 · way u8 · body                      (little-endian)
+//! way   = 1 by the inboxes · 2 by the group's own stream
 //! body  = the payload of GROUP_EVENT behind the position
 //! ```
 //! Inboxes of members hold references to these rows: the payload is once in a shard, whatever the
@@ -10,6 +11,7 @@
 //! shard names it.
 
 use bytes::{BufMut, Bytes, BytesMut};
+use martlet_protocol::frame::GroupMode;
 use martlet_protocol::wire::Reader;
 use martlet_protocol::{DecodeError, GroupId, Millis};
 
@@ -17,7 +19,7 @@ use super::inbox::{InboxRow, Reference};
 use super::{KeyTag, group};
 use crate::{Row, ShardId, View};
 
-const HEAD_BYTES: usize = 4 + 8;
+const HEAD_BYTES: usize = 4 + 8 + 1;
 
 /// The key of an entry.
 pub fn key(shard: ShardId, group: GroupId, sequence: u64) -> [u8; 19] {
@@ -39,6 +41,8 @@ pub struct LogRow {
     pub body_crc: u32,
     /// When it ends by its own time to live; 0 for the retention.
     pub expires_at: Millis,
+    /// How it reaches the members.
+    pub way: GroupMode,
     /// What GROUP_EVENT has behind the position.
     pub body: Bytes,
 }
@@ -49,6 +53,7 @@ impl LogRow {
         out.reserve(HEAD_BYTES + self.body.len());
         out.put_u32_le(self.body_crc);
         out.put_u64_le(self.expires_at.0);
+        out.put_u8(self.way.0);
         out.put_slice(&self.body);
     }
 
@@ -61,6 +66,7 @@ impl LogRow {
         Ok(Self {
             body_crc: reader.u32()?,
             expires_at: Millis(reader.u64()?),
+            way: GroupMode(reader.u8()?),
             body: value.slice(HEAD_BYTES..),
         })
     }
@@ -112,6 +118,7 @@ mod tests {
         let entry = LogRow {
             body_crc: 77,
             expires_at: Millis(5),
+            way: GroupMode::INBOX,
             body: Bytes::from_static(b"entry"),
         };
         let mut batch = Batch::new();

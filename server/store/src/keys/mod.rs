@@ -78,13 +78,15 @@ pub enum KeyTag {
     LocalMember = 36,
     /// A group of an account.
     UserGroup = 37,
+    /// How far a device has acknowledged a group's own stream.
+    GroupCursor = 38,
     /// The store's ring of commits.
     Commit = 64,
 }
 
 impl KeyTag {
     /// All tags, in the order of their numbers.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::Inbox,
         Self::Outbox,
         Self::GroupLog,
@@ -110,6 +112,7 @@ impl KeyTag {
         Self::LocalGroup,
         Self::LocalMember,
         Self::UserGroup,
+        Self::GroupCursor,
         Self::Commit,
     ];
 
@@ -156,6 +159,7 @@ impl KeyTag {
             | Self::LocalGroup
             | Self::LocalMember
             | Self::UserGroup
+            | Self::GroupCursor
             | Self::Commit => Family::State,
         }
     }
@@ -228,7 +232,7 @@ mod tests {
             numbers,
             [
                 1, 2, 3, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33,
-                34, 35, 36, 37, 64
+                34, 35, 36, 37, 38, 64
             ]
         );
         for tag in KeyTag::ALL {

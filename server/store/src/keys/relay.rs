@@ -130,8 +130,8 @@ pub enum RelayItem {
         to: UserId,
         /// The group.
         group: GroupId,
-        /// The member.
-        member: UserId,
+        /// The member; `None` for all of them.
+        member: Option<UserId>,
         /// DELIVERED or READ.
         state: State,
         /// The newest sequence this speaks of.
@@ -229,7 +229,7 @@ impl RelayItem {
                 writer.u8(GROUP_RECEIPT);
                 writer.user(to);
                 writer.group(group);
-                writer.user(member);
+                writer.u64(member.map_or(0, |member| member.0));
                 writer.u8(state.0);
                 writer.varint(up_to);
                 writer.millis(at);
@@ -274,7 +274,7 @@ impl RelayItem {
             GROUP_RECEIPT => Ok(Self::GroupReceipt {
                 to: reader.user()?,
                 group: reader.group()?,
-                member: reader.user()?,
+                member: Some(UserId(reader.u64()?)).filter(|member| member.0 != 0),
                 state: State(reader.u8()?),
                 up_to: reader.varint()?,
                 at: reader.millis()?,
@@ -364,7 +364,7 @@ mod tests {
         let group_receipt = RelayItem::GroupReceipt {
             to: UserId(1),
             group,
-            member: UserId(2),
+            member: Some(UserId(2)),
             state: State::DELIVERED,
             up_to: 80,
             at: Millis(6),

@@ -10,6 +10,7 @@ use parking_lot::{Condvar, Mutex};
 use super::Engine;
 use super::fatal::AbortOnPanic;
 use crate::Row;
+use crate::keys::{self, group_log};
 
 /// A page to read: rows of `from..to`, within one tag of one shard, limited as in a scan.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,6 +120,10 @@ fn answer_until_closed(engine: &Engine, shared: &Shared) {
         };
         drop(queue);
         let limits = (request.rows_max, request.bytes_max);
-        answer(engine.scan_once(&request.from, &request.to, limits));
+        let mut rows = engine.scan_once(&request.from, &request.to, limits);
+        if let Some(shard) = keys::shard_of(&request.from) {
+            group_log::resolve(shard, engine, &mut rows);
+        }
+        answer(rows);
     }
 }
