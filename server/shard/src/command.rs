@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use martlet_protocol::device_list::HASH_BYTES;
-use martlet_protocol::frame::{Credit, Prekey, TICKET_BYTES};
+use martlet_protocol::frame::{Credit, Prekey, TICKET_BYTES, TypingKind};
 use martlet_protocol::{Address, DeviceId, GroupId, MessageId, NackCode, Position, UserId};
 use martlet_store::ShardId;
 use martlet_store::keys::relay::RelayItem;
@@ -376,6 +376,26 @@ pub enum Command {
         /// Up to here.
         sequence: u64,
     },
+    /// A person writes in a group of this shard right now.
+    GroupTyping {
+        /// The device.
+        from: Address,
+        /// The group.
+        group: GroupId,
+        /// What the person does.
+        kind: TypingKind,
+    },
+    /// From a group's home to a shard with members: somebody writes. Nothing of it is stored.
+    GroupTyped {
+        /// This shard.
+        target: ShardId,
+        /// The group.
+        group: GroupId,
+        /// Who writes.
+        peer: Address,
+        /// What the person does.
+        kind: TypingKind,
+    },
     /// From another shard's outbox. Delivery is in order for each source and may repeat.
     Relayed {
         /// This shard.
@@ -450,13 +470,14 @@ impl Command {
             Self::GroupChange { group, .. }
             | Self::GroupAsk { group, .. }
             | Self::GroupDecline { group, .. }
+            | Self::GroupTyping { group, .. }
             | Self::GroupCount { group, .. } => topology.shard_of_group(*group),
             Self::GroupSend { request, .. } => topology.shard_of_group(request.group),
             Self::GroupRead { address, .. } => topology.shard_of_user(address.user),
             Self::Groups { user, .. } => topology.shard_of_user(*user),
             Self::Accepted { from, .. } => topology.shard_of_user(from.user),
             Self::Decline { to, .. } | Self::Status { to, .. } => topology.shard_of_user(*to),
-            Self::Relayed { target, .. } => *target,
+            Self::Relayed { target, .. } | Self::GroupTyped { target, .. } => *target,
             Self::RelayDone { source, .. } => *source,
             Self::Tick { shard } | Self::Seal { shard } => *shard,
         }

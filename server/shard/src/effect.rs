@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use martlet_protocol::frame::{
     Bundle, CaughtUp, Gap, GroupChanged, GroupDetail, GroupGap, GroupMember, GroupMode, GroupSent,
-    LinkOpened, ListedGroup, Nack, Published, StateReply, Stock,
+    GroupTyped, LinkOpened, ListedGroup, Nack, Published, StateReply, Stock,
 };
 use martlet_protocol::{Address, CloseCode, DeviceId, GroupId, Kind, Position, UserId};
 
@@ -158,6 +158,8 @@ pub enum Reply {
     GroupSent(GroupSent),
     /// Entries of a group's own stream that are not there any more.
     GroupGap(GroupGap),
+    /// Somebody writes in a group. It may be left out whenever the connection is busy.
+    GroupTyped(GroupTyped),
     /// A GROUPS' answer.
     GroupList(GroupListAnswer),
     /// A GROUP_COUNT's answer.

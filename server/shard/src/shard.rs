@@ -333,6 +333,17 @@ impl Shard {
                 let place = (group, sequence);
                 handle::group_stream::ack(state, turn, (session, address), place);
             }
+            Command::GroupTyping { from, group, kind } => {
+                handle::group_typing::typing(state, turn, from, group, kind);
+            }
+            Command::GroupTyped {
+                target: _,
+                group,
+                peer,
+                kind,
+            } => {
+                handle::group_typing::typed(state, turn, group, peer, kind);
+            }
             Command::Relayed {
                 target: _,
                 source,

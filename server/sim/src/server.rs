@@ -273,6 +273,10 @@ impl Server {
         match effect {
             Effect::Forward(command) => self.tell(env, command),
             Effect::LoadPage { .. } => self.load(env, effect),
+            Effect::LoadEntries { .. } => {
+                let what = "no client of a simulation is in a group";
+                env.ledger.violate(what.to_owned());
+            }
             Effect::Note(note) => env.note(format_args!("{note:?}")),
             Effect::Close { session, code } => {
                 env.counters.replaced += u64::from(code == CloseCode::REPLACED);

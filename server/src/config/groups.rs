@@ -11,12 +11,17 @@ use crate::config::ConfigError;
 pub struct Groups {
     /// Most members of a group.
     pub members_max: usize,
+    /// Up to this many members get a group's messages in their inboxes; a larger group has a stream
+    /// of its own, which each of them reads.
+    pub inbox_members_max: usize,
 }
 
 impl Default for Groups {
     fn default() -> Self {
+        let shard = martlet_shard::Limits::default();
         Self {
-            members_max: martlet_shard::Limits::default().group_members_max,
+            members_max: shard.group_members_max,
+            inbox_members_max: shard.group_inbox_members_max,
         }
     }
 }
@@ -35,6 +40,7 @@ impl Groups {
         }
         Ok(martlet_shard::Limits {
             group_members_max: self.members_max,
+            group_inbox_members_max: self.inbox_members_max,
             ..limits
         })
     }

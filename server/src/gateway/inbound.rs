@@ -3,8 +3,9 @@
 use bytes::Bytes;
 use martlet_protocol::auth::{KEY_BYTES, SIGNATURE_BYTES};
 use martlet_protocol::frame::{
-    Ack, Auth, Credit, Devices, Frame, GroupAsk, GroupCount, GroupRead, Groups, LinkOpen,
-    LookupQuery, Nack, Parts, Ping, Prekey, Read, SendScope, Status, TICKET_BYTES,
+    Ack, Auth, Credit, Devices, Frame, GroupAck, GroupAsk, GroupCount, GroupRead, GroupTyping,
+    Groups, LinkOpen, LookupQuery, Nack, Parts, Ping, Prekey, Read, SendScope, Status,
+    TICKET_BYTES,
 };
 use martlet_protocol::id::{Address, DeviceId, MessageId, Timestamp, UserId};
 use martlet_protocol::version::Features;
@@ -111,6 +112,10 @@ pub enum GroupRequest {
     Groups(Groups),
     /// The person has read up to an entry.
     Read(GroupRead),
+    /// The cursor of the group's own stream.
+    Stored(GroupAck),
+    /// The person writes right now.
+    Typing(GroupTyping),
 }
 
 /// A GROUP_SEND with its own memory.
@@ -232,6 +237,7 @@ pub(super) fn owned(frame: Frame<'_>) -> Inbound {
         Frame::Close(close) => Inbound::Close(close.code),
         Frame::Credit(credit) => Inbound::Credit(credit),
         Frame::Devices(devices) => Inbound::KeyRequest(KeyRequest::Devices(devices)),
+        Frame::GroupAck(ack) => Inbound::Group(GroupRequest::Stored(ack)),
         Frame::GroupAsk(ask) => Inbound::Group(GroupRequest::Ask(ask)),
         Frame::GroupChange(change) => Inbound::Group(GroupRequest::Change {
             request: change.request,
@@ -250,6 +256,7 @@ pub(super) fn owned(frame: Frame<'_>) -> Inbound {
             }),
             frame_bytes: 0,
         }),
+        Frame::GroupTyping(typing) => Inbound::Group(GroupRequest::Typing(typing)),
         Frame::Groups(groups) => Inbound::Group(GroupRequest::Groups(groups)),
         Frame::Hello(hello) => Inbound::Hello {
             version_min: hello.version_min,

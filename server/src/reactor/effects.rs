@@ -6,7 +6,7 @@ use std::sync::Arc;
 use martlet_protocol::wire::Writer;
 use martlet_protocol::{CloseCode, DeviceId, Kind, Position, codec};
 use martlet_shard::{Command, Effect, Note, SessionId};
-use martlet_store::keys::inbox;
+use martlet_store::keys::{group_log, inbox};
 use martlet_store::rocks::PageRequest;
 
 use crate::gateway::codec::{CodecError, FrameCodec};
@@ -19,7 +19,10 @@ impl Reactor {
     /// Does what an effect says, here or on the reactor that can.
     pub(super) fn execute(&mut self, effect: Effect) {
         let session = match &effect {
-            Effect::Forward(_) | Effect::LoadPage { .. } | Effect::Note(_) => None,
+            Effect::Forward(_)
+            | Effect::LoadPage { .. }
+            | Effect::LoadEntries { .. }
+            | Effect::Note(_) => None,
             Effect::Frame { session, .. }
             | Effect::Event { session, .. }
             | Effect::Close { session, .. } => Some(*session),
@@ -35,6 +38,7 @@ impl Reactor {
             }
             (None, Effect::Forward(command)) => self.commands.push(command),
             (None, Effect::Note(note)) => log_note(&note),
+            (None, effect @ Effect::LoadEntries { .. }) => self.load_entries(effect),
             (None, effect) => self.load_page(effect),
         }
     }
@@ -60,7 +64,10 @@ impl Reactor {
             Effect::Close { code, .. } => {
                 return self.close(&conn, &mut state, Ending::Refused(code));
             }
-            Effect::Forward(_) | Effect::LoadPage { .. } | Effect::Note(_) => return,
+            Effect::Forward(_)
+            | Effect::LoadPage { .. }
+            | Effect::LoadEntries { .. }
+            | Effect::Note(_) => return,
         };
         match written {
             // It was let wait for this.
@@ -125,6 +132,45 @@ impl Reactor {
             mailbox.post_one(Mail::Command(Command::Page {
                 session,
                 address,
+                rows,
+            }));
+        });
+        if !is_queued {
+            self.postponed.push(effect);
+        }
+    }
+
+    /// Asks a reader thread for entries of a group's log; it answers with a command.
+    fn load_entries(&mut self, effect: Effect) {
+        let Effect::LoadEntries {
+            session,
+            address,
+            group,
+            from,
+            rows_max,
+            bytes_max,
+        } = effect
+        else {
+            return;
+        };
+        let shard = self.shared.topology.shard_of_user(address.user);
+        let request = PageRequest {
+            from: group_log::key(shard, group, from).to_vec(),
+            to: group_log::key(shard, group, u64::MAX).to_vec(),
+            rows_max,
+            bytes_max,
+        };
+        let mailbox = Arc::clone(&self.mailbox);
+        let is_queued = self.shared.readers.load(request, move |rows| {
+            let rows = rows
+                .into_iter()
+                .filter_map(|(key, value)| Some((group_log::place_of(&key)?.1, value)))
+                .collect();
+            mailbox.post_one(Mail::Command(Command::Entries {
+                session,
+                address,
+                group,
+                from,
                 rows,
             }));
         });

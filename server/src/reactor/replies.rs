@@ -105,6 +105,8 @@ impl Reactor {
                 records: List::Slice(&signed.records),
                 members: List::Slice(&answer.members),
             }),
+            Reply::GroupGap(gap) => Frame::GroupGap(*gap),
+            Reply::GroupTyped(typed) => Frame::GroupTyped(*typed),
             Reply::GroupList(answer) => Frame::GroupList(GroupList {
                 request: answer.request,
                 more: answer.more,
@@ -186,6 +188,8 @@ fn note_reply(conn: &Conn, session: &mut Session, reply: &Reply) -> bool {
         | Reply::Stock(_)
         | Reply::GroupChanged(_)
         | Reply::GroupState(_)
+        | Reply::GroupGap(_)
+        | Reply::GroupTyped(_)
         | Reply::GroupList(_)
         | Reply::GroupCounted(_)
         | Reply::LinkOpened(_)

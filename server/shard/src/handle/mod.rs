@@ -12,6 +12,7 @@ pub(crate) mod group_progress;
 pub(crate) mod group_send;
 pub(crate) mod group_stream;
 pub(crate) mod group_sweep;
+pub(crate) mod group_typing;
 pub(crate) mod link;
 pub(crate) mod lookup;
 pub(crate) mod parts;

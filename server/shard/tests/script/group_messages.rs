@@ -238,6 +238,21 @@ fn a_full_inbox_misses_entries_and_nobody_else_does() {
 }
 
 #[test]
+fn who_writes_is_told_to_the_others_that_are_connected_and_stored_nowhere() {
+    World::each(&["ann", "bob", "cid", "eve"], |world| {
+        in_a_group(world);
+        world.quietly("bob2: add; bob2: connect; cid: leave; eve: connect");
+        let before = world.durable.clone();
+        world.check(
+            "ann: type g",
+            &["bob: ann types in g", "bob2: ann types in g"],
+        );
+        world.check("eve: type g; ann: type h", &[]);
+        assert_eq!(world.durable, before);
+    });
+}
+
+#[test]
 fn the_payload_is_stored_once_for_each_shard() {
     let mut world = World::new(1, TRIO);
     world.quietly("ann2: add; bob2: add; cid2: add; ann: connect; ann: change g +bob +cid");

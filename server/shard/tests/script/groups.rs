@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use bytes::{Bytes, BytesMut};
 use martlet_protocol::device_list::PREVIOUS_NONE;
-use martlet_protocol::frame::{GroupEvent, GroupEventKind, GroupMember, GroupReceipt, ListedGroup};
+use martlet_protocol::frame::{
+    GroupEvent, GroupEventKind, GroupMember, GroupReceipt, ListedGroup, TypingKind,
+};
 use martlet_protocol::group_record::{
     GroupRecord, GroupRights, Right, Role, RoleChange, members_bytes,
 };
@@ -55,6 +57,11 @@ pub(crate) fn of_session(
             session,
             from: address,
             request: Box::new(post(world, words)),
+        },
+        "type" => Command::GroupTyping {
+            from: address,
+            group: group_id(words.at(1)),
+            kind: TypingKind::TYPING,
         },
         "stored" => Command::GroupAck {
             session,

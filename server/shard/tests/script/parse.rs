@@ -17,6 +17,7 @@
 //! ann: change g +bob +cid:2 -dora [rights=ADD,SEND,CHANGE] [info=N] [version=N] [previous=N]
 //!     [members=N] [actor=bob] · ask g [have=N] [roster=N] · groups [after=g]
 //! ann: post m1 g [version=N] [roster=N] [ttl=MS] [size=BYTES] [text=WORD]
+//! ann: type g (somebody writes right now)
 //! ann: stored g N (of the group's own stream) · saw g N · count g N [detail]
 //! tick: SHARD
 //! ```
@@ -147,7 +148,7 @@ fn of_session(world: &mut World, device: &str, words: &Words<'_>) -> Command {
             to: world.devices[words.at(3)].user,
             message_id: message(world, words.at(1)),
         },
-        "change" | "ask" | "post" | "stored" | "saw" | "count" | "groups" => {
+        "change" | "ask" | "post" | "type" | "stored" | "saw" | "count" | "groups" => {
             groups::of_session(world, (session, address), words)
         }
         _ => lists::of_session(world, (session, address), words),

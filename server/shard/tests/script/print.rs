@@ -119,6 +119,10 @@ fn frame(world: &mut World, session: SessionId, reply: Reply) -> String {
             let name = groups::group_name(gap.group);
             format!("gap {name}/{}-{} expired", gap.from, gap.to)
         }
+        Reply::GroupTyped(typed) => {
+            let name = groups::group_name(typed.group);
+            format!("{} types in {name}", world.name_of(typed.peer))
+        }
         Reply::GroupList(answer) => groups::show_list(&answer),
         Reply::LinkOpened(opened) => {
             assert_eq!(opened.request, REQUEST);

@@ -1,6 +1,6 @@
 //! A device asks about groups, or changes one.
 
-use martlet_protocol::frame::{GroupCount, Reference};
+use martlet_protocol::frame::Reference;
 use martlet_protocol::group_record::GroupRecord;
 use martlet_protocol::id::Address;
 use martlet_protocol::{Kind, NackCode};
@@ -12,34 +12,62 @@ use crate::gateway::session::{Desk, Ending};
 use crate::gateway::signatures;
 use crate::rate::Bucket;
 
-/// Hands a request to the shard that knows the answer, or refuses it.
+/// Hands what a device says of groups to the shard that it concerns. Questions and changes have a
+/// rate of their own; progress has that of all frames, and typing is left out when it is too much.
 pub(super) fn on_request(
     address: Address,
     requests: &mut Bucket,
     request: GroupRequest,
     desk: &mut Desk<'_>,
 ) -> Result<(), Ending> {
-    let (of, reference) = name_of(&request);
+    let session = desk.session;
+    let (of, number) = match &request {
+        GroupRequest::Stored(ack) => {
+            desk.commands.push(Command::GroupAck {
+                session,
+                address,
+                group: ack.group,
+                sequence: ack.sequence,
+            });
+            return Ok(());
+        }
+        GroupRequest::Read(read) => {
+            desk.commands.push(Command::GroupRead {
+                session,
+                address,
+                group: read.group,
+                sequence: read.sequence,
+            });
+            return Ok(());
+        }
+        GroupRequest::Typing(typing) => {
+            let is_rare = requests.take(desk.shared.rates.group_requests, desk.now_us);
+            if is_rare.is_ok() && desk.shared.pressure().is_none() {
+                desk.commands.push(Command::GroupTyping {
+                    from: address,
+                    group: typing.group,
+                    kind: typing.kind,
+                });
+            }
+            return Ok(());
+        }
+        GroupRequest::Ask(ask) => (Kind::GROUP_ASK, ask.request),
+        GroupRequest::Change { request, .. } => (Kind::GROUP_CHANGE, *request),
+        GroupRequest::Count(count) => (Kind::GROUP_COUNT, count.request),
+        GroupRequest::Groups(groups) => (Kind::GROUPS, groups.request),
+    };
     let may_ask = requests.take(desk.shared.rates.group_requests, desk.now_us);
     let command = may_ask
         .map_err(limited)
         .and_then(|()| command(address, request, desk));
     match command {
         Ok(command) => {
-            desk.commands.push(command);
+            desk.commands.extend(command);
             Ok(())
         }
-        Err((code, retry_after_ms)) => desk.refuse(of, code, retry_after_ms, reference),
-    }
-}
-
-fn name_of(request: &GroupRequest) -> (Kind, Reference) {
-    match request {
-        GroupRequest::Ask(ask) => (Kind::GROUP_ASK, Reference::number(ask.request)),
-        GroupRequest::Change { request, .. } => (Kind::GROUP_CHANGE, Reference::number(*request)),
-        GroupRequest::Count(count) => (Kind::GROUP_COUNT, Reference::number(count.request)),
-        GroupRequest::Groups(groups) => (Kind::GROUPS, Reference::number(groups.request)),
-        GroupRequest::Read(read) => (Kind::GROUP_READ, Reference::number(read.group.0)),
+        Err((code, retry_after_ms)) => {
+            desk.refuse(of, code, retry_after_ms, Reference::number(number))
+        }
     }
 }
 
@@ -47,9 +75,9 @@ fn command(
     address: Address,
     request: GroupRequest,
     desk: &mut Desk<'_>,
-) -> Result<Command, Refusal> {
+) -> Result<Option<Command>, Refusal> {
     let session = desk.session;
-    Ok(match request {
+    Ok(Some(match request {
         GroupRequest::Ask(ask) => Command::GroupAsk {
             session,
             from: address.user,
@@ -80,18 +108,13 @@ fn command(
                 record,
             }
         }
-        GroupRequest::Count(GroupCount {
-            request,
-            group,
-            sequence,
-            detail,
-        }) => Command::GroupCount {
+        GroupRequest::Count(count) => Command::GroupCount {
             session,
             from: address,
-            request,
-            group,
-            sequence,
-            has_detail: detail,
+            request: count.request,
+            group: count.group,
+            sequence: count.sequence,
+            has_detail: count.detail,
         },
         GroupRequest::Groups(groups) => Command::Groups {
             session,
@@ -99,11 +122,8 @@ fn command(
             request: groups.request,
             after: groups.after,
         },
-        GroupRequest::Read(read) => Command::GroupRead {
-            session,
-            address,
-            group: read.group,
-            sequence: read.sequence,
-        },
-    })
+        GroupRequest::Read(_) | GroupRequest::Stored(_) | GroupRequest::Typing(_) => {
+            return Ok(None);
+        }
+    }))
 }
