@@ -7,8 +7,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use martlet_protocol::auth::{BINDING_NONE, auth_message, register_message};
 use martlet_protocol::frame::{
-    Ack, Auth, Challenge, Close, Credit, Frame, Hello, Lookup, LookupQuery, Part, Pong, Read,
-    Ready, Register, Send, SendScope, Status,
+    Ack, Auth, Challenge, Close, Credit, Frame, GroupSend, Hello, Lookup, LookupQuery, Part, Pong,
+    Read, Ready, Register, Send, SendScope, Status,
 };
 use martlet_protocol::limits::{CREDIT_BYTES_MAX, CREDIT_MESSAGES_MAX};
 use martlet_protocol::version::{Features, VERSION_MAX, VERSION_MIN};
@@ -19,7 +19,7 @@ use martlet_protocol::{
 
 use super::PATIENCE;
 use super::random::Random;
-use super::wire::{Got, Lost, Message, Wire};
+use super::wire::{Entry, Got, Lost, Message, Wire};
 
 /// A registered account with one device.
 #[derive(Debug)]
@@ -237,6 +237,19 @@ impl Client {
         link.credit_bytes -= i64::try_from(bytes).expect("a frame is small");
     }
 
+    /// Sends a message to a group.
+    pub fn post(&mut self, post: &GroupSend<'_>) {
+        let link = self.link();
+        let bytes = link.wire.push(&Frame::GroupSend(*post));
+        link.credit_messages -= 1;
+        link.credit_bytes -= i64::try_from(bytes).expect("a frame is small");
+    }
+
+    /// A message id that was never used.
+    pub fn message_id(&mut self) -> MessageId {
+        MessageId::new(now(), self.random.ten_bytes())
+    }
+
     /// Acknowledges everything that was stored.
     pub fn acknowledge(&mut self) {
         let position = self.cursor;
@@ -293,6 +306,17 @@ impl Client {
             Got::Receipt(receipt) => Some((receipt.position, receipt.position)),
             Got::Fact(fact) => Some((fact.position, fact.position)),
             Got::Gap(gap) => Some((gap.from, gap.to)),
+            Got::GroupReceipt { position, .. } => Some((*position, *position)),
+            // Of a group's own stream: its place is no position.
+            Got::GroupEvent(Entry {
+                position: Position(0),
+                ..
+            })
+            | Got::GroupGap(_) => {
+                link.grant_again(bytes);
+                None
+            }
+            Got::GroupEvent(entry) => Some((entry.position, entry.position)),
             _ => None,
         };
         if let Some((from, to)) = span {

@@ -7,11 +7,14 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use martlet_protocol::codec::{self, Decoder};
 use martlet_protocol::frame::{
-    Bundle, CaughtUp, Challenge, Credit, EventKind, Fact, Frame, Gap, Nack, Ping, Published, Ready,
-    Receipt, Registered, Sent, StateReply, Stock,
+    Bundle, CaughtUp, Challenge, Credit, EventKind, Fact, Frame, Gap, GroupChanged, GroupEventKind,
+    GroupGap, GroupMember, GroupMode, GroupProgress, GroupSent, GroupTyped, Nack, Ping, Published,
+    Ready, Receipt, Registered, Sent, StateReply, Stock,
 };
 use martlet_protocol::limits::FRAME_BYTES_MAX;
-use martlet_protocol::{Address, CloseCode, DeviceId, MessageId, Position, Timestamp, UserId};
+use martlet_protocol::{
+    Address, CloseCode, DeviceId, GroupId, MessageId, Position, State, Timestamp, UserId,
+};
 
 use super::PATIENCE;
 
@@ -51,6 +54,26 @@ pub enum Got {
     Goaway {
         code: CloseCode,
     },
+    GroupChanged(GroupChanged),
+    GroupEvent(Entry),
+    GroupGap(GroupGap),
+    GroupReceipt {
+        position: Position,
+        group: GroupId,
+        state: State,
+        members: Vec<GroupProgress>,
+    },
+    GroupSent(GroupSent),
+    GroupState {
+        request: u64,
+        group: GroupId,
+        version: u64,
+        roster: u64,
+        mode: GroupMode,
+        records: Vec<Vec<u8>>,
+        members: Vec<GroupMember>,
+    },
+    GroupTyped(GroupTyped),
     LinkOffer {
         device: DeviceId,
         offer: Vec<u8>,
@@ -85,6 +108,19 @@ pub struct Message {
     pub timestamp: Timestamp,
     pub envelope: Vec<u8>,
     pub part: Vec<u8>,
+}
+
+/// A GROUP_EVENT.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// 0 when it came by the group's own stream.
+    pub position: Position,
+    pub group: GroupId,
+    pub sequence: u64,
+    pub kind: GroupEventKind,
+    pub author: Option<Address>,
+    pub message_id: Option<MessageId>,
+    pub body: Vec<u8>,
 }
 
 /// One end of a connection.
@@ -216,6 +252,34 @@ impl Got {
                 handle: frame.handle.to_owned(),
             },
             Frame::Gap(frame) => Self::Gap(*frame),
+            Frame::GroupChanged(frame) => Self::GroupChanged(*frame),
+            Frame::GroupEvent(event) => Self::GroupEvent(Entry {
+                position: event.position,
+                group: event.group,
+                sequence: event.sequence,
+                kind: event.kind,
+                author: event.author,
+                message_id: event.message_id,
+                body: event.body.to_vec(),
+            }),
+            Frame::GroupGap(frame) => Self::GroupGap(*frame),
+            Frame::GroupReceipt(receipt) => Self::GroupReceipt {
+                position: receipt.position,
+                group: receipt.group,
+                state: receipt.state,
+                members: receipt.members.iter().collect(),
+            },
+            Frame::GroupSent(frame) => Self::GroupSent(*frame),
+            Frame::GroupState(frame) => Self::GroupState {
+                request: frame.request,
+                group: frame.group,
+                version: frame.version,
+                roster: frame.roster,
+                mode: frame.mode,
+                records: frame.records.iter().map(|it| it.0.to_vec()).collect(),
+                members: frame.members.iter().collect(),
+            },
+            Frame::GroupTyped(frame) => Self::GroupTyped(*frame),
             Frame::Goaway(frame) => Self::Goaway { code: frame.code },
             Frame::LinkOffer(frame) => Self::LinkOffer {
                 device: frame.device,

@@ -1,0 +1,180 @@
+//! One member with one device: what it was shown of its group, and how far.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use martlet_protocol::frame::{
+    Frame, GroupAck, GroupAsk, GroupEventKind, GroupMode, GroupSend, GroupSent,
+};
+use martlet_protocol::{GroupId, MessageId, NackCode, UserId};
+
+use crate::support::PATIENCE;
+use crate::support::client::Client;
+use crate::support::wire::{Entry, Got, Lost};
+
+/// A member.
+pub(crate) struct Member {
+    pub(crate) client: Client,
+    pub(crate) group: GroupId,
+    /// Entries by their sequence, each as it came first.
+    pub(crate) seen: BTreeMap<u64, Entry>,
+    /// What this device wrote itself: nobody pushes it back.
+    pub(crate) own: BTreeMap<u64, MessageId>,
+    /// How far it has acknowledged the group's own stream.
+    streamed: u64,
+    /// Version and roster, as far as it knows.
+    known: (u64, u64),
+}
+
+impl Member {
+    pub(crate) fn new(client: Client, group: GroupId) -> Self {
+        Self {
+            client,
+            group,
+            seen: BTreeMap::new(),
+            own: BTreeMap::new(),
+            streamed: 0,
+            known: (0, 0),
+        }
+    }
+
+    pub(crate) fn user(&self) -> UserId {
+        self.client.address().user
+    }
+
+    /// What is stored of the group: the sequences of all entries, own ones among them.
+    pub(crate) fn sequences(&self) -> BTreeMap<u64, Option<MessageId>> {
+        let seen = self.seen.iter();
+        let seen = seen.map(|(sequence, entry)| (*sequence, entry.message_id));
+        let own = self.own.iter().map(|(sequence, id)| (*sequence, Some(*id)));
+        seen.chain(own).collect()
+    }
+
+    /// Takes one frame, if it is an entry of the group, and acknowledges it.
+    ///
+    /// # Panics
+    /// When an entry came before with another content, or when one is missing.
+    fn take(&mut self, got: &Got) {
+        match got {
+            Got::GroupEvent(entry) => {
+                assert_eq!(entry.group, self.group);
+                let known = self.seen.entry(entry.sequence);
+                let known = known.or_insert_with(|| entry.clone());
+                let same = (known.message_id, &known.body) == (entry.message_id, &entry.body);
+                assert!(same, "entry {} has changed", entry.sequence);
+                if entry.position.0 == 0 {
+                    self.streamed = entry.sequence.max(self.streamed);
+                    self.client.ask(&Frame::GroupAck(GroupAck {
+                        group: self.group,
+                        sequence: entry.sequence,
+                    }));
+                } else {
+                    self.client.acknowledge();
+                }
+            }
+            Got::GroupReceipt { .. } => self.client.acknowledge(),
+            Got::Gap(_) | Got::GroupGap(_) => panic!("nothing ends here: {got:?}"),
+            _ => {}
+        }
+    }
+
+    /// Reads until nothing has come for `quiet`.
+    pub(crate) fn pull(&mut self, quiet: Duration) -> Result<(), Lost> {
+        while let Some(got) = self.client.next(quiet)? {
+            self.take(&got);
+        }
+        self.client.flush()
+    }
+
+    /// Reads until this entry has come.
+    pub(crate) fn pull_to(&mut self, sequence: u64) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.seen.contains_key(&sequence) && !self.own.contains_key(&sequence) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let got = self.client.next(left).expect("the server is there");
+            let got = got.unwrap_or_else(|| panic!("{sequence} does not come"));
+            self.take(&got);
+        }
+        self.client.flush().expect("the server is there");
+    }
+
+    /// Learns the newest version and roster.
+    pub(crate) fn refresh(&mut self) -> Result<(), Lost> {
+        let (group, request) = (self.group, ASK);
+        self.client.ask(&Frame::GroupAsk(GroupAsk {
+            request,
+            group,
+            have: self.known.0,
+            have_roster: self.known.1,
+        }));
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            let Some(got) = self.client.next(PATIENCE)? else {
+                break;
+            };
+            match &got {
+                Got::GroupState {
+                    version, roster, ..
+                } => {
+                    self.known = (*version, *roster);
+                    return Ok(());
+                }
+                Got::Nack(nack) => panic!("refused: {nack:?}"),
+                got => self.take(got),
+            }
+        }
+        panic!("no answer to GROUP_ASK");
+    }
+
+    /// Sends a message, again and again, until it is accepted.
+    pub(crate) fn post(&mut self, id: MessageId, text: &[u8]) -> Result<GroupSent, Lost> {
+        loop {
+            self.client.post(&GroupSend {
+                message_id: id,
+                group: self.group,
+                version: self.known.0,
+                roster: self.known.1,
+                ttl_ms: 0,
+                envelope: text,
+            });
+            match self.answer(id)? {
+                Ok(sent) => {
+                    self.own.insert(sent.sequence, id);
+                    return Ok(sent);
+                }
+                Err(NackCode::GROUP_STALE) => self.refresh()?,
+                Err(code) => panic!("refused: {code:?}"),
+            }
+        }
+    }
+
+    fn answer(&mut self, id: MessageId) -> Result<Result<GroupSent, NackCode>, Lost> {
+        loop {
+            let got = self.client.next(PATIENCE)?;
+            let got = got.unwrap_or_else(|| panic!("no answer to GROUP_SEND"));
+            match &got {
+                Got::GroupSent(sent) if sent.message_id == id => return Ok(Ok(*sent)),
+                Got::Nack(nack) if nack.reference.as_message() == id => return Ok(Err(nack.code)),
+                got => self.take(got),
+            }
+        }
+    }
+
+    /// Connects, or says why not.
+    pub(crate) fn connect(&mut self, server: SocketAddr) -> Result<(), Lost> {
+        let ready = self.client.connect(server)?;
+        ready.map_err(|code| Lost(format!("closed with {code:?}")))?;
+        Ok(())
+    }
+
+    /// How the newest switch that it was shown says the entries come.
+    pub(crate) fn mode(&self) -> GroupMode {
+        let switches = self.seen.values();
+        let mut switches = switches.filter(|entry| entry.kind == GroupEventKind::MODE);
+        let last = switches.next_back();
+        last.map_or(GroupMode::INBOX, |entry| GroupMode(entry.body[0]))
+    }
+}
+
+const ASK: u64 = 71;

@@ -1,0 +1,85 @@
+//! Who may say what about a group, as the server hears it.
+
+use martlet_protocol::NackCode;
+use martlet_protocol::frame::{Frame, GroupTyping, TypingKind};
+use martlet_protocol::group_record::Role;
+
+use crate::circle::{Circle, change, people};
+use crate::support::site::{Site, martletd};
+use crate::support::wire::Got;
+
+#[test]
+fn a_record_is_its_signers_alone() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let mut site = Site::new(directory.path().join("data"), directory.path().join("log"));
+    let server = site.start(martletd());
+    let mut circle = Circle::new(77);
+    let mut members = people(server.address(), 3, circle.group);
+    for member in &mut members {
+        member.connect(server.address()).expect("connect");
+    }
+    let users: Vec<_> = members.iter().map(|member| member.user()).collect();
+    let first = [(users[0], Role::OWNER), (users[1], Role::MEMBER)];
+    let record = circle.record(&members[0].client, &first, |_| {});
+    let mut forged = record.clone();
+    *forged.last_mut().expect("a signature") ^= 1;
+    assert_eq!(
+        change(&mut members[0].client, &forged),
+        Err(NackCode::RECORD_INVALID)
+    );
+    // As good as it is, it is not bob's to say.
+    assert_eq!(
+        change(&mut members[1].client, &record),
+        Err(NackCode::RECORD_INVALID)
+    );
+    assert_eq!(
+        change(&mut members[0].client, b"no record"),
+        Err(NackCode::RECORD_INVALID)
+    );
+    circle.change(&mut members[0], &first);
+
+    // Nobody adds himself, and nobody is added in somebody else's name.
+    let add = [(users[2], Role::MEMBER)];
+    let own = circle.record(&members[2].client, &add, |_| {});
+    assert_eq!(
+        change(&mut members[2].client, &own),
+        Err(NackCode::GROUP_UNKNOWN)
+    );
+    let borrowed = circle.record(&members[2].client, &add, |record| {
+        record.actor.user = users[0];
+    });
+    assert_eq!(
+        change(&mut members[2].client, &borrowed),
+        Err(NackCode::RECORD_INVALID)
+    );
+    server.kill();
+    site.verify(martletd());
+}
+
+#[test]
+fn who_writes_is_told_to_the_others() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let mut site = Site::new(directory.path().join("data"), directory.path().join("log"));
+    let server = site.start(martletd());
+    let mut circle = Circle::new(78);
+    let mut members = people(server.address(), 2, circle.group);
+    for member in &mut members {
+        member.connect(server.address()).expect("connect");
+    }
+    let users: Vec<_> = members.iter().map(|member| member.user()).collect();
+    circle.change(
+        &mut members[0],
+        &[(users[0], Role::OWNER), (users[1], Role::MEMBER)],
+    );
+    let (group, kind) = (circle.group, TypingKind::RECORDING);
+    members[0]
+        .client
+        .ask(&Frame::GroupTyping(GroupTyping { group, kind }));
+    members[0].client.flush().expect("the server is there");
+    let peer = members[0].client.address();
+    let typed = members[1].client.expect("GROUP_TYPED", |got| match got {
+        Got::GroupTyped(typed) => Some(*typed),
+        _ => None,
+    });
+    assert_eq!((typed.group, typed.peer, typed.kind), (group, peer, kind));
+}

@@ -1,0 +1,101 @@
+//! A group grows over the threshold and shrinks again while messages flow.
+
+use std::thread;
+use std::time::Duration;
+
+use martlet_protocol::frame::GroupMode;
+use martlet_protocol::group_record::Role;
+
+use crate::circle::{Circle, people};
+use crate::member::Member;
+use crate::support::site::{Site, martletd};
+
+/// What one of them writes while the others come and go.
+fn write(mut author: Member, count: usize) -> Member {
+    author.refresh().expect("the server is there");
+    for number in 0..count {
+        let id = author.client.message_id();
+        let text = format!("{number} of {}", author.user());
+        author
+            .post(id, text.as_bytes())
+            .expect("the server is there");
+    }
+    author
+}
+
+#[test]
+fn ninety_become_a_hundred_and_twenty_and_then_eighty_and_nothing_is_lost() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let mut site = Site::new(directory.path().join("data"), directory.path().join("log"));
+    let server = site.start(martletd());
+    let mut circle = Circle::new(0x7377_6974_6368);
+    let mut members = people(server.address(), 120, circle.group);
+    for member in &mut members {
+        member.connect(server.address()).expect("connect");
+    }
+    let mut first: Vec<_> = members[1..90]
+        .iter()
+        .map(|it| (it.user(), Role::MEMBER))
+        .collect();
+    first.push((members[0].user(), Role::OWNER));
+    circle.change(&mut members[0], &first);
+
+    // Four write all the time; the owner changes the group; the others only read.
+    let authors: Vec<_> = members.drain(1..5).collect();
+    let writing: Vec<_> = authors
+        .into_iter()
+        .map(|author| thread::spawn(move || write(author, 60)))
+        .collect();
+    for batch in 85..115 {
+        let user = members[batch + 1].user();
+        let (owner, _) = members.split_first_mut().expect("the owner");
+        circle.change(owner, &[(user, Role::MEMBER)]);
+    }
+    for batch in (76..116).rev() {
+        let user = members[batch].user();
+        let (owner, _) = members.split_first_mut().expect("the owner");
+        circle.change(owner, &[(user, Role::NONE)]);
+    }
+    let authors: Vec<_> = writing
+        .into_iter()
+        .map(|thread| thread.join().expect("it writes to the end"))
+        .collect();
+
+    // One more message marks the end for everybody who is still there.
+    let owner = &mut members[0];
+    owner.refresh().expect("the server is there");
+    let id = owner.client.message_id();
+    let last = owner
+        .post(id, b"the end")
+        .expect("the server is there")
+        .sequence;
+    let mut still: Vec<_> = members.drain(..76).chain(authors).collect();
+    for member in &mut still {
+        member.pull_to(last);
+        member
+            .pull(Duration::from_millis(5))
+            .expect("the server is there");
+    }
+    let expected = still[0].sequences();
+    assert_eq!(expected.len() as u64, last, "no place is empty");
+    for member in &still {
+        assert_eq!(member.sequences(), expected);
+        assert_eq!(member.mode(), GroupMode::INBOX, "it is small again");
+    }
+    let switches = expected.values().filter(|id| id.is_none()).count() - (1 + 30 + 40);
+    assert_eq!(switches, 2, "there and back");
+    // Whoever was removed has everything up to that, and nothing behind it.
+    for member in &mut members {
+        member
+            .pull(Duration::from_millis(5))
+            .expect("the server is there");
+        let seen = member.sequences();
+        let (from, to) = (seen.keys().next(), seen.keys().next_back());
+        let (from, to) = (*from.expect("it was there"), *to.expect("it was there"));
+        let all: Vec<_> = expected.range(from..=to).collect();
+        assert_eq!(seen.iter().collect::<Vec<_>>(), all, "from {from} to {to}");
+        assert!(to < last);
+    }
+    server.kill();
+    site.verify(martletd());
+}
