@@ -26,6 +26,7 @@ pub(crate) fn steps() -> Json {
         follow(),
         first_faults(),
         chain_faults(),
+        strangers(),
         role_faults(),
         other_faults(),
     ];
@@ -280,6 +281,11 @@ fn chain_faults() -> Vec<Step> {
             "MembersHashOther",
             invalid,
         ),
+    ]
+}
+
+fn strangers() -> Vec<Step> {
+    vec![
         bad(
             "a stranger's record",
             2,
