@@ -68,7 +68,6 @@ fn record<'a>(before: Option<&Roster>, changes: &'a [RoleChange], wrong: Wrong) 
             role => members.insert(change.user, role),
         };
     }
-    let listed = members.into_iter().collect::<Vec<_>>();
     GroupRecord {
         group: GroupId(7),
         version: version + 1 + u64::from(wrong.version),
@@ -79,13 +78,13 @@ fn record<'a>(before: Option<&Roster>, changes: &'a [RoleChange], wrong: Wrong) 
             device: DeviceId(1),
         },
         actor_list: 1,
-        rights: before.map_or(rights(Right::ADMINS), |it| it.rights),
+        rights: before.map_or_else(|| rights(Right::ADMINS), |it| it.rights),
         info_hash: before.map_or(INFO_NONE, |it| it.info_hash),
         changes: List::Slice(changes),
         members_hash: if wrong.members {
             [7; 32]
         } else {
-            sha256(&members_bytes(listed.into_iter()))
+            sha256(&members_bytes(&members))
         },
         signature: [0; SIGNATURE_BYTES],
     }
@@ -221,6 +220,18 @@ fn a_group_is_full_at_the_greatest_number_of_members_and_not_before() {
         instead.map(|roster| roster.members.len()),
         Ok(GROUP_MEMBERS_MAX)
     );
+}
+
+// [M-26.20]
+#[test]
+fn members_of_unknown_roles_are_not_taken_even_when_a_record_has_signed_them() {
+    for role in [NONE, Role(4), Role(255)] {
+        let members = BTreeMap::from([(ACTOR, OWNER), (OTHER, role)]);
+        let mut record = record(None, &[], Wrong::default());
+        record.members_hash = sha256(&members_bytes(&members));
+        let taken = Roster::of(&record, members, sha256);
+        assert_eq!(taken, Err(RuleError::RoleUnknown(OTHER)));
+    }
 }
 
 #[test]

@@ -119,7 +119,6 @@ impl Op {
                 role => members.insert(change.user, role),
             };
         }
-        let listed = members.iter().map(|(user, role)| (*user, *role));
         let add = match rights.add {
             Right::MEMBERS => Right::ADMINS,
             _ => Right::MEMBERS,
@@ -148,7 +147,7 @@ impl Op {
             members_hash: if has(16) {
                 [16; HASH_BYTES]
             } else {
-                stand_in(&members_bytes(listed))
+                stand_in(&members_bytes(&members))
             },
             signature: [0; SIGNATURE_BYTES],
         }

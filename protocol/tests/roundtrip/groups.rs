@@ -147,7 +147,7 @@ impl Values {
     }
 
     fn author(&self) -> Option<Address> {
-        (self.small.0 % 2 == 0).then_some(self.address)
+        (self.small.0 % 2 == 1).then_some(self.address)
     }
 
     fn group_progress(&self) -> Frame<'_> {

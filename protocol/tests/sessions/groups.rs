@@ -129,7 +129,12 @@ impl Groups {
             Kind::GROUP_ACK | Kind::GROUP_TYPING => false,
             _ => return None,
         };
-        Some(check_class(nack).and(known.then_some(()).ok_or("M-13.1")))
+        let verdict = if known {
+            check_class(nack)
+        } else {
+            Err("M-13.1")
+        };
+        Some(verdict)
     }
 
     fn changed(&mut self, changed: &GroupChanged) -> Verdict {
