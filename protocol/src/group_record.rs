@@ -4,6 +4,8 @@
 //! seen two records knows whether one grew out of the other. This crate writes and reads the
 //! bytes; hashing and verifying are the caller's.
 
+use std::collections::BTreeMap;
+
 use bytes::{BufMut, BytesMut};
 
 use crate::auth::SIGNATURE_BYTES;
@@ -236,14 +238,14 @@ impl<'a> GroupRecord<'a> {
     }
 }
 
-/// What `members_hash` is of: every member by ascending user, as a map gives them.
+/// What `members_hash` is of: every member and its role, by ascending user.
 #[must_use]
-pub fn members_bytes(members: impl ExactSizeIterator<Item = (UserId, Role)>) -> Vec<u8> {
+pub fn members_bytes(members: &BTreeMap<UserId, Role>) -> Vec<u8> {
     let mut out = BytesMut::from(MEMBERS_CONTEXT);
     let mut writer = Writer::new(&mut out);
     writer.u32(u32::try_from(members.len()).unwrap_or(u32::MAX));
     for (user, role) in members {
-        writer.user(user);
+        writer.user(*user);
         writer.u8(role.0);
     }
     out.to_vec()

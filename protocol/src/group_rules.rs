@@ -66,6 +66,8 @@ pub enum RuleError {
     RightsForbidden,
     /// The actor may not change this account's role, or not to this one.
     RoleForbidden(UserId),
+    /// A role that no member has.
+    RoleUnknown(UserId),
     /// The version is not the next one.
     VersionNotNext,
 }
@@ -90,7 +92,8 @@ impl RuleError {
             | Self::NothingChanged
             | Self::OwnerMissing
             | Self::OwnerNotCreator(_)
-            | Self::PreviousOther => NackCode::RECORD_INVALID,
+            | Self::PreviousOther
+            | Self::RoleUnknown(_) => NackCode::RECORD_INVALID,
         }
     }
 }
@@ -118,7 +121,7 @@ impl Roster {
     /// records before checks the members that the server names.
     ///
     /// # Errors
-    /// [`RuleError::MembersTooMany`], [`RuleError::OwnerMissing`] or
+    /// [`RuleError::MembersTooMany`], [`RuleError::OwnerMissing`], [`RuleError::RoleUnknown`] or
     /// [`RuleError::MembersHashOther`].
     pub fn of(
         record: &GroupRecord<'_>,
@@ -128,11 +131,14 @@ impl Roster {
         if members.len() > GROUP_MEMBERS_MAX {
             return Err(RuleError::MembersTooMany);
         }
+        let unknown = |role: Role| role == Role::NONE || !role.is_known();
+        if let Some((user, _)) = members.iter().find(|(_, role)| unknown(**role)) {
+            return Err(RuleError::RoleUnknown(*user));
+        }
         if !members.is_empty() && !members.values().any(|role| *role == Role::OWNER) {
             return Err(RuleError::OwnerMissing);
         }
-        let listed = members.iter().map(|(user, role)| (*user, *role));
-        if sha256(&members_bytes(listed)) != record.members_hash {
+        if sha256(&members_bytes(&members)) != record.members_hash {
             return Err(RuleError::MembersHashOther);
         }
         Ok(Self {

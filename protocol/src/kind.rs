@@ -126,7 +126,7 @@ kinds! {
     GROUP_CHANGED = 0x41, ToClient;
     /// Asks for the records and the members of a group.
     GROUP_ASK = 0x42, ToServer;
-    /// Answers GROUP_ASK, and precedes a refusal that a newer roster explains.
+    /// Answers GROUP_ASK.
     GROUP_STATE = 0x43, ToClient;
     /// A message for a group.
     GROUP_SEND = 0x44, ToServer;

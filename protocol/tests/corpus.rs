@@ -20,6 +20,8 @@ const TARGETS: &[Target] = &[
     ("lists", fuzzing::lists),
     ("parts", fuzzing::parts),
     ("payload", fuzzing::payload),
+    ("records", fuzzing::records),
+    ("rosters", fuzzing::rosters),
     ("stream", fuzzing::stream),
     ("text", fuzzing::text),
 ];

@@ -48,6 +48,8 @@ fn random_bytes_never_panic_the_decoder() {
         fuzzing::parts(&data);
         fuzzing::text(&data);
         fuzzing::lists(&data);
+        fuzzing::records(&data);
+        fuzzing::rosters(&data);
         // A short length every other time, so that the payload is looked at, too.
         if round % 2 == 0 && len > HEADER_BYTES {
             data[..4].copy_from_slice(&[(len - HEADER_BYTES) as u8, 0, 0, 0x10]);
@@ -83,6 +85,22 @@ fn no_changed_byte_makes_a_list_that_has_two_spellings() {
             fuzzing::lists(&changed);
         }
         fuzzing::lists(&list);
+    }
+}
+
+#[test]
+fn no_changed_byte_makes_a_record_that_has_two_spellings() {
+    let mut noise = Noise(0x1405_7b7e_f767_814f);
+    for case in cases("group_records.json") {
+        let record = bytes(&case, "hex");
+        for at in 0..record.len() {
+            let mut changed = record.clone();
+            changed[at] = noise.next() as u8;
+            fuzzing::records(&changed);
+            changed.truncate(at);
+            fuzzing::records(&changed);
+        }
+        fuzzing::records(&record);
     }
 }
 

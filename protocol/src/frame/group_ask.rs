@@ -80,7 +80,7 @@ impl Element<'_> for GroupMember {
 /// records list · members list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupState<'a> {
-    /// The GROUP_ASK's number, or 0 when nobody asked and a refusal follows.
+    /// The GROUP_ASK's number.
     pub request: u64,
     /// Which group.
     pub group: GroupId,

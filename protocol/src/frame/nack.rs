@@ -17,8 +17,8 @@ impl Reference {
         Self(id.0)
     }
 
-    /// For EVENT and GROUP_EVENT (a position), GROUP_READ (the group) and every frame with a
-    /// request number: the number, then zeros.
+    /// For EVENT (a position), GROUP_READ (a group) and every frame with a request number: the
+    /// number, then zeros.
     #[must_use]
     pub const fn number(number: u64) -> Self {
         let [a, b, c, d, e, f, g, h] = number.to_le_bytes();

@@ -5,6 +5,7 @@
 mod lists;
 mod olm;
 mod primitives;
+mod records;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -103,6 +103,11 @@ impl Inbox {
             .map(drop)
     }
 
+    /// An item of a group; returns whether it is told for the first time.
+    pub(crate) fn group_item(&mut self, position: Position) -> Result<bool, &'static str> {
+        self.take(position, position, What::Told)
+    }
+
     pub(crate) fn gap(&mut self, gap: &Gap) -> Verdict {
         self.on.gap = true;
         self.take(gap.from, gap.to, What::Gap).map(drop)

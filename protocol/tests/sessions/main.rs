@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a bad vector must fail the test")]
 
 mod devices;
+mod groups;
 mod inbox;
 mod observer;
 mod phases;

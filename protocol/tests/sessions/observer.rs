@@ -6,6 +6,7 @@ use martlet_protocol::frame::{Auth, Challenge, Close, Frame, Nack};
 use martlet_protocol::{Address, CloseCode, DeviceId, Kind, NackCode, Position, UserId};
 
 use crate::devices::Book;
+use crate::groups::Groups;
 use crate::inbox::{Inbox, Verdict};
 use crate::phases::Phases;
 use crate::requests::{Requests, check_class};
@@ -26,6 +27,7 @@ pub(crate) struct Observer {
     inbox: Inbox,
     requests: Requests,
     book: Book,
+    groups: Groups,
     on: Connection,
 }
 
@@ -62,6 +64,7 @@ impl Observer {
             inbox: Inbox::default(),
             requests: Requests::default(),
             book: Book::default(),
+            groups: Groups::default(),
             on: Connection::new(),
         }
     }
@@ -70,6 +73,7 @@ impl Observer {
         self.on = Connection::new();
         self.requests.connection_begins();
         self.book.connection_begins();
+        self.groups.connection_begins();
     }
 
     /// A frame of a type that is skipped: only a closed end may not send it.
@@ -129,6 +133,13 @@ impl Observer {
                 self.on.to_server.spend(bytes)?;
                 return self.requests.send(send, step, read);
             }
+            Frame::GroupSend(send) => {
+                self.on.to_server.spend(bytes)?;
+                self.groups.send(send, step);
+            }
+            Frame::GroupAck(ack) if self.groups.ack(ack) => {
+                self.on.must_close = Some((CloseCode::BAD_ACK, "M-27.9"));
+            }
             Frame::Ack(ack) if self.inbox.ack(ack.position)? => {
                 self.on.must_close = Some((CloseCode::BAD_ACK, "M-10.5"));
             }
@@ -138,7 +149,10 @@ impl Observer {
             Frame::Lookup(lookup) => self.requests.lookup(lookup),
             Frame::Ping(ping) => self.ping(Side::Client, ping.token),
             Frame::Pong(pong) => return self.pong(Side::Client, pong.token),
-            other => self.book.client(other),
+            other => {
+                self.book.client(other);
+                self.groups.client(other);
+            }
         }
         Ok(())
     }
@@ -156,10 +170,7 @@ impl Observer {
 
     fn server(&mut self, frame: &Frame<'_>, bytes: usize) -> Verdict {
         // [M-12.2]
-        if matches!(
-            frame.kind(),
-            Kind::EVENT | Kind::RECEIPT | Kind::FACT | Kind::GAP
-        ) {
+        if COSTS.contains(&frame.kind()) {
             self.on.to_client.spend(bytes)?;
         }
         let own = self.on.auth.map_or(NOBODY, |auth| auth.address);
@@ -175,6 +186,9 @@ impl Observer {
             Frame::Nack(nack) => {
                 if nack.of == Kind::AUTH && nack.code == NackCode::AUTH_FAILED {
                     self.on.must_close = Some((CloseCode::AUTH_FAILED, "M-7.7"));
+                }
+                if let Some(verdict) = self.groups.refused(nack) {
+                    return verdict;
                 }
                 self.requests.refused(nack, self.on.step, &self.book)
             }
@@ -195,7 +209,29 @@ impl Observer {
                 Ok(())
             }
             Frame::Pong(pong) => self.pong(Side::Server, pong.token),
-            other => self.book.server(other, own),
+            Frame::GroupEvent(_) | Frame::GroupReceipt(_) => self.group_item(frame),
+            other => {
+                self.book.server(other, own)?;
+                self.groups.server(other)
+            }
+        }
+    }
+
+    /// An item of a group, in the inbox or in the group's own stream.
+    fn group_item(&mut self, frame: &Frame<'_>) -> Verdict {
+        match frame {
+            Frame::GroupEvent(event) if event.position == Position(0) => {
+                self.groups.in_stream(event)
+            }
+            Frame::GroupEvent(event) => {
+                let first = self.inbox.group_item(event.position)?;
+                self.groups.in_inbox(event, first)
+            }
+            Frame::GroupReceipt(receipt) => {
+                let first = self.inbox.group_item(receipt.position)?;
+                self.groups.receipt(receipt, first)
+            }
+            _ => Ok(()),
         }
     }
 
@@ -250,8 +286,19 @@ impl Observer {
     }
 }
 
+/// What the server spends credit on.
+const COSTS: [Kind; 7] = [
+    Kind::EVENT,
+    Kind::RECEIPT,
+    Kind::FACT,
+    Kind::GAP,
+    Kind::GROUP_EVENT,
+    Kind::GROUP_RECEIPT,
+    Kind::GROUP_GAP,
+];
+
 /// What a client does not begin after GOAWAY.
-const REQUESTS: [Kind; 9] = [
+const REQUESTS: [Kind; 15] = [
     Kind::SEND,
     Kind::READ,
     Kind::STATUS,
@@ -261,6 +308,12 @@ const REQUESTS: [Kind; 9] = [
     Kind::UPLOAD,
     Kind::CLAIM,
     Kind::LINK_OPEN,
+    Kind::GROUP_CHANGE,
+    Kind::GROUP_ASK,
+    Kind::GROUP_SEND,
+    Kind::GROUP_READ,
+    Kind::GROUP_COUNT,
+    Kind::GROUPS,
 ];
 
 const NOBODY: Address = Address {

@@ -87,7 +87,7 @@ fn decode_field(kind: &str, payload: &mut &[u8]) -> Result<Value> {
         "u16" => json!(number(take(payload, 2)?)),
         "u32" => json!(number(take(payload, 4)?)),
         "u64" | "timestamp" | "millis" => json!(number(take(payload, 8)?).to_string()),
-        "user" => json!(not_zero(number(take(payload, 8)?))?.to_string()),
+        "user" | "group" => json!(not_zero(number(take(payload, 8)?))?.to_string()),
         "device" => json!(not_zero(number(take(payload, 2)?))?),
         "varint" | "position" => json!(varint(payload)?.to_string()),
         "message_id" => json!(hex(take(payload, 16)?)),

@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 
 use crate::support::{text, transcripts};
 
+/// The heading of the section of statements that no test proves.
+const TITLE: &str = ". Informative statements";
+
 /// The numbers that begin a statement, in the order of the text.
 pub(crate) fn statements(spec: &str) -> Vec<String> {
     let starts = spec.lines().filter_map(|line| line.strip_prefix("- [M-"));
@@ -21,10 +24,15 @@ pub(crate) fn parts(id: &str) -> (u32, u32) {
     numbers.unwrap_or_else(|| panic!("{id} is not a statement's number"))
 }
 
-/// The statements that section 24 lists.
+/// The statements that the section of that name lists.
 pub(crate) fn informative(spec: &str) -> BTreeSet<String> {
-    let section = spec.split("\n## ").find(|part| part.starts_with("24. "));
-    let section = section.expect("section 24 lists the informative statements");
+    let mut sections = spec.split("\n## ");
+    let title = |part: &&str| {
+        part.lines()
+            .next()
+            .is_some_and(|line| line.ends_with(TITLE))
+    };
+    let section = sections.find(title).expect("a section lists them");
     let words = section.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '.'));
     let ids = words
         .map(|word| word.trim_end_matches('.'))

@@ -53,6 +53,7 @@ pub(crate) const MODULES: &[(&str, &[&str])] = &[
             "frame",
             "crc",
             "header",
+            "group_rules",
             "group_record",
             "device_list",
             "auth",

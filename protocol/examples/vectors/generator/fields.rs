@@ -4,8 +4,8 @@ use martlet_protocol::frame::{Credit, Frame, LookupQuery};
 use martlet_protocol::version::MAGIC;
 use martlet_protocol::{Address, MessageId, Millis, Position, Timestamp, UserId};
 
-use super::device_fields;
 use super::json::Json;
+use super::{device_fields, group_fields};
 
 /// One field's value with the type that SPEC.md gives it.
 #[derive(Clone, Debug)]
@@ -16,7 +16,7 @@ pub(crate) enum Value {
     U64(u64),
     /// `varint` and `position`.
     Varint(u64),
-    /// An account: 8 bytes, never 0.
+    /// An account or a group: 8 bytes, never 0.
     User(u64),
     /// A device: 2 bytes, never 0.
     Device(u16),
@@ -144,6 +144,7 @@ pub(crate) fn of(frame: &Frame<'_>) -> Fields {
     connection(frame)
         .or_else(|| stream(frame))
         .or_else(|| device_fields::of(frame))
+        .or_else(|| group_fields::of(frame))
         .unwrap_or_else(|| request(frame))
 }
 
@@ -347,19 +348,19 @@ pub(crate) fn user(user: UserId) -> Value {
     Value::User(user.0)
 }
 
-fn position(position: Position) -> Value {
+pub(crate) fn position(position: Position) -> Value {
     Value::Varint(position.0)
 }
 
-fn timestamp(timestamp: Timestamp) -> Value {
+pub(crate) fn timestamp(timestamp: Timestamp) -> Value {
     Value::U64(timestamp.0)
 }
 
-fn millis(millis: Millis) -> Value {
+pub(crate) fn millis(millis: Millis) -> Value {
     Value::U64(millis.0)
 }
 
-fn message_id(id: MessageId) -> Value {
+pub(crate) fn message_id(id: MessageId) -> Value {
     raw(&id.0)
 }
 

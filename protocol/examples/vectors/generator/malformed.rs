@@ -42,6 +42,12 @@ pub(crate) fn first_cases() -> Vec<(&'static str, Kind, Fields)> {
         .collect()
 }
 
+fn first_of(kind: Kind) -> (&'static str, Kind, Fields) {
+    let mut all = first_cases().into_iter();
+    all.find(|(_, of, _)| *of == kind)
+        .expect("each frame has a case")
+}
+
 /// Each frame's payload cut after every byte, in a frame that is otherwise correct.
 pub(crate) fn truncated() -> Vec<Malformed> {
     let mut cases = Vec::new();
@@ -231,8 +237,38 @@ fn values_forbidden() -> Vec<Malformed> {
             &[9 << 2, 8 << 2, 1],
         ),
         ("CAUGHT_UP with trimmed 2", Kind::CAUGHT_UP, &[9 << 2, 2]),
+        (
+            "GROUP_GAP that ends before it begins",
+            Kind::GROUP_GAP,
+            b"group id\x24\x20\x01",
+        ),
+        (
+            "GROUP_COUNT with detail 2",
+            Kind::GROUP_COUNT,
+            b"\x04group id\x24\x02",
+        ),
+        ("GROUP_LIST with more 2", Kind::GROUP_LIST, b"\x04\x02\x00"),
     ] {
         cases.push(case(name, sealed(kind, payload), "FieldValueForbidden"));
+    }
+    for (name, field) in [
+        ("GROUP_EVENT by half an author, without a device", "device"),
+        (
+            "GROUP_EVENT by half an author, without an account",
+            "author",
+        ),
+    ] {
+        let (_, kind, mut fields) = first_of(Kind::GROUP_EVENT);
+        for (found, value) in &mut fields {
+            if *found == field {
+                *value = match value {
+                    Value::U16(_) => Value::U16(0),
+                    _ => Value::U64(0),
+                };
+            }
+        }
+        let frame = sealed(kind, &fields::payload(&fields));
+        cases.push(case(name, frame, "FieldValueForbidden"));
     }
     cases
 }

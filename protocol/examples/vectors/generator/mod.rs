@@ -6,6 +6,10 @@ mod device_fields;
 mod device_frames;
 mod fields;
 mod frames;
+mod group_fields;
+mod group_frames;
+mod group_steps;
+mod groups;
 mod json;
 mod keys;
 mod lists;
@@ -42,6 +46,9 @@ pub(crate) fn files() -> Vec<(String, String)> {
         ("device_lists.json", lists::valid()),
         ("device_lists_malformed.json", lists::malformed()),
         ("device_list_steps.json", lists::steps()),
+        ("group_records.json", groups::valid()),
+        ("group_records_malformed.json", groups::malformed()),
+        ("group_record_steps.json", group_steps::steps()),
         ("prekeys.json", contents::prekeys()),
         ("links.json", contents::links()),
         ("payloads.json", contents::payloads()),
@@ -86,6 +93,8 @@ pub(crate) fn seeds() -> Vec<(&'static str, String, Vec<u8>)> {
         seeds.push(("stream", format!("bad_{index:03}"), case.bytes));
     }
     seeds.extend(lists::seeds());
+    seeds.extend(groups::seeds());
+    seeds.extend(group_steps::seeds());
     let texts = [
         "alice",
         "+4915112345",

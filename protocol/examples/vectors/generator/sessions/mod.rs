@@ -4,6 +4,7 @@ mod contents;
 mod delivery;
 mod devices;
 mod entrance;
+mod groups;
 mod linking;
 mod parts;
 mod refusing;
@@ -84,6 +85,7 @@ pub(crate) fn files() -> Vec<(String, String)> {
         linking::sessions(),
         parts::sessions(),
         contents::sessions(),
+        groups::sessions(),
         violations::sessions(),
     ]
     .into_iter()

@@ -2,6 +2,7 @@
 
 mod connection;
 mod devices;
+mod groups;
 mod sending;
 mod stream;
 
@@ -27,6 +28,10 @@ pub(super) fn sessions() -> Vec<Session> {
         devices::LISTS,
         devices::KEYS,
         devices::PARTS,
+        groups::RECORDS,
+        groups::SENDING,
+        groups::ENTRIES,
+        groups::PROGRESS,
     ] {
         for (name, violates, about, script) in scripts {
             let mut session = Session::new(name, about);

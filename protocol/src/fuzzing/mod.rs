@@ -3,6 +3,10 @@
 //! Each function takes hostile bytes and panics when a promise is broken, so a fuzzer needs no
 //! more than a call. They are in the library, not in the targets, to compile with every change.
 
+mod groups;
+
+pub use groups::{records, rosters};
+
 use bytes::BytesMut;
 
 use crate::auth::SIGNATURE_BYTES;

@@ -1,5 +1,7 @@
 //! Any frame with any legal values reads back as it was written, alone and in a stream.
 
+mod groups;
+
 use bytes::BytesMut;
 use martlet_protocol::codec::{self, Decoder};
 use martlet_protocol::frame::*;
@@ -38,6 +40,7 @@ struct Elements {
     prekeys: Vec<Prekey>,
     bundles: Vec<Bundle>,
     lists: Vec<SignedList<'static>>,
+    groups: groups::Elements,
 }
 
 /// At most five, as in the shortest list.
@@ -61,6 +64,7 @@ fn elements() -> impl Strategy<Value = Elements> {
             part: &BYTES[..*len],
         };
         Elements {
+            groups: groups::Elements::of(&all, BYTES),
             devices: all.iter().map(|(device, ..)| DeviceId(*device)).collect(),
             parts: all.iter().map(part).collect(),
             bundles: all.iter().zip(&prekeys).map(bundle).collect(),
@@ -112,7 +116,8 @@ impl Values {
         match Kind::TABLE[self.which].kind.0 {
             0x00..=0x0f => self.connection_frame(),
             0x10..=0x1c => self.message_frame(),
-            _ => self.device_frame(),
+            0x1d..=0x2f => self.device_frame(),
+            _ => self.group_frame(),
         }
     }
 
