@@ -63,7 +63,6 @@ impl Circle {
                 role => members.insert(change.user, role),
             };
         }
-        let members = members.iter().map(|(user, role)| (*user, *role));
         let mut record = GroupRecord {
             group: self.group,
             version: before.map_or(1, |roster| roster.version + 1),
@@ -74,7 +73,7 @@ impl Circle {
             rights: before.map_or(RIGHTS, |roster| roster.rights),
             info_hash: before.map_or([0; 32], |roster| roster.info_hash),
             changes: List::Slice(&changes),
-            members_hash: sha256(&members_bytes(members)),
+            members_hash: sha256(&members_bytes(&members)),
             signature: [0; 64],
         };
         edit(&mut record);

@@ -187,7 +187,8 @@ fn tell(
 /// Of a large group authors are told what all the others have, and no single one.
 pub(crate) fn tell_all(state: &mut State, turn: &Turn<'_>) {
     let moved = state.members_moved.iter().map(|(group, _)| *group);
-    for group in moved.collect::<BTreeSet<_>>() {
+    let moved: BTreeSet<_> = moved.collect();
+    for group in moved {
         let Some(home) = state.groups.get_mut(&group) else {
             continue;
         };

@@ -118,7 +118,7 @@ pub(crate) fn push(
         let is_own = author == Some(address(user, *device_id));
         // Whoever is connected when the stream begins, or joins, has nothing of it to catch up.
         let stream = session.groups.entry(group);
-        let stream = *stream.or_insert(GroupStream::new(sequence - 1));
+        let stream = *stream.or_insert_with(|| GroupStream::new(sequence - 1));
         if stream.is_loading || stream.pushed < before {
             continue;
         }

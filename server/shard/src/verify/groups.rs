@@ -155,8 +155,7 @@ impl Groups {
         for (group, row) in &self.homes {
             let newest = self.records.get(group);
             let members = self.members.get(group).cloned().unwrap_or_default();
-            let listed = members.iter().map(|(user, role)| (*user, *role));
-            let members_hash = sha256(&members_bytes(listed));
+            let members_hash = sha256(&members_bytes(&members));
             if newest != Some(&(row.version, row.record_hash, members_hash)) {
                 problems.push(format!("group {group} is not what its newest record says"));
             }

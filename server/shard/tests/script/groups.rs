@@ -158,8 +158,7 @@ fn record(world: &World, actor: Address, words: &Words<'_>) -> Bytes {
         let value = words.value(key);
         value.map_or(otherwise, |byte| [u8::try_from(byte).expect("a byte"); 32])
     };
-    let members = members.iter().map(|(user, role)| (*user, *role));
-    let members_hash = Sha256::digest(members_bytes(members)).into();
+    let members_hash = Sha256::digest(members_bytes(&members)).into();
     let version = words.value("version");
     let record = GroupRecord {
         group,
