@@ -409,12 +409,10 @@ fn a_code_that_nobody_waits_for_is_refused() {
     let (joiner, code) = lab.begin_link(0, false);
     let now = lab.now;
     lab.engine(0).close_link(now).unwrap();
+    lab.dial(0);
     lab.settle();
-    assert!(
-        lab.peers[joiner]
-            .answer(|it| matches!(it, Answer::Registered { .. }).then_some(()))
-            .is_none()
-    );
+    assert_eq!(lab.peers[joiner].answers, [Answer::LinkEnded]);
+    assert!(lab.engine(joiner).identity().is_none());
     let changed = code.replace("MARTLET-LINK-1-", "MARTLET-LINK-2-");
     let linking = martlet_client::engine::Linking {
         code: &changed,
@@ -438,6 +436,157 @@ fn a_home_that_waits_to_join_may_register_instead() {
     assert_eq!(identity.handle, "carol");
     lab.say(joiner, "alice", "hello");
     assert_eq!(lab.peers[0].texts("carol"), ["hello"]);
+}
+
+fn count_of(lab: &Lab, who: usize, is_meant: fn(&Answer) -> bool) -> usize {
+    let answers = lab.peers[who].answers.iter();
+    answers.filter(|answer| is_meant(answer)).count()
+}
+
+fn is_offer(answer: &Answer) -> bool {
+    matches!(answer, Answer::LinkOffered { .. })
+}
+
+fn is_loss(answer: &Answer) -> bool {
+    matches!(answer, Answer::LinkLeft { .. })
+}
+
+#[test]
+fn whoever_waits_to_join_is_told_at_once_that_it_will_not() {
+    // Declined; while the one that declines has no connection; and because it shows another code.
+    for case in ["declined", "away", "another code"] {
+        let mut lab = Lab::of(&["alice"]);
+        let (joiner, code) = lab.begin_link(0, false);
+        lab.exchange();
+        assert_eq!(count_of(&lab, 0, is_offer), 1, "{case}");
+        if case == "away" {
+            lab.leave(0);
+        }
+        let now = lab.now;
+        if case == "another code" {
+            lab.engine(0).open_link(now, false).unwrap();
+        } else {
+            lab.engine(0).close_link(now).unwrap();
+        }
+        lab.dial(0);
+        if case == "away" {
+            lab.exchange();
+            assert_eq!(lab.peers[joiner].answers, [], "nobody knows yet");
+            lab.come_back(0);
+        }
+        lab.exchange();
+        assert_eq!(lab.peers[joiner].answers, [Answer::LinkEnded], "{case}");
+        assert!(lab.engine(joiner).identity().is_none(), "{case}");
+        // The code is of no use to anybody else.
+        lab.join(joiner, &code);
+        lab.settle();
+        assert_eq!(
+            lab.peers[joiner].answers,
+            [Answer::LinkEnded, Answer::LinkEnded],
+            "{case}"
+        );
+        assert_eq!(lab.engine(0).devices().unwrap().len(), 1, "{case}");
+    }
+}
+
+#[test]
+fn a_process_that_ends_ends_its_code() {
+    let mut lab = Lab::of(&["alice"]);
+    let (joiner, _) = lab.begin_link(0, false);
+    lab.exchange();
+    lab.quit(0);
+    lab.exchange();
+    assert_eq!(lab.peers[joiner].answers, [Answer::LinkEnded]);
+}
+
+#[test]
+fn a_device_that_has_lost_its_connection_is_added_when_it_is_back() {
+    for dies in [true, false] {
+        let mut lab = Lab::of(&["alice"]);
+        let (joiner, _) = lab.begin_link(0, false);
+        lab.exchange();
+        lab.leave(joiner);
+        lab.exchange();
+        assert_eq!(count_of(&lab, 0, is_loss), 1);
+        // A person agrees to what the screen has shown before.
+        lab.approve(0);
+        lab.settle();
+        assert_eq!(lab.engine(0).devices().unwrap().len(), 1, "it is not there");
+        if dies {
+            lab.crash(joiner);
+        }
+        lab.come_back(joiner);
+        lab.settle();
+        assert_eq!(lab.engine(0).devices().unwrap().len(), 2);
+        let devices = lab.engine(joiner).devices().unwrap();
+        assert!(devices.iter().all(|device| device.name.is_some()));
+        assert_eq!(count_of(&lab, 0, is_offer), 1, "the screen shows it again");
+    }
+}
+
+#[test]
+fn a_code_that_is_entered_again_goes_on_with_the_first_offer() {
+    for dies in [true, false] {
+        let mut lab = Lab::of(&["alice"]);
+        let (joiner, code) = lab.begin_link(0, false);
+        lab.exchange();
+        if dies {
+            lab.leave(joiner);
+            lab.crash(joiner);
+            lab.peers[joiner].is_away = false;
+        }
+        lab.join(joiner, &code);
+        lab.settle();
+        assert_eq!(lab.peers[joiner].answers, [], "it waits");
+        lab.approve(0);
+        lab.settle();
+        assert!(lab.engine(joiner).is_online());
+        assert_eq!(lab.engine(0).devices().unwrap().len(), 2);
+    }
+}
+
+#[test]
+fn a_device_that_is_gone_for_good_is_not_added() {
+    let mut lab = Lab::of(&["alice"]);
+    let (joiner, code) = lab.begin_link(0, false);
+    lab.exchange();
+    let now = lab.now;
+    lab.engine(joiner).cancel_link(now).unwrap();
+    lab.dial(joiner);
+    lab.exchange();
+    assert_eq!(count_of(&lab, 0, is_loss), 1);
+    lab.approve(0);
+    lab.settle();
+    // The code has had its device: with other keys it would be another one.
+    lab.join(joiner, &code);
+    lab.settle();
+    assert_eq!(lab.peers[joiner].answers, [Answer::LinkEnded]);
+    assert_eq!(lab.engine(0).devices().unwrap().len(), 1);
+}
+
+#[test]
+fn the_device_that_shows_the_code_may_lose_its_connection() {
+    for approves_away in [true, false] {
+        let mut lab = Lab::of(&["alice"]);
+        let (joiner, _) = lab.begin_link(0, false);
+        lab.exchange();
+        lab.leave(0);
+        lab.wait(60_000);
+        if approves_away {
+            lab.approve(0);
+            lab.settle();
+        }
+        lab.come_back(0);
+        let unseen = usize::from(!approves_away);
+        assert_eq!(count_of(&lab, 0, is_offer), unseen, "nobody is asked again");
+        assert_eq!(count_of(&lab, 0, is_loss), 0);
+        if !approves_away {
+            lab.approve(0);
+        }
+        lab.settle();
+        assert_eq!(lab.engine(0).devices().unwrap().len(), 2);
+        assert!(lab.engine(joiner).is_online());
+    }
 }
 
 /// A link in which one side dies after each round trip, or loses its connection.

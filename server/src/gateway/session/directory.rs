@@ -64,6 +64,12 @@ fn command(address: Address, request: KeyRequest, desk: &mut Desk<'_>) -> Result
             user: devices.user,
             have: devices.have,
         }),
+        KeyRequest::LinkClose(close) => Ok(Command::LinkClose {
+            session,
+            address,
+            request: close.request,
+            ticket: close.ticket,
+        }),
         KeyRequest::LinkOpen(open) => Ok(Command::LinkOpen {
             session,
             address,
