@@ -171,7 +171,7 @@ impl Reactor {
         if !state.out.is_empty() {
             self.mark_dirty(conn, state);
         }
-        if !self.commands.is_empty() {
+        if !self.commands.is_empty() || self.driver.has_begun() {
             self.want_turn();
         }
         // A frame that has begun has a deadline nearer than the one on the wheel.

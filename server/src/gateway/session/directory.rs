@@ -33,7 +33,12 @@ pub(super) fn on_request(
         .and_then(|()| command(address, request, desk));
     match command {
         Ok(command) => {
+            let is_list = matches!(command, Command::Publish { .. });
             desk.commands.push(command);
+            if is_list {
+                // What stands behind it may have been read already, and is judged by it [M-5.15].
+                desk.decide_for(address.user);
+            }
             Ok(())
         }
         Err((code, retry_after_ms)) => {
