@@ -118,8 +118,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Ends the code that was shown: whoever waits with it is told at once. A device that has joined
-    /// stays.
+    /// Ends the code that was shown: whoever waits with it is told at once. A device that has
+    /// joined stays.
     ///
     /// # Errors
     /// [`StoreError`]: the engine is of no use any more.
@@ -311,8 +311,8 @@ impl Core {
         }
     }
 
-    /// A device shows that it has the code, and a person decides whether it joins. Or it has lost its
-    /// connection: then nothing is signed before it shows the same again.
+    /// A device shows that it has the code, and a person decides whether it joins. Or it has lost
+    /// its connection: then nothing is signed before it shows the same again.
     pub(super) fn on_link_offer(
         &mut self,
         tx: &Tx<'_>,
@@ -337,11 +337,12 @@ impl Core {
         let Ok(offer) = linking.code.open_offer(offered.offer) else {
             return Ok(());
         };
-        let name = offer.name.clone();
-        let is_first = linking.offer.is_none();
-        if *linking.offer.get_or_insert(offer.clone()) != offer {
+        let known = linking.offer.as_ref();
+        if known.is_some_and(|known| *known != offer) {
             return Ok(());
         }
+        let name = offer.name.clone();
+        let is_first = linking.offer.replace(offer).is_none();
         let before = core::mem::replace(&mut linking.presence, Presence::Waits);
         // Of a loss that nobody was told of nobody has to be told the end.
         if is_first || before == Presence::Left {
