@@ -123,7 +123,9 @@ impl Client {
     }
 
     /// Waits until a device has read the code, and says what it calls itself. Ask a person whether
-    /// it is the right one, then [`approve_link`](Self::approve_link).
+    /// it is the right one, then [`approve_link`](Self::approve_link), or decline with
+    /// [`close_link`](Self::close_link). While the device has lost its connection this waits until
+    /// it is back.
     ///
     /// # Errors
     /// [`DevicesError::NobodyJoined`] when the code's time is over, or why the client has stopped.
@@ -132,16 +134,19 @@ impl Client {
             .await?
     }
 
-    /// Makes the device that has read the code one of this account, and returns when it is.
+    /// Makes the device that has read the code one of this account, and returns when it is. One
+    /// that has lost its connection has a minute to come back.
     ///
     /// # Errors
-    /// [`DevicesError`].
+    /// [`DevicesError`]; [`DevicesError::DeviceLost`] when it did not come back. It may still join
+    /// until [`close_link`](Self::close_link).
     pub async fn approve_link(&self) -> Result<DeviceId, DevicesError> {
         self.ask(|reply| Command::Devices(DevicesCommand::Approve(reply)))
             .await?
     }
 
-    /// Ends the code that was shown: nobody can use it any more.
+    /// Ends the code that was shown: nobody can use it any more, and a device that waits with it is
+    /// told at once.
     ///
     /// # Errors
     /// [`ClientError`].

@@ -317,11 +317,17 @@ pub enum LinkError {
     /// The code is not one.
     #[error("{0}")]
     CodeInvalid(#[from] LinkCodeError),
+    /// The account's device waits for nobody with this code, or not any more; the server does not
+    /// tell which.
+    #[error(
+        "the other device has declined, or waits no longer for this code: show a new one there"
+    )]
+    Ended,
     /// Plain TCP would leave this machine.
     #[error("plain TCP to another machine shows everybody who writes to whom: use tls://")]
     PlaintextForbidden,
     /// The server refused.
-    #[error("the server refused: {}", link_refusal(*.0))]
+    #[error("the server refused: {}", .0.name())]
     Refused(NackCode),
     /// Nobody answered in time.
     #[error("the account's device did not answer in time: is it online, and does it wait?")]
@@ -340,13 +346,6 @@ impl From<StoreError> for LinkError {
     }
 }
 
-fn link_refusal(code: NackCode) -> &'static str {
-    match code {
-        NackCode::LINK_UNKNOWN => "no device waits for this code: show a new one there",
-        other => other.name(),
-    }
-}
-
 /// The devices of this account cannot be changed so.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -357,6 +356,9 @@ pub enum DevicesError {
     /// The client cannot do it now.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// The new device was approved and has lost its connection.
+    #[error("the new device has lost its connection and was not added: make a new code")]
+    DeviceLost,
     /// The account has as many devices as it may have.
     #[error("the account has {devices_max} devices, and may not have more: remove one first")]
     Full {

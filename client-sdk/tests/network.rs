@@ -385,6 +385,28 @@ async fn a_home_is_made_with_a_key_file_or_with_a_passphrase_and_opens_with_the_
 }
 
 #[tokio::test]
+async fn a_device_that_is_declined_is_told_at_once() {
+    let server = Server::plain();
+    let (one, two) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let alice = registered(one.path(), &server, "alice").await;
+    let tablet = open(two.path()).await;
+    let code = alice.open_link(false).await.unwrap();
+    let joining = {
+        let (tablet, code) = (tablet.clone(), code.to_string());
+        tokio::spawn(async move { tablet.link(&code, "tablet").await })
+    };
+    let offered = timeout(PATIENCE, alice.link_offered()).await.unwrap();
+    assert_eq!(offered.unwrap().name.as_deref(), Some("tablet"));
+    alice.close_link().await.unwrap();
+    let joined = timeout(PATIENCE, joining).await.unwrap().unwrap();
+    let error = joined.unwrap_err();
+    assert!(matches!(error, LinkError::Ended), "{error}");
+    assert!(tablet.identity().await.unwrap().is_none());
+    let error = alice.approve_link().await.unwrap_err();
+    assert!(matches!(error, DevicesError::NobodyJoined), "{error}");
+}
+
+#[tokio::test]
 async fn a_code_that_is_none_and_a_code_that_nobody_waits_for_are_refused_at_once() {
     let server = Server::plain();
     let (one, two) = (TempDir::new().unwrap(), TempDir::new().unwrap());
@@ -401,7 +423,7 @@ async fn a_code_that_is_none_and_a_code_that_nobody_waits_for_are_refused_at_onc
         .await
         .unwrap();
     let error = refused.unwrap_err();
-    assert!(matches!(error, LinkError::Refused(_)), "{error}");
+    assert!(matches!(error, LinkError::Ended), "{error}");
     assert!(tablet.identity().await.unwrap().is_none());
     // The home is as free as before.
     tablet

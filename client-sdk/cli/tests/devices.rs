@@ -7,11 +7,15 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde_json::Value;
 use support::process::Running;
 use support::server::Server;
 use support::{Person, complaint, field, json, names, succeeded};
+
+/// Long enough for a client to come to the server, and to wait there.
+const HESITATION: Duration = Duration::from_millis(700);
 
 #[test]
 fn a_code_makes_a_fresh_home_a_device_of_the_account() {
@@ -66,7 +70,7 @@ fn a_code_is_used_once_and_nothing_else_is_a_code() {
 
     let thief = Person::new(dir.path().join("thief"));
     let line = complaint(&thief.run(&["link", "--code-file", &file, "--name", "thief"]));
-    assert!(line.contains("no device waits for this code"), "{line}");
+    assert!(line.contains("waits no longer for this code"), "{line}");
     for (wrong, said) in [
         ("hello", "a link code begins with"),
         (&code[..code.len() - 1], "incomplete or mistyped"),
@@ -77,6 +81,57 @@ fn a_code_is_used_once_and_nothing_else_is_a_code() {
     let line = complaint(&laptop.run(&["link", &code, "--name", "laptop"]));
     assert!(line.contains("belongs to alice"), "{line}");
     assert_eq!(phone.devices().len(), 2);
+}
+
+#[test]
+fn a_code_ends_with_the_screen_that_shows_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::dev(dir.path());
+    let phone = Person::register(dir.path(), &server, "alice");
+    let laptop = Person::new(dir.path().join("laptop"));
+
+    let showing = phone.start(&["link", "--yes"]);
+    let code = showing.line();
+    assert_eq!(showing.terminate().status.code(), Some(128 + 15));
+    let line = complaint(&laptop.run(&["link", &code, "--name", "laptop"]));
+    assert!(line.contains("the other device has declined, or"), "{line}");
+
+    // Whoever waits already is told at once, and not after ten minutes.
+    let showing = phone.start(&["link", "--yes"]);
+    let code = showing.line();
+    showing.signal("STOP");
+    let waiting = laptop.start(&["link", &code, "--name", "laptop"]);
+    assert_eq!(waiting.line_within(HESITATION), None);
+    showing.kill();
+    let another = phone.start(&["link", "--yes"]);
+    let code = another.line();
+    let line = complaint(&waiting.end());
+    assert!(line.contains("waits no longer for this code"), "{line}");
+    succeeded(&laptop.run(&["link", &code, "--name", "laptop"]));
+    succeeded(&another.end());
+    assert_eq!(phone.devices().len(), 2);
+}
+
+#[test]
+fn a_new_device_that_is_killed_goes_on_with_the_same_code() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::dev(dir.path());
+    let phone = Person::register(dir.path(), &server, "alice");
+    let laptop = Person::new(dir.path().join("laptop"));
+    let showing = phone.start(&["link", "--yes"]);
+    let code = showing.line();
+    // The phone agrees to nothing before the laptop has come a second time.
+    showing.signal("STOP");
+    let waiting = laptop.start(&["link", &code, "--name", "laptop"]);
+    assert_eq!(waiting.line_within(HESITATION), None);
+    waiting.kill();
+    let waiting = laptop.start(&["link", &code, "--name", "laptop"]);
+    assert_eq!(waiting.line_within(HESITATION), None);
+    showing.signal("CONT");
+    succeeded(&waiting.end());
+    succeeded(&showing.end());
+    assert_eq!(phone.devices().len(), 2);
+    assert_eq!(laptop.devices().len(), 2);
 }
 
 #[test]

@@ -351,6 +351,7 @@ impl Engine {
     /// [`StoreError`]: the engine is of no use any more.
     pub fn shutdown(&mut self, now: Millis) -> Result<(), StoreError> {
         self.turn(now, |core, tx| {
+            core.end_link();
             core.settle(tx, now)?;
             core.ending = Some((OfflineCause::Lost, ComeBack::Never));
             core.dial.stop();

@@ -13,7 +13,7 @@ use super::dial::{ComeBack, Dial};
 use super::ids::Ids;
 use super::keys::Upkeep;
 use super::link::{Link, Live};
-use super::linking::OpenLink;
+use super::linking::{LinkEnd, OpenLink};
 use super::lists::Lists;
 use super::lookups::{Lookups, Query};
 use super::notices::{Answer, Notices};
@@ -46,6 +46,8 @@ pub(super) struct Core {
     pub(super) join_refusal: Option<NackCode>,
     /// The code that this home shows to a new device.
     pub(super) linking: Option<OpenLink>,
+    /// The link whose end the server has to hear of.
+    pub(super) link_end: Option<LinkEnd>,
     /// The token of a registration that was asked for in this run.
     pub(super) registration: Option<Vec<u8>>,
     /// The connection is for a registration, and the server has not answered to it yet.
@@ -128,6 +130,7 @@ impl Core {
             joining: tx.joining()?,
             join_refusal: None,
             linking: None,
+            link_end: None,
             registration: None,
             unanswered: false,
             link: Link::Down,
@@ -287,6 +290,7 @@ impl Core {
             Frame::Published(published) => self.on_published(tx, now, &published)?,
             Frame::Stock(stock) => self.on_stock(tx, now, &stock)?,
             Frame::LinkOpened(opened) => self.on_link_opened(&opened),
+            Frame::LinkClosed(closed) => self.on_link_closed(closed.request),
             Frame::LinkOffer(offer) => self.on_link_offer(tx, now, &offer)?,
             _ => return Err(UNEXPECTED),
         }
@@ -332,6 +336,8 @@ impl Core {
             Kind::PUBLISH => self.on_publish_refused(tx, now, nack.code, until)?,
             Kind::UPLOAD => self.on_upload_refused(now, until),
             Kind::LINK_OPEN => self.on_link_refused(request, nack.code),
+            // It ends by its time, then.
+            Kind::LINK_CLOSE => self.on_link_closed(request),
             _ => {}
         }
         Ok(())

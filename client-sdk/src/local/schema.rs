@@ -44,7 +44,7 @@ CREATE TABLE own_keys (
 CREATE TABLE joining (                   -- the code of the link that this home waits for
     only INTEGER PRIMARY KEY CHECK (only = 1),
     code BLOB NOT NULL,                  -- sealed
-    name BLOB NOT NULL                   -- sealed; of this device, as its owner calls it
+    offer BLOB NOT NULL                  -- sealed; the LINK_JOIN's, which is never made anew
 ) STRICT;
 
 CREATE TABLE drafts (                    -- the own list that is being published

@@ -228,9 +228,11 @@ impl Desk {
             }
             Answer::RegistrationRefused { code } => self.entrance.on_refused(code),
             Answer::LinkRefused { code } => self.entrance.on_link_ended(LinkError::Refused(code)),
+            Answer::LinkEnded => self.entrance.on_link_ended(LinkError::Ended),
             Answer::LinkInvalid => self.entrance.on_link_ended(LinkError::AnswerInvalid),
             Answer::LinkOpened { code } => self.devices.on_opened(code),
-            Answer::LinkOffered { device, name } => self.devices.on_offered(device, name),
+            Answer::LinkOffered { device, name } => self.devices.on_offered(now, device, name),
+            Answer::LinkLeft { .. } => self.devices.on_left(now),
             Answer::DeviceLinked { device } => self.devices.on_linked(device),
             Answer::DeviceRevoked { device } => self.devices.on_revoked(device),
             Answer::DevicesRefused { code } => self.devices.on_refused(code),

@@ -13,6 +13,9 @@ use crate::event::Device;
 const ANSWER_MS_MAX: u64 = 15_000;
 /// How long a code waits for its device, in milliseconds: as long as at the server.
 const OFFER_MS_MAX: u64 = 10 * 60 * 1_000;
+/// How long a device that was approved may be without a connection, in milliseconds: a telephone
+/// changes its network, or its owner goes to where there is one.
+const LOST_MS_MAX: u64 = 60_000;
 
 /// Commands that wait. Each kind is asked for by one at a time; a newer one ends an older one.
 #[derive(Default)]
@@ -21,6 +24,8 @@ pub(super) struct DevicesDesk {
     offered: Option<Device>,
     awaiting: Option<Waiting<Device>>,
     approving: Option<Waiting<DeviceId>>,
+    /// The device that is to be added has no connection.
+    is_lost: bool,
     revoking: Option<(DeviceId, Waiting<()>)>,
 }
 
@@ -43,6 +48,7 @@ impl DevicesDesk {
                 reply,
             } => {
                 self.offered = None;
+                self.is_lost = false;
                 match engine.open_link(now, with_history) {
                     Ok(()) => self.opening = Some(Waiting { deadline, reply }),
                     Err(error) => answer(reply, Err(error)),
@@ -56,11 +62,15 @@ impl DevicesDesk {
                 }
             },
             DevicesCommand::Approve(reply) => match engine.approve_link(now) {
-                Ok(()) => self.approving = Some(Waiting { deadline, reply }),
+                Ok(()) => {
+                    let deadline = now.plus(self.approval_ms_max());
+                    self.approving = Some(Waiting { deadline, reply });
+                }
                 Err(error) => answer(reply, Err(error)),
             },
             DevicesCommand::CloseLink(reply) => {
                 self.offered = None;
+                self.is_lost = false;
                 answer(reply, engine.close_link(now).map_err(ClientError::from));
             }
             DevicesCommand::Revoke(device, reply) => match engine.revoke(now, device) {
@@ -77,7 +87,9 @@ impl DevicesDesk {
         }
     }
 
-    pub(super) fn on_offered(&mut self, device: DeviceId, name: String) {
+    pub(super) fn on_offered(&mut self, now: Millis, device: DeviceId, name: String) {
+        self.is_lost = false;
+        self.prolong_approval(now);
         let device = Device {
             device,
             name: Some(name),
@@ -87,6 +99,27 @@ impl DevicesDesk {
             answer(waiting.reply, Ok(device.clone()));
         }
         self.offered = Some(device);
+    }
+
+    pub(super) fn on_left(&mut self, now: Millis) {
+        self.offered = None;
+        self.is_lost = true;
+        self.prolong_approval(now);
+    }
+
+    fn prolong_approval(&mut self, now: Millis) {
+        let deadline = now.plus(self.approval_ms_max());
+        if let Some(waiting) = &mut self.approving {
+            waiting.deadline = deadline;
+        }
+    }
+
+    const fn approval_ms_max(&self) -> u64 {
+        if self.is_lost {
+            LOST_MS_MAX
+        } else {
+            ANSWER_MS_MAX
+        }
     }
 
     pub(super) fn on_linked(&mut self, device: DeviceId) {
@@ -124,7 +157,12 @@ impl DevicesDesk {
             answer(waiting.reply, Err(DevicesError::NobodyJoined));
         }
         if let Some(waiting) = self.approving.take_if(|waiting| waiting.deadline <= now) {
-            answer(waiting.reply, Err(ClientError::NoAnswer.into()));
+            let error = if self.is_lost {
+                DevicesError::DeviceLost
+            } else {
+                ClientError::NoAnswer.into()
+            };
+            answer(waiting.reply, Err(error));
         }
         if let Some((_, waiting)) = self
             .revoking

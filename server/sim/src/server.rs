@@ -151,9 +151,12 @@ impl Server {
         let Some(gate) = self.gates.remove(&conn) else {
             return;
         };
+        let session = gate.session();
         if let Some(address) = gate.address() {
-            let session = gate.session();
             self.tell(env, Command::Detach { session, address });
+        }
+        if let Phase::Linking(user) = gate.phase {
+            self.tell(env, Command::LinkLeave { session, user });
         }
     }
 

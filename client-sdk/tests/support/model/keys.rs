@@ -65,13 +65,9 @@ impl Model {
                 check_successor(newest, &list).expect("a client's list follows the one before");
             }
             self.take_list(from.user, &list);
-        }
-        let joined = Address {
-            user: from.user,
-            device: list.devices().last().unwrap().device,
-        };
-        if !publish.answer.is_empty() {
-            self.joins.insert(joined, publish.answer.to_vec());
+            if !publish.answer.is_empty() {
+                self.answer_link(from.user, publish.answer);
+            }
         }
         let version = list.version();
         session.write(&Frame::Published(Published { request, version }));

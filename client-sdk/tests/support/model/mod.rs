@@ -48,9 +48,7 @@ pub(crate) struct Model {
     pub(crate) full: BTreeSet<UserId>,
     /// Frames that devices get beside their streams, while they are connected.
     mail: BTreeMap<Address, BytesMut>,
-    /// What devices that wait to join get.
-    joins: BTreeMap<Address, Vec<u8>>,
-    links: BTreeMap<UserId, (Address, DeviceId, [u8; 32])>,
+    links: BTreeMap<UserId, links::Link>,
     /// Lists that are shown in place of the right ones.
     pub(crate) false_lists: BTreeMap<UserId, Vec<Vec<u8>>>,
     /// Whether prekeys are handed out with a byte changed.
@@ -167,6 +165,7 @@ impl Model {
             Frame::Upload(upload) => self.upload(session, address, &upload),
             Frame::Claim(claim) => self.claim(session, &claim),
             Frame::LinkOpen(open) => self.open_link(session, address, &open),
+            Frame::LinkClose(close) => self.close_link(session, address, &close),
             Frame::Status(_) => {}
             other => panic!("not of a client: {other:?}"),
         }
@@ -264,14 +263,7 @@ impl Model {
 
     /// Pushes what the client's credit allows.
     pub(crate) fn push(&mut self, session: &mut Session) {
-        if let Some(joining) = session.joining
-            && let Some(answer) = self.joins.remove(&joining)
-        {
-            session.joining = None;
-            session.write(&Frame::Linked(martlet_protocol::frame::Linked {
-                answer: &answer,
-            }));
-        }
+        self.tell_joiner(session);
         let Some(address) = session.address else {
             return;
         };
@@ -301,6 +293,7 @@ impl Model {
                 trimmed: false,
             }));
         }
+        session.output.extend_from_slice(&self.link_mail(address));
         if let Some(mail) = self.mail.remove(&address) {
             session.output.extend_from_slice(&mail);
         }
