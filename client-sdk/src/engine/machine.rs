@@ -40,6 +40,7 @@ impl Engine {
     /// # Errors
     /// [`StoreError`].
     pub fn open(mut db: Db, now: Millis, seed: u64) -> Result<Self, StoreError> {
+        db.undo_unfinished()?;
         let core = Core::new(&db.begin()?, now, seed)?;
         Ok(Self {
             db,

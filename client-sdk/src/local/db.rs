@@ -7,6 +7,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row, Transaction};
 use zeroize::Zeroizing;
 
+use super::breaker::Breaker;
 use super::vault::{self, Secret};
 use super::{excuses, schema};
 use crate::crypto::store_key::{StoreKey, Vault};
@@ -109,6 +110,27 @@ impl Db {
             transaction: self.connection.transaction()?,
             vault: &self.vault,
         })
+    }
+
+    /// Undoes the rest of a transaction whose process has died, be it a simulated one: of a real
+    /// one SQLite does so when the file is opened again.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn undo_unfinished(&mut self) -> Result<(), StoreError> {
+        if !self.connection.is_autocommit() {
+            self.connection.execute_batch("ROLLBACK")?;
+        }
+        Ok(())
+    }
+
+    /// What makes this database fail inside a call, for tests.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    #[doc(hidden)]
+    pub fn breaker(&mut self) -> Result<Breaker, StoreError> {
+        Ok(Breaker::install(&mut self.connection)?)
     }
 
     /// In WAL mode FULL syncs with every commit, NORMAL only with a checkpoint.

@@ -26,6 +26,7 @@
 //! ([`Vault`](crate::crypto::store_key::Vault)): a copy of the file says who wrote to whom and
 //! when, and not what.
 
+mod breaker;
 mod chains;
 mod contacts;
 mod db;
@@ -48,6 +49,7 @@ mod sessions;
 mod syncs;
 mod vault;
 
+pub use breaker::Breaker;
 pub use chains::ChainKey;
 pub use contacts::{Contact, ContactId, Learned};
 pub use db::{Db, Tx};

@@ -10,7 +10,8 @@
 //! [`run`] plays one seed to its end: people write, read and leave; the server and the clients
 //! crash at any point, connections break with or without a word, the disk is slow and forgets what
 //! it has not synced. Then everything heals, and the ledger (`oracle/`) says whether each promise
-//! was kept. The same seed is the same run, byte for byte.
+//! was kept. The same seed is the same run, byte for byte. [`run_marathon`] is the long
+//! one: many messages between a few devices whose processes die at each step in turn.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
@@ -23,6 +24,7 @@ mod disk;
 mod env;
 mod gate;
 mod linking;
+mod marathon;
 mod mischief;
 mod mutant;
 mod net;
@@ -38,9 +40,11 @@ mod schedule;
 mod server;
 mod signatures;
 mod storm;
+mod sweep;
 mod trace;
 mod world;
 
 pub use counters::Counters;
+pub use marathon::{MESSAGES, Marathon, run_marathon};
 pub use mutant::Mutant;
 pub use run::{LINES, Report, run, run_keeping, run_mutant};

@@ -42,6 +42,31 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
+    /// A few people, one with two devices, and nothing but its recipient by which a message may
+    /// end.
+    pub(crate) fn marathon(rng: &mut Rng) -> Self {
+        Self {
+            accounts: 4,
+            pairs: 1,
+            spares: 0,
+            topology: Topology {
+                shards: 3,
+                seed: rng.next(),
+            },
+            limits: Limits::default(),
+            rules: Rules {
+                overflows: false,
+                retires: false,
+                is_honest: true,
+            },
+            pause_ms: 60,
+            change_ms: 0,
+            peace_ms: 1_000,
+            has_poison: false,
+            has_strangers: false,
+        }
+    }
+
     pub(crate) fn new(rng: &mut Rng) -> Self {
         let overflows = rng.one_in(3);
         let retires = rng.one_in(4);

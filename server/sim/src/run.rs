@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::counters::Counters;
+use crate::env::Env;
 use crate::mutant::Mutant;
 use crate::world::World;
 
@@ -42,21 +43,27 @@ pub fn run_mutant(seed: u64, mutant: Mutant) -> Report {
 }
 
 fn play(seed: u64, mutant: Option<Mutant>, lines: usize) -> Report {
-    let (trace, counters, ledger) = World::new(seed, mutant, lines).run();
-    let violations = ledger.violations().to_vec();
-    let newest = trace.newest().map(str::to_owned);
-    let newest = if violations.is_empty() {
-        Vec::new()
-    } else {
-        newest.collect()
-    };
-    Report {
-        seed,
-        trace_hash: trace.hash(),
-        trace_lines: trace.lines(),
-        counters,
-        violations,
-        newest,
+    Report::of(seed, &World::new(seed, mutant, lines).run())
+}
+
+impl Report {
+    /// What became of a run that is over.
+    pub(crate) fn of(seed: u64, env: &Env) -> Self {
+        let violations = env.ledger.violations().to_vec();
+        let newest = env.trace.newest().map(str::to_owned);
+        let newest = if violations.is_empty() {
+            Vec::new()
+        } else {
+            newest.collect()
+        };
+        Self {
+            seed,
+            trace_hash: env.trace.hash(),
+            trace_lines: env.trace.lines(),
+            counters: env.counters,
+            violations,
+            newest,
+        }
     }
 }
 

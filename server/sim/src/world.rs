@@ -40,8 +40,18 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(seed: u64, mutant: Option<Mutant>, keep_lines: usize) -> Self {
+        Self::with_plan(seed, mutant, keep_lines, Plan::new)
+    }
+
+    /// A run of this shape.
+    pub(crate) fn with_plan(
+        seed: u64,
+        mutant: Option<Mutant>,
+        keep_lines: usize,
+        plan: impl FnOnce(&mut Rng) -> Plan,
+    ) -> Self {
         let mut rng = Rng::new(seed);
-        let plan = Plan::new(&mut rng);
+        let plan = plan(&mut rng);
         let mut env = Env {
             now: Time(0),
             rng,
@@ -68,12 +78,12 @@ impl World {
     }
 
     /// The whole run.
-    pub(crate) fn run(mut self) -> (Trace, Counters, Ledger) {
+    pub(crate) fn run(mut self) -> Env {
         self.server.start(&mut self.env);
         self.settle_in();
         self.storm();
         self.calm();
-        (self.env.trace, self.env.counters, self.env.ledger)
+        self.env
     }
 
     /// Everybody registers, and some link a second device, before anything breaks.

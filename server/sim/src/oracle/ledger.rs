@@ -42,6 +42,8 @@ pub(crate) struct Ledger {
     /// Devices whose mark in the conversation with an account was refused: the newest message had
     /// ended, and the mark is not told of those before it.
     pub(super) unmarked: BTreeSet<(usize, usize)>,
+    /// Events that were taken and shown to nobody: what they said is in the history alone.
+    pub(super) untold: u64,
     pub(super) violations: Vec<String>,
 }
 
@@ -61,6 +63,8 @@ pub(super) struct Watched {
     /// The newest timestamp shown in the conversation with an account.
     pub(super) seen: BTreeMap<usize, Timestamp>,
     pub(super) written: BTreeMap<usize, u64>,
+    /// How often it died while it took an event, which it may have taken or not.
+    pub(super) doubts: u64,
 }
 
 /// What a position holds.
@@ -95,6 +99,8 @@ pub(super) struct Written {
     pub(super) text: String,
     /// Its number among all that its author wrote to this recipient.
     pub(super) number: u64,
+    /// Its number among all messages.
+    pub(super) order: usize,
     pub(super) has_ttl: bool,
     /// What the author had seen of the conversation.
     pub(super) after: Timestamp,
@@ -130,6 +136,7 @@ impl Ledger {
             reads: BTreeMap::new(),
             marked: BTreeSet::new(),
             unmarked: BTreeSet::new(),
+            untold: 0,
             violations: Vec::new(),
         }
     }
@@ -151,6 +158,7 @@ impl Ledger {
             newest: BTreeMap::new(),
             seen: BTreeMap::new(),
             written: BTreeMap::new(),
+            doubts: 0,
         });
     }
 
@@ -167,6 +175,13 @@ impl Ledger {
         if known != address {
             let name = watched.name.clone();
             self.violate(format!("{name} was {known} and is {address}"));
+        }
+    }
+
+    /// A client died while it took an event.
+    pub(crate) fn on_event_in_doubt(&mut self, device: usize) {
+        if let Some(watched) = self.devices.get_mut(device) {
+            watched.doubts += 1;
         }
     }
 

@@ -19,10 +19,12 @@ mod app;
 mod devices;
 mod end;
 mod ledger;
+mod roll;
 mod security;
 mod sends;
 mod wire;
 mod witness;
 
 pub(crate) use ledger::{Ledger, Rules};
+pub(crate) use roll::Roll;
 pub(crate) use witness::Witness;
