@@ -13,13 +13,12 @@ mod model;
 mod tcp;
 
 use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
 use homes::{PATIENCE, next_message, open, reaches, registered, send};
 use martlet_client::{
-    Client, ClientError, Config, Event, History, LinkError, MessageState, OpenError, Passphrase,
-    RegisterError, SendOptions, StoreKeySource, VerifyError,
+    Client, ClientError, Config, Event, History, LinkError, Message, MessageState, OpenError,
+    Passphrase, RegisterError, StoreKeySource, VerifyError,
 };
 use tcp::Server;
 use tempfile::TempDir;

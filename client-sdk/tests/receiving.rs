@@ -362,12 +362,14 @@ fn a_repaired_message_below_what_was_read_is_read_by_its_name() {
           net READ 7 x2
           net READ 7 x3
           net PING 1
+          net CONTROL 0x81 7.1
           ev online home:1
         srv PONG 1
         app read bob x2
         crash
           net dial home:1
         login 5 4
+          net CONTROL 0x81 7.1
           ev online home:1
         ",
     );

@@ -6,8 +6,8 @@ use crate::error::StoreError;
 
 /// "MRTL" in SQLite's application id: a foreign database is recognised before it is changed.
 const APPLICATION_ID: i64 = 0x4d52_544c;
-/// The format that this version writes. Format 1 was never released: it had no keys.
-const FORMAT: i64 = 3;
+/// The format that this version writes. Those before it were never released.
+pub(super) const FORMAT: i64 = 3;
 
 const TABLES: &str = "
 CREATE TABLE vault (                     -- which key opens the sealed columns
