@@ -66,14 +66,14 @@ fn is_registered(lab: &mut Lab, who: usize) -> bool {
 /// Why a client says, in its events, that it is offline for good.
 fn offline_for_good(lab: &mut Lab, who: usize) -> Option<OfflineCause> {
     let events = lab.peers[who].take().into_iter();
-    let causes = events.filter_map(|event| match event {
+    let mut causes = events.filter_map(|event| match event {
         Event::Offline {
             cause,
             retry_at: None,
         } => Some(cause),
         _ => None,
     });
-    causes.last()
+    causes.next_back()
 }
 
 fn try_to_send(lab: &mut Lab, who: usize, to: &str) -> Result<(), SendError> {
