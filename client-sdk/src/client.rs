@@ -66,7 +66,8 @@ impl Client {
     ///
     /// `server` is `HOST:PORT`, `tls://HOST:PORT` or `tcp://HOST:PORT`; without a scheme the
     /// connection is plain on this machine and TLS to any other. `token` is what the operator
-    /// gave. The device is called as [`Config::device_name`] says. A repeat after an answer was lost gives the same account.
+    /// gave. The device is called as [`Config::device_name`] says. A repeat after an answer was lost
+    /// gives the same account.
     ///
     /// # Errors
     /// [`RegisterError`].
@@ -87,8 +88,8 @@ impl Client {
 
     /// Makes this home a further device of an account, with the code that the account's first
     /// device shows ([`open_link`](Self::open_link)). `name` is what the owner calls this device,
-    /// 1 to 40 bytes on one line.
-    /// It waits until a person has approved there, for as long as the code is good.
+    /// 1 to 40 bytes on one line. It waits until a person has approved there, for as long as the
+    /// code is good.
     ///
     /// # Errors
     /// [`LinkError`].
@@ -355,8 +356,8 @@ impl Client {
     /// nothing from the stream of events.
     ///
     /// # Errors
-    /// [`ClientError::UnknownMessage`], [`ClientError::DeviceRemoved`] when nothing more is heard of
-    /// it, or why the client has stopped.
+    /// [`ClientError::UnknownMessage`], [`ClientError::DeviceRemoved`] when nothing more is heard
+    /// of it, or why the client has stopped.
     pub async fn wait_for(
         &self,
         id: MessageId,

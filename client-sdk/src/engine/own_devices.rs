@@ -10,7 +10,8 @@ use crate::event::Device;
 use crate::local::Draft;
 
 impl Engine {
-    /// Removes a device from the account; [`Answer::DeviceRevoked`](super::Answer::DeviceRevoked) says that it is done.
+    /// Removes a device from the account;
+    /// [`Answer::DeviceRevoked`](super::Answer::DeviceRevoked) says that it is done.
     ///
     /// # Errors
     /// [`DevicesError`]: nothing will happen.

@@ -22,10 +22,10 @@ pub struct PendingRead {
 }
 
 impl Tx<'_> {
-    /// Marks everything received in the conversation up to `timestamp` read, the time of the message
-    /// `id` from `device`, and queues the READ. A message that was repaired may stand below what was
-    /// read before: then it alone is marked, and the server hears of it by name, because no
-    /// watermark may speak of it. Returns the READ, if anything was unread.
+    /// Marks everything received in the conversation up to `timestamp` read, the time of the named
+    /// message, and queues the READ. A message that was repaired may stand below what was read
+    /// before: then it alone is marked, and the server hears of it by name, because no watermark
+    /// may speak of it. Returns the READ, if anything was unread.
     ///
     /// # Errors
     /// [`StoreError`].
