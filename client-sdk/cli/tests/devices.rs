@@ -142,7 +142,12 @@ fn only_the_first_device_changes_the_devices_and_it_asks_before() {
     let line = complaint(&phone.run(&["link"]));
     assert!(line.contains("say --yes"), "{line}");
     let laptop = phone.link(dir.path(), "laptop");
-    for command in [&["link", "--yes"][..], &["revoke", "1"], &["revoke", "2"]] {
+    for command in [
+        &["link", "--yes"][..],
+        &["revoke", "1"],
+        &["revoke", "2"],
+        &["devices", "rename", "2", "mine"],
+    ] {
         let line = complaint(&laptop.run(command));
         assert!(line.contains("only the account's first device"), "{line}");
     }
@@ -156,6 +161,30 @@ fn only_the_first_device_changes_the_devices_and_it_asks_before() {
         assert!(line.contains(said), "{line}");
     }
     assert_eq!(phone.devices().len(), 2);
+}
+
+#[test]
+fn devices_have_the_names_that_their_owner_gives_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::dev(dir.path());
+    let phone = Person::new(dir.path().join("phone"));
+    let address = server.address();
+    let account = ["register", "--server", &address, "--name", "alice"];
+    succeeded(&phone.run(&[&account[..], &["--device-name", "telephone"]].concat()));
+    let laptop = phone.link(dir.path(), "laptop");
+    let said = succeeded(&phone.run(&["devices", "rename", "telephone", "my telephone"]));
+    assert_eq!(said, "device 1 (telephone) is called my telephone now\n");
+    succeeded(&phone.run(&["devices", "rename", "2", "desktop"]));
+    for home in [&phone, &laptop] {
+        assert_eq!(field(&home.devices(), "name"), ["my telephone", "desktop"]);
+    }
+    let shown = succeeded(&laptop.run(&["devices"]));
+    assert_eq!(
+        shown,
+        "  1  my telephone  (it has the account's key)\n  2  desktop  (this device)\n"
+    );
+    let line = complaint(&phone.run(&["devices", "rename", "7", "tablet"]));
+    assert!(line.contains("no such device"), "{line}");
 }
 
 #[test]
@@ -287,14 +316,8 @@ fn a_removed_device_gets_nothing_more_and_is_told_why() {
             "I am still here",
         ])));
         assert_removed(&complaint(&removed.start(&["chat", "bob"]).end_by_itself()));
-        // It keeps what it has. Whoever was away learns only from the server that he is out.
-        let kept = removed.history("bob");
-        let (first, unsent) = kept.split_first().unwrap();
-        assert_eq!(first["text"], "before");
-        assert!(
-            unsent.iter().all(|said| said["state"] == "pending"),
-            "{unsent:?}"
-        );
+        // It keeps what it has, and nothing that will never be sent.
+        assert_eq!(field(&removed.history("bob"), "text"), ["before"]);
     }
     assert_eq!(field(&alice.history("bob"), "text"), ["before", "after"]);
     assert_eq!(alice.devices().len(), 1);

@@ -287,7 +287,10 @@ impl Core {
             self.keep_former(tx, known, &step.removed, head.version)?;
             let vouched = row.as_ref().and_then(|row| row.vouched);
             if !step.account_key_changed {
-                self.tell(tx, now, user, SecurityKind::DevicesChanged)?;
+                // What its owner calls a device is nobody else's business.
+                if step.changes_devices() {
+                    self.tell(tx, now, user, SecurityKind::DevicesChanged)?;
+                }
             } else if vouched.is_some() {
                 tx.judge_list(user, None, true)?;
                 self.tell(tx, now, user, SecurityKind::VerifiedIdentityChanged)?;
@@ -393,6 +396,7 @@ impl Core {
     /// The lanes that a list of this account may have held up go on, or find out what is missing.
     pub(super) fn outbox_prepared(&mut self, user: UserId) {
         if self.is_own(user) {
+            self.has_syncs = true;
             self.outbox.all_prepared();
         } else {
             self.outbox.prepared(user);

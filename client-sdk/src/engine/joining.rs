@@ -9,10 +9,11 @@ use super::machine::Engine;
 use super::notices::Answer;
 use super::state::{Core, Fault, UNEXPECTED};
 use crate::crypto::device::DeviceKeys;
+use crate::crypto::identity::is_device_name;
 use crate::crypto::link::{LinkCode, Offer};
 use crate::error::{LinkError, StoreError};
 use crate::keys::{DeviceKey, KeySeed};
-use crate::local::{IdentityRow, Joining, OwnKeys, Stage, StreamPlace, Tx};
+use crate::local::{IdentityRow, Joining, OwnKeys, Stage, Standing, StreamPlace, Tx};
 
 /// How to join an account.
 #[derive(Clone, Debug)]
@@ -36,6 +37,9 @@ impl Engine {
     /// [`LinkError`]: nothing will happen.
     pub fn link(&mut self, now: Millis, linking: &Linking<'_>) -> Result<(), LinkError> {
         let code = LinkCode::parse(linking.code)?;
+        if !is_device_name(linking.name) {
+            return Err(LinkError::DeviceNameInvalid);
+        }
         let is_joining = self.core.joining.is_some();
         if let Some(known) = self.core.identity.as_ref().filter(|_| !is_joining)
             && known.address.is_some()
@@ -60,12 +64,13 @@ impl Engine {
             address: Some(code.address()),
             place: StreamPlace::default(),
             clock_offset_ms: 0,
-            revoked: false,
+            standing: Standing::Accepted,
         };
         let keys = OwnKeys {
             account_key: *code.account_key(),
             account: None,
             names: None,
+            name: String::new(),
             device: DeviceKeys::random(),
             stage: Stage::Joining,
             rotated_at: now,

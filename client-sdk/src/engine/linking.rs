@@ -1,17 +1,16 @@
-//! The account's devices, from the one that has the account's key: showing a code, listing who
-//! joins with it, and removing devices.
+//! Adding devices, on the one that has the account's key: showing a code, and listing who joins
+//! with it.
 
 use martlet_protocol::frame::{Frame, LinkClose, LinkOffer, LinkOpen, LinkOpened, TICKET_BYTES};
 use martlet_protocol::limits::DEVICES_MAX;
-use martlet_protocol::{Address, DeviceId, Millis, NackCode};
+use martlet_protocol::{Address, Millis, NackCode};
 
 use super::machine::Engine;
 use super::notices::Answer;
 use super::state::Core;
 use crate::crypto::link::{self, LinkCode, Offer};
 use crate::crypto::list::{ListedDevice, SignedList, Step};
-use crate::error::{ClientError, DevicesError, StoreError};
-use crate::event::Device;
+use crate::error::{DevicesError, StoreError};
 use crate::local::{Draft, Tx};
 
 /// How long the server waits for a device with the code, in milliseconds.
@@ -128,83 +127,6 @@ impl Engine {
             core.end_link();
             Ok(())
         })
-    }
-
-    /// Removes a device from the account; [`Answer::DeviceRevoked`] says that it is done.
-    ///
-    /// # Errors
-    /// [`DevicesError`]: nothing will happen.
-    pub fn revoke(&mut self, now: Millis, device: DeviceId) -> Result<(), DevicesError> {
-        let list = self.signers_list()?;
-        if list.device(device).is_none() {
-            return Err(DevicesError::UnknownDevice);
-        }
-        let own = self.core.own_address().ok_or(ClientError::NotRegistered)?;
-        if device == own.device {
-            return Err(DevicesError::ThisDevice);
-        }
-        if self.core.upkeep.has_draft() {
-            return Err(DevicesError::Busy);
-        }
-        self.turn(now, |core, tx| {
-            let issued_at = core.server_time(now);
-            let account = core.keys.as_ref().and_then(|keys| keys.account.as_ref());
-            let next = account.and_then(|key| list.without_device(key, device, issued_at).ok());
-            let list = next.expect("the key was here, and another device remains");
-            core.put_draft(
-                tx,
-                &Draft {
-                    list: list.bytes().to_vec(),
-                    answer: Vec::new(),
-                    with_history: false,
-                },
-            )
-        })?;
-        Ok(())
-    }
-
-    /// The devices of this account, as far as this home knows; empty before their list is known.
-    ///
-    /// # Errors
-    /// [`ClientError`].
-    pub fn devices(&mut self) -> Result<Vec<Device>, ClientError> {
-        self.registered()?;
-        let Self { db, core, .. } = self;
-        let list = core.own_list(&db.begin()?)?;
-        let own = core.own_address();
-        let names = core.keys.as_ref().and_then(|keys| keys.names.as_ref());
-        let listed = list.iter().flat_map(|list| {
-            let user = list.user();
-            list.devices().iter().map(move |listed| (user, listed))
-        });
-        let devices = listed.map(|(user, listed)| {
-            let address = Address {
-                user,
-                device: listed.device,
-            };
-            Device {
-                device: listed.device,
-                name: names.and_then(|names| names.open(address, &listed.name)),
-                is_this: own == Some(address),
-            }
-        });
-        Ok(devices.collect())
-    }
-
-    /// The account's list, on the device that can sign the next one.
-    fn signers_list(&mut self) -> Result<SignedList, DevicesError> {
-        self.registered()?;
-        let Self { db, core, .. } = self;
-        let has_key = core
-            .keys
-            .as_ref()
-            .is_some_and(|keys| keys.account.is_some());
-        if !has_key {
-            return Err(DevicesError::NoAccountKey);
-        }
-        let list = core.own_list(&db.begin()?)?;
-        list.map(|list| (*list).clone())
-            .ok_or(DevicesError::Client(ClientError::NoAnswer))
     }
 }
 
@@ -433,7 +355,6 @@ impl Core {
     pub(super) fn on_own_devices(
         &mut self,
         tx: &Tx<'_>,
-        now: Millis,
         step: &Step,
         with_history: bool,
     ) -> Result<(), StoreError> {
@@ -442,7 +363,7 @@ impl Core {
             if let Some(linking) = &mut self.linking {
                 linking.is_done = true;
             }
-            self.begin_sync(tx, now, *device, with_history)?;
+            self.begin_sync(tx, *device, with_history)?;
             let device = *device;
             self.answers.push_back(Answer::DeviceLinked { device });
         }

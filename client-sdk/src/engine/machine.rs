@@ -56,8 +56,9 @@ impl Engine {
     }
 
     /// Makes no connection until this home is registered anew.
-    pub const fn stay_offline(&mut self) {
+    pub fn stay_offline(&mut self) {
         self.core.dial.stop();
+        self.core.recall_standing();
     }
 
     /// Whether an error of the database has ended the work.

@@ -20,6 +20,11 @@ pub enum Answer {
         /// Which one.
         device: DeviceId,
     },
+    /// To a new name: the account's list has it.
+    DeviceRenamed {
+        /// Of which device.
+        device: DeviceId,
+    },
     /// To a removal: the device is gone.
     DeviceRevoked {
         /// Which one.
@@ -30,7 +35,7 @@ pub enum Answer {
         /// Whose.
         user: UserId,
     },
-    /// To a link or a removal: it will not be.
+    /// To a link, a removal or a new name: it will not be.
     DevicesRefused {
         /// Why.
         code: NackCode,

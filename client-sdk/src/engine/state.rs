@@ -22,7 +22,7 @@ use super::reads::Reads;
 use super::rng::Rng;
 use super::statuses::Statuses;
 use crate::error::StoreError;
-use crate::event::{Event, OfflineCause, SecurityKind};
+use crate::event::{OfflineCause, SecurityKind};
 use crate::keys::DeviceKey;
 use crate::local::{IdentityRow, Joining, OwnKeys, Stage, StreamPlace, Tx};
 
@@ -66,7 +66,7 @@ pub(super) struct Core {
     pub(super) told: BTreeSet<(UserId, SecurityKind)>,
     /// When a message is to be asked for again.
     pub(super) repair_at: Option<Millis>,
-    /// Whether histories may be on their way to other devices.
+    /// Whether a device that was linked has yet to get something, and may have it now.
     pub(super) has_syncs: bool,
     pub(super) lookups: Lookups,
     pub(super) reads: Reads,
@@ -143,7 +143,7 @@ impl Core {
             upkeep: Upkeep::load(tx)?,
             told: BTreeSet::new(),
             repair_at: tx.next_repair()?.map(|(at, _)| at),
-            has_syncs: true,
+            has_syncs: !tx.syncs()?.is_empty(),
             lookups: Lookups::default(),
             reads: Reads::default(),
             statuses: Statuses::default(),
@@ -180,7 +180,7 @@ impl Core {
         {
             self.lists.demand(own.user);
         }
-        self.stay_away_if_revoked();
+        self.recall_standing();
         Ok(())
     }
 
@@ -266,15 +266,7 @@ impl Core {
             Frame::Receipt(receipt) => self.on_receipt(tx, &receipt)?,
             Frame::Fact(fact) => self.on_fact(tx, &fact)?,
             Frame::Gap(gap) => self.on_gap(tx, now, &gap)?,
-            Frame::CaughtUp(caught_up) => {
-                if let Some(live) = self.live() {
-                    live.caught_up = true;
-                }
-                self.notices.pass(Event::CaughtUp {
-                    position: caught_up.position,
-                    trimmed: caught_up.trimmed,
-                });
-            }
+            Frame::CaughtUp(caught_up) => self.on_caught_up(tx, now, caught_up)?,
             Frame::State(state) => self.on_state(tx, now, &state)?,
             Frame::Found(found) => self.on_found(tx, &found)?,
             frame => self.on_keys_traffic(tx, now, frame)?,

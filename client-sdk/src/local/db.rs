@@ -230,6 +230,7 @@ pub(super) const fn from_sql(value: i64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::schema::FORMAT;
     use super::*;
     use crate::config::Passphrase;
 
@@ -255,10 +256,10 @@ mod tests {
             let raw = Connection::open(&file).unwrap();
             raw.pragma_update(None, "user_version", format).unwrap();
         };
-        set_format(3);
+        set_format(FORMAT + 1);
         let error = Db::open(&file, Secret::Key(&key)).unwrap_err();
         assert!(error.to_string().contains("newer version"), "{error}");
-        set_format(1);
+        set_format(FORMAT - 1);
         let error = Db::open(&file, Secret::Key(&key)).unwrap_err();
         assert!(error.to_string().contains("new home"), "{error}");
 

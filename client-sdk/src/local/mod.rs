@@ -54,7 +54,7 @@ pub use chains::ChainKey;
 pub use contacts::{Contact, ContactId, Learned};
 pub use db::{Db, Tx};
 pub use home::Home;
-pub use identity::{IdentityRow, StreamPlace};
+pub use identity::{IdentityRow, Standing, StreamPlace};
 pub use joining::Joining;
 pub use lists::{Claim, Former, ListRow};
 pub use messages::{Incoming, MessageRow, Outgoing, Seq};

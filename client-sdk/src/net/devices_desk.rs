@@ -1,4 +1,4 @@
-//! The part of the desk for the account's devices: codes, offers, removals.
+//! The part of the desk for the account's devices: codes, offers, removals, names.
 
 use martlet_protocol::{DeviceId, Millis, NackCode};
 use zeroize::Zeroizing;
@@ -26,7 +26,8 @@ pub(super) struct DevicesDesk {
     approving: Option<Waiting<DeviceId>>,
     /// The device that is to be added has no connection.
     is_lost: bool,
-    revoking: Option<(DeviceId, Waiting<()>)>,
+    /// A removal, or a new name. There is one change at a time.
+    changing: Option<(DeviceId, Waiting<()>)>,
 }
 
 struct Waiting<T> {
@@ -74,7 +75,15 @@ impl DevicesDesk {
                 answer(reply, engine.close_link(now).map_err(ClientError::from));
             }
             DevicesCommand::Revoke(device, reply) => match engine.revoke(now, device) {
-                Ok(()) => self.revoking = Some((device, Waiting { deadline, reply })),
+                Ok(()) => self.changing = Some((device, Waiting { deadline, reply })),
+                Err(error) => answer(reply, Err(error)),
+            },
+            DevicesCommand::Rename {
+                device,
+                name,
+                reply,
+            } => match engine.rename(now, device, &name) {
+                Ok(()) => self.changing = Some((device, Waiting { deadline, reply })),
                 Err(error) => answer(reply, Err(error)),
             },
         }
@@ -94,6 +103,7 @@ impl DevicesDesk {
             device,
             name: Some(name),
             is_this: false,
+            has_account_key: false,
         };
         if let Some(waiting) = self.awaiting.take() {
             answer(waiting.reply, Ok(device.clone()));
@@ -129,8 +139,9 @@ impl DevicesDesk {
         }
     }
 
-    pub(super) fn on_revoked(&mut self, device: DeviceId) {
-        if let Some((_, waiting)) = self.revoking.take_if(|(asked, _)| *asked == device) {
+    /// The account's list has the change.
+    pub(super) fn on_changed(&mut self, device: DeviceId) {
+        if let Some((_, waiting)) = self.changing.take_if(|(asked, _)| *asked == device) {
             answer(waiting.reply, Ok(()));
         }
     }
@@ -142,7 +153,7 @@ impl DevicesDesk {
             answer(waiting.reply, Err(refused()));
         } else if let Some(waiting) = self.approving.take() {
             answer(waiting.reply, Err(refused()));
-        } else if let Some((_, waiting)) = self.revoking.take() {
+        } else if let Some((_, waiting)) = self.changing.take() {
             answer(waiting.reply, Err(refused()));
         }
     }
@@ -165,7 +176,7 @@ impl DevicesDesk {
             answer(waiting.reply, Err(error));
         }
         if let Some((_, waiting)) = self
-            .revoking
+            .changing
             .take_if(|(_, waiting)| waiting.deadline <= now)
         {
             answer(waiting.reply, Err(ClientError::NoAnswer.into()));
@@ -179,7 +190,7 @@ impl DevicesDesk {
             self.opening.as_ref().map(|waiting| waiting.deadline),
             self.awaiting.as_ref().map(|waiting| waiting.deadline),
             self.approving.as_ref().map(|waiting| waiting.deadline),
-            self.revoking.as_ref().map(|(_, waiting)| waiting.deadline),
+            self.changing.as_ref().map(|(_, waiting)| waiting.deadline),
         ];
         deadlines.into_iter().flatten().min()
     }

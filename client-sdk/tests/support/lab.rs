@@ -175,6 +175,7 @@ impl Lab {
             trust: None,
             key_seed: KeySeed([mark; 32]),
             account_seed: KeySeed([0x80 + mark; 32]),
+            device_name: "first device",
         };
         peer.engine().register(now, &registration).unwrap();
         self.dial(who);

@@ -34,6 +34,7 @@ impl Device {
                 trust: None,
                 key_seed,
                 account_seed: key_seed,
+                device_name: "first device",
             };
             engine
                 .register(now, &registration)

@@ -97,6 +97,32 @@ impl Model {
         }
     }
 
+    /// An account gets a device with this key, and loses all others. Its lists stay until the
+    /// device publishes the next one.
+    pub(super) fn reset(&mut self, user: UserId, key: [u8; 32]) -> DeviceId {
+        let epoch = self.new_epoch();
+        let account = self.account(user);
+        let gone: Vec<DeviceId> = account.inboxes.keys().copied().collect();
+        let device = account.next_device;
+        account.next_device = DeviceId(device.0 + 1);
+        account.inboxes.insert(device, Inbox::new(key, epoch));
+        for device in gone {
+            self.remove(Address { user, device });
+        }
+        device
+    }
+
+    /// Whether the newest list of an account is still that of before it was reset.
+    pub(super) fn is_reset(&mut self, user: UserId) -> bool {
+        let account = self.account(user);
+        let newest = account.lists.last();
+        let newest = newest.map(|list| SignedList::verify(list, user).unwrap());
+        newest.is_some_and(|list| {
+            let mut devices = account.inboxes.keys();
+            devices.any(|device| list.device(*device).is_none())
+        })
+    }
+
     /// A device is gone, and whoever wrote to it is told what it has not taken.
     fn remove(&mut self, address: Address) {
         let inbox = self.account(address.user).inboxes.remove(&address.device);

@@ -34,6 +34,9 @@ pub(crate) use session::Session;
 
 const NONCE: [u8; 32] = [5; 32];
 
+/// What the operator gives to whoever has lost the key of an account.
+pub(crate) const RESET_TOKEN: &[u8] = b"reset";
+
 /// Everything that is durable, and what connections wait for.
 #[derive(Default)]
 pub(crate) struct Model {
@@ -184,16 +187,15 @@ impl Model {
             self.accounts
                 .push(Account::new(register.handle, register.key, epoch));
         }
-        let device = DeviceId(1);
-        let key = self.accounts[index].inboxes[&device].key;
-        assert_eq!(
-            key, register.key,
-            "a repeated registration has the same key"
-        );
-        let address = Address {
-            user: UserId(index as u64 + 1),
-            device,
+        let user = UserId(index as u64 + 1);
+        let inboxes = self.accounts[index].inboxes.iter();
+        let mut known = inboxes.filter(|(_, inbox)| inbox.key == register.key);
+        let device = match known.next() {
+            Some((device, _)) => *device,
+            None if register.token == RESET_TOKEN => self.reset(user, register.key),
+            None => panic!("a repeated registration has the same key"),
         };
+        let address = Address { user, device };
         session.write(&Frame::Registered(Registered { address }));
     }
 
