@@ -10,7 +10,8 @@
 //! [`run`] plays one seed to its end: people write, read and leave; the server and the clients
 //! crash at any point, connections break with or without a word, the disk is slow and forgets what
 //! it has not synced. Then everything heals, and the ledger (`oracle/`) says whether each promise
-//! was kept. The same seed is the same run, byte for byte.
+//! was kept. [`run_mutant`] has a fault in the server that the ledger must find, [`run_liar`] a
+//! server that lies, which the clients must. The same seed is the same run, byte for byte.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
@@ -22,6 +23,8 @@ mod device;
 mod disk;
 mod env;
 mod gate;
+mod liar;
+mod lie;
 mod linking;
 mod mischief;
 mod mutant;
@@ -42,5 +45,6 @@ mod trace;
 mod world;
 
 pub use counters::Counters;
+pub use lie::Lie;
 pub use mutant::Mutant;
-pub use run::{LINES, Report, run, run_keeping, run_mutant};
+pub use run::{LINES, Report, run, run_keeping, run_liar, run_mutant};
