@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use homes::{PATIENCE, next_message, open, reaches, registered, send};
 use martlet_client::{
-    Client, ClientError, Config, Event, History, LinkError, Message, MessageState, OpenError,
-    Passphrase, RegisterError, StoreKeySource, VerifyError,
+    Client, ClientError, Config, DevicesError, Event, History, LinkError, Message, MessageState,
+    OpenError, Passphrase, RegisterError, StoreKeySource, VerifyError,
 };
 use tcp::Server;
 use tempfile::TempDir;

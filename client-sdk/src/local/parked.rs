@@ -67,6 +67,19 @@ impl Tx<'_> {
         Ok(found.is_some())
     }
 
+    /// Whether this message waits.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn is_parked(&self, sender: Address, id: MessageId) -> Result<bool, StoreError> {
+        let found = self.first(
+            "SELECT 1 FROM parked WHERE user = ?1 AND device = ?2 AND id = ?3 LIMIT 1",
+            (to_sql(sender.user.0), sender.device.0, id.0.as_slice()),
+            |_| Ok(()),
+        )?;
+        Ok(found.is_some())
+    }
+
     /// The oldest parked message of an account that stands behind `after`.
     ///
     /// # Errors

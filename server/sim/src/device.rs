@@ -89,6 +89,11 @@ impl Device {
         engine.is_some_and(|engine| engine.is_online() && engine.is_settled())
     }
 
+    /// Whether the process will see what comes out of this connection now.
+    pub(crate) fn hears(&self, conn: ConnId) -> bool {
+        self.engine.is_some() && self.conn == Some(conn) && self.fuse != Some(0)
+    }
+
     pub(crate) const fn is_up(&self) -> bool {
         self.engine.is_some()
     }

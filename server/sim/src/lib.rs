@@ -10,8 +10,10 @@
 //! [`run`] plays one seed to its end: people write, read and leave; the server and the clients
 //! crash at any point, connections break with or without a word, the disk is slow and forgets what
 //! it has not synced. Then everything heals, and the ledger (`oracle/`) says whether each promise
-//! was kept. The same seed is the same run, byte for byte. [`run_marathon`] is the long
-//! one: many messages between a few devices whose processes die at each step in turn.
+//! was kept. [`run_mutant`] has a fault in the server that the ledger must find, [`run_liar`] a
+//! server that lies, which the clients must, and [`run_marathon`] is the long one: many messages
+//! between a few devices whose processes die at each step in turn. The same seed is the same run,
+//! byte for byte.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
@@ -23,6 +25,8 @@ mod device;
 mod disk;
 mod env;
 mod gate;
+mod liar;
+mod lie;
 mod linking;
 mod marathon;
 mod mischief;
@@ -45,6 +49,7 @@ mod trace;
 mod world;
 
 pub use counters::Counters;
+pub use lie::Lie;
 pub use marathon::{MESSAGES, Marathon, run_marathon};
 pub use mutant::Mutant;
-pub use run::{LINES, Report, run, run_keeping, run_mutant};
+pub use run::{LINES, Report, run, run_keeping, run_liar, run_mutant};

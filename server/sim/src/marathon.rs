@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use crate::mutant::Wrong;
 use crate::net;
 use crate::oracle::Roll;
 use crate::plan::{HANDLES, Plan};
@@ -69,7 +70,7 @@ impl Marathon {
 
 /// Runs the marathon of a seed.
 pub fn run_marathon(seed: u64) -> Marathon {
-    let mut world = World::with_plan(seed, None, LINES, Plan::marathon);
+    let mut world = World::with_plan(seed, Wrong::Nothing, LINES, Plan::marathon);
     world.server.start(&mut world.env);
     world.settle_in();
     let settled = world.env.counters;

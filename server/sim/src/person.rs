@@ -47,7 +47,8 @@ impl Device {
     pub(crate) fn write(&mut self, env: &mut Env, (to, account): (&str, Option<usize>)) {
         let size = if env.rng.one_in(15) { 20_000 } else { 40 };
         let size = env.rng.index(size);
-        let ttl_ms = env.rng.one_in(4).then(|| env.rng.between(1_000, 5_000));
+        let expires = env.ledger.rules().expires && env.rng.one_in(4);
+        let ttl_ms = expires.then(|| env.rng.between(1_000, 5_000));
         self.write_this(env, (to, account), size, ttl_ms);
     }
 

@@ -25,9 +25,7 @@ use martlet_protocol::frame::{
     Reference, Register, Registered, Registration,
 };
 use martlet_protocol::version::Features;
-use martlet_protocol::{
-    Address, CloseCode, DeviceId, Kind, Millis, NackCode, Position, State, UserId,
-};
+use martlet_protocol::{Address, CloseCode, Kind, Millis, NackCode, Position, State, UserId};
 
 pub(crate) use account::{Account, Inbox, Item};
 pub(crate) use session::Session;

@@ -93,6 +93,7 @@ impl Ledger {
     fn on_shown(&mut self, counters: &mut Counters, device: usize, shown: &Message) {
         let id = shown.id;
         let name = self.name(device).to_owned();
+        let is_hidden = self.lies.hides(device, id);
         let Some(message) = self.messages.get_mut(&id) else {
             return self.violate(format!("{name} is shown {id}, which nobody wrote"));
         };
@@ -105,6 +106,9 @@ impl Ledger {
         }
         if message.state == MessageState::Failed {
             problems.push("is shown though its author was told that it failed");
+        }
+        if is_hidden {
+            problems.push("is shown though it never came");
         }
         let (author, number) = (message.author, message.number);
         let (timestamp, to) = (message.timestamp.unwrap_or_default(), message.to);

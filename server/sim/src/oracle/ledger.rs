@@ -6,6 +6,7 @@ use martlet_client::MessageState;
 use martlet_protocol::{Address, MessageId, Position, State, Timestamp, UserId};
 
 use super::devices::Lists;
+use super::lies::Lies;
 use super::security::Warnings;
 use super::sends::Tries;
 
@@ -16,8 +17,8 @@ pub(crate) struct Rules {
     pub(crate) overflows: bool,
     /// The retention is so short that messages without a time to live may expire.
     pub(crate) retires: bool,
-    /// Nobody is between the clients and an honest server: whoever is warned is warned of nothing.
-    pub(crate) is_honest: bool,
+    /// People say of some messages how long they are to be kept.
+    pub(crate) expires: bool,
 }
 
 /// All that was seen.
@@ -35,6 +36,7 @@ pub(crate) struct Ledger {
     /// SENDs that have reached the server, of messages of people and of devices.
     pub(super) tries: Tries,
     pub(super) warnings: Warnings,
+    pub(super) lies: Lies,
     /// How far an account has read what another one wrote.
     pub(super) reads: BTreeMap<(usize, usize), Timestamp>,
     /// What was marked read, and on which device.
@@ -133,12 +135,18 @@ impl Ledger {
             poisoner: None,
             tries: Tries::default(),
             warnings: Warnings::default(),
+            lies: Lies::default(),
             reads: BTreeMap::new(),
             marked: BTreeSet::new(),
             unmarked: BTreeSet::new(),
             untold: 0,
             violations: Vec::new(),
         }
+    }
+
+    /// What may happen.
+    pub(crate) const fn rules(&self) -> &Rules {
+        &self.rules
     }
 
     /// An account appears, before anybody writes to it.
