@@ -115,7 +115,7 @@ impl Device {
     /// The person holds this new device before the code.
     pub(crate) fn join(&mut self, env: &mut Env, code: &str) {
         let key_seed = KeySeed(env.rng.bytes());
-        let _ = self.call(env, |engine, now| {
+        let joined = self.call(env, |engine, now| {
             let linking = Linking {
                 code,
                 name: "telephone",
@@ -124,6 +124,9 @@ impl Device {
             };
             engine.link(now, &linking)
         });
+        if let Ok(Ok(())) = joined {
+            env.ledger.on_join(self.index);
+        }
         self.pump(env);
     }
 
