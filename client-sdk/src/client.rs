@@ -66,8 +66,8 @@ impl Client {
     ///
     /// `server` is `HOST:PORT`, `tls://HOST:PORT` or `tcp://HOST:PORT`; without a scheme the
     /// connection is plain on this machine and TLS to any other. `token` is what the operator
-    /// gave. The device is called as [`Config::device_name`] says. A repeat after an answer was lost
-    /// gives the same account.
+    /// gave. The device is called as [`Config::device_name`] says. A repeat after an answer was
+    /// lost gives the same account.
     ///
     /// # Errors
     /// [`RegisterError`].

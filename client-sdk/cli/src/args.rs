@@ -384,7 +384,7 @@ mod tests {
                 Some(("2", "tablet")),
             ),
             (
-                "martlet devices --home /h rename 2 tablet",
+                "martlet --home /h devices rename 2 tablet",
                 Some(("2", "tablet")),
             ),
         ] {

@@ -190,7 +190,7 @@ impl Device {
     /// The person holds this new device before the code.
     pub(crate) fn join(&mut self, env: &mut Env, code: &str) {
         let key_seed = KeySeed(env.rng.bytes());
-        let _ = self.call(env, "link", |engine, now| {
+        let joined = self.call(env, "link", |engine, now| {
             let linking = Linking {
                 code,
                 name: "telephone",
@@ -199,6 +199,9 @@ impl Device {
             };
             engine.link(now, &linking)
         });
+        if let Ok(Ok(())) = joined {
+            env.ledger.on_join(self.index);
+        }
         self.pump(env);
     }
 

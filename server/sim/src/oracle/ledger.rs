@@ -170,6 +170,14 @@ impl Ledger {
         });
     }
 
+    /// This home holds a code, and is no device until the server accepts it as the one that the code
+    /// is for; it has never heard that it was accepted before.
+    pub(crate) fn on_join(&mut self, device: usize) {
+        if let Some(watched) = self.devices.get_mut(device) {
+            watched.address = None;
+        }
+    }
+
     /// The server accepts a connection of this home as that of a device. When the home does not
     /// hear of it, it may become another one.
     pub(crate) fn on_ready(&mut self, device: usize, address: Address) {
