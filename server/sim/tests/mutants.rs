@@ -4,7 +4,7 @@
 use martlet_sim::{Mutant, run_mutant};
 
 /// Seeds that a fault may take to be seen.
-const SEEDS: u64 = 40;
+const SEEDS: u64 = 160;
 
 /// Everything that the ledger says about a mutant, seed after seed.
 fn said_of(mutant: Mutant) -> impl Iterator<Item = String> {
