@@ -170,8 +170,8 @@ impl Ledger {
         });
     }
 
-    /// This home holds a code, and is no device until the server accepts it as the one that the code
-    /// is for; it has never heard that it was accepted before.
+    /// This home holds a code, and is no device until the server accepts it as the one that the
+    /// code is for; it has never heard that it was accepted before.
     pub(crate) fn on_join(&mut self, device: usize) {
         if let Some(watched) = self.devices.get_mut(device) {
             watched.address = None;
