@@ -120,6 +120,10 @@ kinds! {
     LINK_OFFER = 0x28, ToClient;
     /// The new device is in the account's list.
     LINKED = 0x29, ToClient;
+    /// Waits no more for a new device.
+    LINK_CLOSE = 0x2a, ToServer;
+    /// The server has forgotten the ticket.
+    LINK_CLOSED = 0x2b, ToClient;
     /// A signed change of a group, of which the first makes it.
     GROUP_CHANGE = 0x40, ToServer;
     /// The change is durable and has its place in the group's log.

@@ -42,7 +42,9 @@ pub use group_send::{GroupSend, GroupSent};
 pub use group_stream::{GroupAck, GroupEvent, GroupEventKind, GroupGap};
 pub use group_typing::{GroupTyped, GroupTyping, TypingKind};
 pub use hello::Hello;
-pub use link::{LinkJoin, LinkOffer, LinkOpen, LinkOpened, Linked, TICKET_BYTES};
+pub use link::{
+    LinkClose, LinkClosed, LinkJoin, LinkOffer, LinkOpen, LinkOpened, Linked, TICKET_BYTES,
+};
 pub use lookup::{Found, Lookup, LookupQuery};
 pub use nack::{Nack, Reference};
 pub use ping::{Ping, Pong};
@@ -141,6 +143,8 @@ frames! {
     LinkJoin(LinkJoin<'a>) = LINK_JOIN,
     LinkOffer(LinkOffer<'a>) = LINK_OFFER,
     Linked(Linked<'a>) = LINKED,
+    LinkClose(LinkClose) = LINK_CLOSE,
+    LinkClosed(LinkClosed) = LINK_CLOSED,
     GroupChange(GroupChange<'a>) = GROUP_CHANGE,
     GroupChanged(GroupChanged) = GROUP_CHANGED,
     GroupAsk(GroupAsk) = GROUP_ASK,

@@ -150,8 +150,8 @@ impl Observer {
             Frame::Ping(ping) => self.ping(Side::Client, ping.token),
             Frame::Pong(pong) => return self.pong(Side::Client, pong.token),
             other => {
-                self.book.client(other);
                 self.groups.client(other);
+                return self.book.client(other);
             }
         }
         Ok(())
@@ -298,7 +298,7 @@ const COSTS: [Kind; 7] = [
 ];
 
 /// What a client does not begin after GOAWAY.
-const REQUESTS: [Kind; 15] = [
+const REQUESTS: [Kind; 16] = [
     Kind::SEND,
     Kind::READ,
     Kind::STATUS,
@@ -308,6 +308,7 @@ const REQUESTS: [Kind; 15] = [
     Kind::UPLOAD,
     Kind::CLAIM,
     Kind::LINK_OPEN,
+    Kind::LINK_CLOSE,
     Kind::GROUP_CHANGE,
     Kind::GROUP_ASK,
     Kind::GROUP_SEND,

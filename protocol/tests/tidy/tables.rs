@@ -39,7 +39,7 @@ pub(crate) const NAMES: &[(&str, &str)] = &[
 /// The packages from outside that a pure crate may name: bytes, checksums and hashes, no I/O.
 pub(crate) const OUTSIDE: &[(&str, &[&str])] = &[
     ("protocol", &["bytes", "crc32fast"]),
-    ("server/shard", &["bytes", "twox-hash"]),
+    ("server/shard", &["bytes", "sha2", "twox-hash"]),
     ("server/sim", &["aws-lc-rs", "bytes"]),
 ];
 
@@ -72,7 +72,14 @@ pub(crate) const MODULES: &[(&str, &[&str])] = &[
     (
         "server/store",
         &[
-            "rocks", "memory", "view", "batch", "keys", "shard_id", "hash",
+            "rocks",
+            "memory",
+            "references",
+            "view",
+            "batch",
+            "keys",
+            "shard_id",
+            "hash",
         ],
     ),
     (

@@ -8,7 +8,8 @@ use martlet_store::ShardId;
 use martlet_store::keys::relay::RelayItem;
 
 use crate::message::{Copy, GroupSendRequest, SendRequest, SentAnswer};
-use crate::topology::Topology;
+
+mod home;
 
 /// One authenticated (or registering) connection, as its driver numbers it. Never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -112,6 +113,24 @@ pub enum Command {
         ticket: [u8; TICKET_BYTES],
         /// For the device that waits.
         offer: Bytes,
+    },
+    /// The connection of a LINK_JOIN has ended before its answer.
+    LinkLeave {
+        /// The connection.
+        session: SessionId,
+        /// The account that it was to join.
+        user: UserId,
+    },
+    /// A device waits no more for a new one.
+    LinkClose {
+        /// The connection that asks.
+        session: SessionId,
+        /// The device that asks.
+        address: Address,
+        /// The client's number for the request.
+        request: u64,
+        /// Which link it means.
+        ticket: [u8; TICKET_BYTES],
     },
     /// Who has this handle?
     LookupHandle {
@@ -351,8 +370,8 @@ pub enum Command {
         /// Positions and stored values.
         rows: Vec<(Position, Bytes)>,
     },
-    /// The answer to [`Effect::LoadEntries`](crate::Effect::LoadEntries): rows of the group's log in
-    /// order, from the entry asked for.
+    /// The answer to [`Effect::LoadEntries`](crate::Effect::LoadEntries): rows of the group's log
+    /// in order, from the entry asked for.
     Entries {
         /// The connection they were loaded for.
         session: SessionId,
@@ -440,46 +459,4 @@ pub struct Publication {
     pub epoch: u64,
     /// What that device is to be told, if it waits.
     pub answer: Bytes,
-}
-
-impl Command {
-    /// The shard that decides about this command.
-    pub fn home(&self, topology: &Topology) -> ShardId {
-        match self {
-            Self::Register { handle, .. } | Self::LookupHandle { handle, .. } => {
-                topology.shard_of_handle(handle)
-            }
-            Self::LookupUser { user, .. }
-            | Self::Devices { user, .. }
-            | Self::Claim { user, .. }
-            | Self::LinkJoin { user, .. } => topology.shard_of_user(*user),
-            Self::Publish { address, .. }
-            | Self::Upload { address, .. }
-            | Self::LinkOpen { address, .. }
-            | Self::Attach { address, .. }
-            | Self::Detach { address, .. }
-            | Self::Ack { address, .. }
-            | Self::Read { address, .. }
-            | Self::Refuse { address, .. }
-            | Self::Credit { address, .. }
-            | Self::Ping { address, .. }
-            | Self::Entries { address, .. }
-            | Self::GroupAck { address, .. }
-            | Self::Page { address, .. } => topology.shard_of_user(address.user),
-            Self::Send { request, .. } => topology.shard_of_user(request.to),
-            Self::GroupChange { group, .. }
-            | Self::GroupAsk { group, .. }
-            | Self::GroupDecline { group, .. }
-            | Self::GroupTyping { group, .. }
-            | Self::GroupCount { group, .. } => topology.shard_of_group(*group),
-            Self::GroupSend { request, .. } => topology.shard_of_group(request.group),
-            Self::GroupRead { address, .. } => topology.shard_of_user(address.user),
-            Self::Groups { user, .. } => topology.shard_of_user(*user),
-            Self::Accepted { from, .. } => topology.shard_of_user(from.user),
-            Self::Decline { to, .. } | Self::Status { to, .. } => topology.shard_of_user(*to),
-            Self::Relayed { target, .. } | Self::GroupTyped { target, .. } => *target,
-            Self::RelayDone { source, .. } => *source,
-            Self::Tick { shard } | Self::Seal { shard } => *shard,
-        }
-    }
 }

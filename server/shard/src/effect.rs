@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use martlet_protocol::frame::{
     Bundle, CaughtUp, Gap, GroupChanged, GroupDetail, GroupGap, GroupMember, GroupMode, GroupSent,
-    GroupTyped, LinkOpened, ListedGroup, Nack, Published, StateReply, Stock,
+    GroupTyped, LinkClosed, LinkOpened, ListedGroup, Nack, Published, StateReply, Stock,
 };
 use martlet_protocol::{Address, CloseCode, DeviceId, GroupId, Kind, Position, UserId};
 
@@ -143,11 +143,13 @@ pub enum Reply {
     Bundles(BundlesAnswer),
     /// A LINK_OPEN's answer.
     LinkOpened(LinkOpened),
-    /// Somebody knows the ticket.
+    /// A LINK_CLOSE's answer.
+    LinkClosed(LinkClosed),
+    /// Somebody knows the ticket, or has left.
     LinkOffer {
         /// The device it would be.
         device: DeviceId,
-        /// What it says.
+        /// What it says; empty when its connection is lost.
         offer: Bytes,
     },
     /// A GROUP_CHANGE's answer: the record is in force.

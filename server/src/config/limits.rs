@@ -38,9 +38,9 @@ pub struct Limits {
     /// Questions about groups and changes of them, per second and session; twice as many may come
     /// at once. 0 is no limit.
     pub group_requests_per_second: u32,
-    /// Signatures of device lists, prekeys and groups that are checked per second and device, whatever the
-    /// number of its connections; two whole stocks of prekeys may come at once. 0 is no limit.
-    /// Each check costs as much as dozens of messages.
+    /// Signatures of device lists, prekeys and groups that are checked per second and device,
+    /// whatever the number of its connections; two whole stocks of prekeys may come at once. 0 is
+    /// no limit. Each check costs as much as dozens of messages.
     pub signatures_per_second: u32,
     /// Other frames per second and session; twice as many may come at once. 0 is no limit.
     pub frames_per_second: u32,

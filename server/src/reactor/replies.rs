@@ -122,6 +122,7 @@ impl Reactor {
                 details: List::Slice(&answer.details),
             }),
             Reply::LinkOpened(answer) => Frame::LinkOpened(*answer),
+            Reply::LinkClosed(answer) => Frame::LinkClosed(*answer),
             Reply::LinkOffer { device, offer } => Frame::LinkOffer(LinkOffer {
                 device: *device,
                 offer,
@@ -193,6 +194,7 @@ fn note_reply(conn: &Conn, session: &mut Session, reply: &Reply) -> bool {
         | Reply::GroupList(_)
         | Reply::GroupCounted(_)
         | Reply::LinkOpened(_)
+        | Reply::LinkClosed(_)
         | Reply::LinkOffer { .. } => {}
     }
     false

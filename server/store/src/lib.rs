@@ -11,6 +11,7 @@ mod batch;
 mod hash;
 pub mod keys;
 mod memory;
+mod references;
 #[cfg(feature = "rocksdb")]
 pub mod rocks;
 mod shard_id;
@@ -19,5 +20,6 @@ mod view;
 pub use batch::{Batch, Op, Ops};
 pub use hash::hash128;
 pub use memory::Memory;
+pub use references::resolve;
 pub use shard_id::ShardId;
 pub use view::{Row, View};

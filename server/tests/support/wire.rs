@@ -74,6 +74,9 @@ pub enum Got {
         members: Vec<GroupMember>,
     },
     GroupTyped(GroupTyped),
+    LinkClosed {
+        request: u64,
+    },
     LinkOffer {
         device: DeviceId,
         offer: Vec<u8>,
@@ -281,6 +284,9 @@ impl Got {
             },
             Frame::GroupTyped(frame) => Self::GroupTyped(*frame),
             Frame::Goaway(frame) => Self::Goaway { code: frame.code },
+            Frame::LinkClosed(frame) => Self::LinkClosed {
+                request: frame.request,
+            },
             Frame::LinkOffer(frame) => Self::LinkOffer {
                 device: frame.device,
                 offer: frame.offer.to_vec(),

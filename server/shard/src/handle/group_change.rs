@@ -4,7 +4,7 @@ use martlet_protocol::frame::{GroupChanged, GroupEventKind, GroupMode, Reference
 use martlet_protocol::group_record::{GroupRecord, Role};
 use martlet_protocol::group_rules::{Roster, check};
 use martlet_protocol::limits::GROUP_MEMBERS_MAX;
-use martlet_protocol::{Address, GroupId, Kind, Millis, NackCode};
+use martlet_protocol::{Address, GroupId, Kind, Millis, NackCode, UserId};
 use martlet_store::ShardId;
 use martlet_store::keys::group::{self, GroupRow, MemberRow, RecordRow};
 use sha2::{Digest as _, Sha256};
@@ -148,31 +148,11 @@ fn adopt(
         info_hash: next.info_hash,
         record_hash: next.hash,
     };
-    let mut former: Vec<ShardId> = Vec::new();
-    let mut rows = Vec::new();
-    for change in &record.changes {
-        let row = match (change.role, home.members.get(&change.user)) {
-            (role, Some(known)) => MemberRow {
-                role,
-                changed: roster,
-                ..*known
-            },
-            (role, None) => MemberRow {
-                role,
-                list_version: 0,
-                changed: roster,
-                delivered: joined,
-                read: joined,
-            },
-        };
-        if row.role == Role::NONE {
-            former.push(topology.shard_of_user(change.user));
-            home.members.remove(&change.user);
-        } else {
-            home.members.insert(change.user, row);
-        }
-        rows.push((change.user, row));
-    }
+    let rows = assign(home, &record, joined);
+    let removed = rows.iter().filter(|(_, row)| row.role == Role::NONE);
+    let former: Vec<ShardId> = removed
+        .map(|(user, _)| topology.shard_of_user(*user))
+        .collect();
     let group_row = home.row;
     for (user, row) in rows {
         let key = group::member_key(id, group, user);
@@ -198,6 +178,31 @@ fn adopt(
         "the record stands where its members join"
     );
     switch(state, turn, group);
+}
+
+/// Gives the members the roles of a record that stands at `joined`; what is to be stored of them.
+fn assign(home: &mut Group, record: &GroupRecord<'_>, joined: u64) -> Vec<(UserId, MemberRow)> {
+    let roster = home.row.roster;
+    let assigned = record.changes.iter().map(|change| {
+        let known = home.members.get(&change.user).copied();
+        let row = MemberRow {
+            role: change.role,
+            changed: roster,
+            ..known.unwrap_or(MemberRow {
+                role: change.role,
+                list_version: 0,
+                changed: roster,
+                delivered: joined,
+                read: joined,
+            })
+        };
+        match row.role {
+            Role::NONE => home.members.remove(&change.user),
+            _ => home.members.insert(change.user, row),
+        };
+        (change.user, row)
+    });
+    assigned.collect()
 }
 
 /// A group that has become large gets a stream of its own, one that is small again has none. The

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use bytes::{Bytes, BytesMut};
 use martlet_protocol::device_list::PREVIOUS_NONE;
 use martlet_protocol::frame::{
-    GroupEvent, GroupEventKind, GroupMember, GroupReceipt, ListedGroup, TypingKind,
+    Frame, GapReason, GroupEvent, GroupEventKind, GroupMember, GroupReceipt, ListedGroup,
+    TypingKind,
 };
 use martlet_protocol::group_record::{
     GroupRecord, GroupRights, Right, Role, RoleChange, members_bytes,
@@ -13,7 +14,8 @@ use martlet_protocol::group_record::{
 use martlet_protocol::wire::List;
 use martlet_protocol::{Address, DeviceId, GroupId, Position, UserId};
 use martlet_shard::{
-    Command, GroupCountAnswer, GroupListAnswer, GroupSendRequest, GroupStateAnswer, SessionId,
+    Command, GroupCountAnswer, GroupListAnswer, GroupSendRequest, GroupStateAnswer, Reply,
+    SessionId,
 };
 use martlet_store::View;
 use martlet_store::keys::group::{self, GroupRow, MemberRow};
@@ -21,6 +23,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::compose::message;
 use crate::parse::REQUEST;
+use crate::print::frame_bytes;
 use crate::words::Words;
 use crate::world::World;
 
@@ -218,6 +221,46 @@ fn post(world: &mut World, words: &Words<'_>) -> GroupSendRequest {
     }
 }
 
+/// What a device is told of groups, but for what stands in its inbox.
+pub(crate) fn show(world: &mut World, session: SessionId, reply: Reply) -> String {
+    match reply {
+        Reply::GroupChanged(changed) => {
+            assert_eq!(changed.request, REQUEST);
+            let name = group_name(changed.group);
+            format!(
+                "changed {name} to {} at {}",
+                changed.version, changed.sequence
+            )
+        }
+        Reply::GroupSent(sent) => {
+            let (name, message) = world.message_of(sent.message_id);
+            let known = *message.timestamp.get_or_insert(sent.timestamp);
+            assert_eq!(known, sent.timestamp, "{name} got two places");
+            let group = group_name(sent.group);
+            format!(
+                "sent {name} at {group}/{} to {}",
+                sent.sequence, sent.members
+            )
+        }
+        Reply::GroupState(answer) => show_state(world, &answer),
+        Reply::GroupCounted(answer) => show_count(world, &answer),
+        Reply::GroupGap(gap) => {
+            let bytes = frame_bytes(&Frame::GroupGap(gap));
+            let link = world.links.get_mut(&session).expect("looked up before");
+            link.on_item(Position(0), Position(0), bytes);
+            assert_eq!(gap.reason, GapReason::EXPIRED);
+            let name = group_name(gap.group);
+            format!("gap {name}/{}-{} expired", gap.from, gap.to)
+        }
+        Reply::GroupTyped(typed) => {
+            let name = group_name(typed.group);
+            format!("{} types in {name}", world.name_of(typed.peer))
+        }
+        Reply::GroupList(answer) => show_list(&answer),
+        other => panic!("not about a group: {other:?}"),
+    }
+}
+
 /// An entry: `POSITION GROUP/SEQUENCE m1 from ann`, `… record 2 by ann`, `… from here by stream`;
 /// without a position in the group's own stream.
 pub(crate) fn show_event(world: &mut World, event: &GroupEvent<'_>) -> String {
@@ -274,7 +317,7 @@ pub(crate) fn show_receipt(world: &World, receipt: &GroupReceipt<'_>) -> String 
 
 /// `g is 2/3 at 5: records 1-2, ann 3/1 bob 1/1`: version and roster, the newest place, and each
 /// member's role and list.
-pub(crate) fn show_state(world: &World, answer: &GroupStateAnswer) -> String {
+fn show_state(world: &World, answer: &GroupStateAnswer) -> String {
     assert_eq!(answer.request, REQUEST);
     let decode = |record| GroupRecord::decode(record).expect("a record decodes");
     let records: Vec<_> = answer.records.iter().map(|it| decode(it)).collect();
@@ -302,7 +345,7 @@ pub(crate) fn show_state(world: &World, answer: &GroupStateAnswer) -> String {
 }
 
 /// `g/2: 1 delivered, 0 read of 2 (bob delivered, cid sent)`.
-pub(crate) fn show_count(world: &World, answer: &GroupCountAnswer) -> String {
+fn show_count(world: &World, answer: &GroupCountAnswer) -> String {
     assert_eq!(answer.request, REQUEST);
     let details = answer.details.iter().map(|detail| {
         let name = account(world, detail.user);
@@ -324,7 +367,7 @@ pub(crate) fn show_count(world: &World, answer: &GroupCountAnswer) -> String {
     )
 }
 
-pub(crate) fn show_list(answer: &GroupListAnswer) -> String {
+fn show_list(answer: &GroupListAnswer) -> String {
     assert_eq!(answer.request, REQUEST);
     let show = |listed: &ListedGroup| {
         let name = group_name(listed.group);

@@ -92,46 +92,22 @@ fn frame(world: &mut World, session: SessionId, reply: Reply) -> String {
         }
         Reply::Stock(stock) => show_stock(&stock),
         Reply::Bundles(answer) => show_bundles(world, &answer),
-        Reply::GroupChanged(changed) => {
-            assert_eq!(changed.request, REQUEST);
-            let name = groups::group_name(changed.group);
-            format!(
-                "changed {name} to {} at {}",
-                changed.version, changed.sequence
-            )
-        }
-        Reply::GroupSent(sent) => {
-            let (name, message) = world.message_of(sent.message_id);
-            let known = *message.timestamp.get_or_insert(sent.timestamp);
-            assert_eq!(known, sent.timestamp, "{name} got two places");
-            let group = groups::group_name(sent.group);
-            format!(
-                "sent {name} at {group}/{} to {}",
-                sent.sequence, sent.members
-            )
-        }
-        Reply::GroupState(answer) => groups::show_state(world, &answer),
-        Reply::GroupCounted(answer) => groups::show_count(world, &answer),
-        Reply::GroupGap(gap) => {
-            let bytes = frame_bytes(&Frame::GroupGap(gap));
-            link.on_item(Position(0), Position(0), bytes);
-            assert_eq!(gap.reason, GapReason::EXPIRED);
-            let name = groups::group_name(gap.group);
-            format!("gap {name}/{}-{} expired", gap.from, gap.to)
-        }
-        Reply::GroupTyped(typed) => {
-            let name = groups::group_name(typed.group);
-            format!("{} types in {name}", world.name_of(typed.peer))
-        }
-        Reply::GroupList(answer) => groups::show_list(&answer),
         Reply::LinkOpened(opened) => {
             assert_eq!(opened.request, REQUEST);
             "link opened".to_owned()
+        }
+        Reply::LinkClosed(closed) => {
+            assert_eq!(closed.request, REQUEST);
+            "link closed".to_owned()
+        }
+        Reply::LinkOffer { device, offer } if offer.is_empty() => {
+            format!("device {device} is gone")
         }
         Reply::LinkOffer { device, offer } => {
             format!("device {device} offers {}", as_text(&offer))
         }
         Reply::Linked { answer } => format!("linked {}", as_text(&answer)),
+        other => groups::show(world, session, other),
     }
 }
 
@@ -195,6 +171,7 @@ fn refusal(world: &mut World, nack: &Nack) -> String {
         | Kind::UPLOAD
         | Kind::CLAIM
         | Kind::LINK_OPEN
+        | Kind::LINK_CLOSE
         | Kind::GROUP_CHANGE
         | Kind::GROUP_ASK
         | Kind::GROUP_COUNT => {
@@ -305,7 +282,7 @@ fn message_at(world: &World, timestamp: Timestamp) -> String {
     found.map_or_else(|| timestamp.to_string(), |(name, _)| name.clone())
 }
 
-fn frame_bytes(frame: &Frame<'_>) -> usize {
+pub(crate) fn frame_bytes(frame: &Frame<'_>) -> usize {
     let mut bytes = BytesMut::new();
     codec::encode(frame, &mut bytes);
     bytes.len()

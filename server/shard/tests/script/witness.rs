@@ -90,26 +90,6 @@ fn reply_is_durable(world: &World, address: Option<Address>, reply: &Reply) {
                 "SENT before the own copies are durable"
             );
         }
-        (Reply::GroupSent(sent), Some(from)) => {
-            let home = world.topology.shard_of_group(sent.group);
-            let key = group::message_key(home, sent.message_id, from);
-            let row = world.durable.get(&key).expect("GROUP_SENT has its row");
-            let row = GroupMessageRow::decode(&row).expect("it decodes");
-            assert_eq!(
-                (row.sequence, row.timestamp),
-                (sent.sequence, sent.timestamp)
-            );
-            let entry = group_log::key(home, sent.group, sent.sequence);
-            assert!(world.durable.get(&entry).is_some(), "and its entry");
-        }
-        (Reply::GroupChanged(changed), _) => {
-            let home = world.topology.shard_of_group(changed.group);
-            let record = group::record_key(home, changed.group, changed.version);
-            assert!(
-                world.durable.get(&record).is_some(),
-                "GROUP_CHANGED has its record"
-            );
-        }
         (Reply::Published(published), Some(from)) => {
             let home = world.topology.shard_of_user(from.user);
             let list = device_list::key(home, from.user, published.version);
@@ -150,6 +130,32 @@ fn reply_is_durable(world: &World, address: Option<Address>, reply: &Reply) {
                 "a key is told while a crash could bring it back"
             );
         }),
+        _ => group_is_durable(world, address, reply),
+    }
+}
+
+fn group_is_durable(world: &World, address: Option<Address>, reply: &Reply) {
+    match (reply, address) {
+        (Reply::GroupSent(sent), Some(from)) => {
+            let home = world.topology.shard_of_group(sent.group);
+            let key = group::message_key(home, sent.message_id, from);
+            let row = world.durable.get(&key).expect("GROUP_SENT has its row");
+            let row = GroupMessageRow::decode(&row).expect("it decodes");
+            assert_eq!(
+                (row.sequence, row.timestamp),
+                (sent.sequence, sent.timestamp)
+            );
+            let entry = group_log::key(home, sent.group, sent.sequence);
+            assert!(world.durable.get(&entry).is_some(), "and its entry");
+        }
+        (Reply::GroupChanged(changed), _) => {
+            let home = world.topology.shard_of_group(changed.group);
+            let record = group::record_key(home, changed.group, changed.version);
+            assert!(
+                world.durable.get(&record).is_some(),
+                "GROUP_CHANGED has its record"
+            );
+        }
         _ => {}
     }
 }

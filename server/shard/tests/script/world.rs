@@ -10,7 +10,7 @@ use martlet_shard::{
     Command, DeviceIdentity, DevicePart, Effect, Limits, OwnDevices, SessionId, Shard, Topology,
 };
 use martlet_store::keys::{group_log, inbox};
-use martlet_store::{Batch, Memory, ShardId, View};
+use martlet_store::{Batch, Memory, ShardId, View, resolve};
 
 use crate::link::Link;
 use crate::{parse, print, witness};
@@ -374,7 +374,7 @@ impl World {
                 let from = inbox::key(shard, address, from);
                 let to = inbox::key(shard, address, Position(u64::MAX));
                 let mut rows = self.durable.scan(&from, &to, rows_max, bytes_max);
-                group_log::resolve(shard, &self.durable, &mut rows);
+                resolve(shard, &self.durable, &mut rows, bytes_max);
                 let position = |key: &[u8]| inbox::position_of(key).expect("it is an inbox key");
                 let page = Command::Page {
                     session,

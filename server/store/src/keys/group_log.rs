@@ -15,9 +15,8 @@ use martlet_protocol::frame::GroupMode;
 use martlet_protocol::wire::Reader;
 use martlet_protocol::{DecodeError, GroupId, Millis};
 
-use super::inbox::{InboxRow, Reference};
 use super::{KeyTag, group};
-use crate::{Row, ShardId, View};
+use crate::ShardId;
 
 const HEAD_BYTES: usize = 4 + 8 + 1;
 
@@ -72,79 +71,14 @@ impl LogRow {
     }
 }
 
-/// Appends, to each reference among the rows of an inbox, the entry that it stands for, as a page
-/// of the inbox is read. A reference whose entry has fallen off by age stays as it is.
-pub fn resolve(shard: ShardId, view: &(impl View + ?Sized), rows: &mut [Row]) {
-    for (_, value) in rows {
-        // A row that is not whole is found by whoever reads it.
-        let reference = InboxRow::decode(value)
-            .ok()
-            .and_then(|row| row.as_reference());
-        let Some(Reference {
-            group, sequence, ..
-        }) = reference
-        else {
-            continue;
-        };
-        if let Some(entry) = view.get(&key(shard, group, sequence)) {
-            *value = [&value[..], &entry[..]].concat().into();
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use martlet_protocol::{Address, DeviceId, Position, UserId};
-
     use super::*;
-    use crate::keys::inbox;
-    use crate::{Batch, Memory};
-
-    const SHARD: ShardId = ShardId(3);
-    const GROUP: GroupId = GroupId(9);
-
-    fn put(batch: &mut Batch, key: &[u8], encode: impl FnOnce(&mut BytesMut)) {
-        let mut value = BytesMut::new();
-        encode(&mut value);
-        batch.put(key, &value);
-    }
 
     #[test]
-    fn a_reference_is_replaced_by_its_entry_and_stays_when_that_is_gone() {
-        let address = Address {
-            user: UserId(1),
-            device: DeviceId(1),
-        };
-        let entry = LogRow {
-            body_crc: 77,
-            expires_at: Millis(5),
-            way: GroupMode::INBOX,
-            body: Bytes::from_static(b"entry"),
-        };
-        let mut batch = Batch::new();
-        put(&mut batch, &key(SHARD, GROUP, 4), |out| entry.encode(out));
-        for (position, sequence) in [(1, 4), (2, 5)] {
-            let reference = Reference {
-                group: GROUP,
-                sequence,
-                at: Millis(8),
-            };
-            let row = InboxRow::reference(reference, entry.body.len() as u64, 100);
-            let key = inbox::key(SHARD, address, Position(position));
-            put(&mut batch, &key, |out| row.encode(out));
-        }
-        let mut memory = Memory::new();
-        memory.apply(&batch);
-        let from = inbox::key(SHARD, address, Position(0));
-        let to = inbox::key(SHARD, address, Position(u64::MAX));
-        let mut rows = memory.scan(&from, &to, 10, 1_000);
-        resolve(SHARD, &memory, &mut rows);
-        let read = |index: usize| InboxRow::decode(&rows[index].1).expect("it is whole");
-        assert_eq!(read(0).entry(), Some(entry));
-        assert_eq!(read(0).total_bytes, 105);
-        let gone = read(1);
-        assert_eq!(gone.entry(), None);
-        assert_eq!(gone.as_reference().map(|it| it.sequence), Some(5));
-        assert_eq!(place_of(&key(SHARD, GROUP, 4)), Some((GROUP, 4)));
+    fn a_key_names_its_place() {
+        let key = key(ShardId(3), GroupId(9), 4);
+        assert_eq!(place_of(&key), Some((GroupId(9), 4)));
+        assert_eq!(place_of(&key[..18]), None);
     }
 }

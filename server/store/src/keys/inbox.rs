@@ -123,7 +123,7 @@ impl InboxRow {
         })
     }
 
-    /// The entry of a reference that [`resolve`](super::group_log::resolve) has found.
+    /// The entry of a reference that [`resolve`](crate::resolve) has found.
     pub fn entry(&self) -> Option<LogRow> {
         self.as_reference()?;
         let entry = self.body.slice(REFERENCE_BYTES..);

@@ -164,10 +164,7 @@ impl RelayItem {
                 up_to,
                 at,
             } => {
-                writer.u8(RECEIPT);
-                writer.user(to);
-                writer.address(peer);
-                writer.u8(state.0);
+                encode_who(writer, RECEIPT, to, (peer, state));
                 writer.timestamp(up_to);
                 writer.millis(at);
             }
@@ -179,10 +176,7 @@ impl RelayItem {
                 timestamp,
                 at,
             } => {
-                writer.u8(FACT);
-                writer.user(to);
-                writer.address(peer);
-                writer.u8(state.0);
+                encode_who(writer, FACT, to, (peer, state));
                 writer.message_id(message_id);
                 writer.timestamp(timestamp);
                 writer.millis(at);
@@ -204,9 +198,7 @@ impl RelayItem {
                 writer.u8(PROGRESS);
                 writer.group(group);
                 writer.user(member);
-                writer.u8(state.0);
-                writer.varint(up_to);
-                writer.millis(at);
+                encode_watermark(writer, state, up_to, at);
             }
             Self::ListVersion {
                 group,
@@ -230,9 +222,7 @@ impl RelayItem {
                 writer.user(to);
                 writer.group(group);
                 writer.u64(member.map_or(0, |member| member.0));
-                writer.u8(state.0);
-                writer.varint(up_to);
-                writer.millis(at);
+                encode_watermark(writer, state, up_to, at);
             }
         }
     }
@@ -282,6 +272,21 @@ impl RelayItem {
             _ => Err(DecodeError::FieldValueForbidden),
         }
     }
+}
+
+/// What items about a direct message begin with.
+fn encode_who(writer: &mut Writer<'_>, tag: u8, to: UserId, (peer, state): (Address, State)) {
+    writer.u8(tag);
+    writer.user(to);
+    writer.address(peer);
+    writer.u8(state.0);
+}
+
+/// What items about a member's progress in a group end with.
+fn encode_watermark(writer: &mut Writer<'_>, state: State, up_to: u64, at: Millis) {
+    writer.u8(state.0);
+    writer.varint(up_to);
+    writer.millis(at);
 }
 
 /// Appends the value of an outbox row.

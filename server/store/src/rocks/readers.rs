@@ -9,8 +9,8 @@ use parking_lot::{Condvar, Mutex};
 
 use super::Engine;
 use super::fatal::AbortOnPanic;
-use crate::Row;
-use crate::keys::{self, group_log};
+use crate::keys;
+use crate::{Row, resolve};
 
 /// A page to read: rows of `from..to`, within one tag of one shard, limited as in a scan.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,7 +122,7 @@ fn answer_until_closed(engine: &Engine, shared: &Shared) {
         let limits = (request.rows_max, request.bytes_max);
         let mut rows = engine.scan_once(&request.from, &request.to, limits);
         if let Some(shard) = keys::shard_of(&request.from) {
-            group_log::resolve(shard, engine, &mut rows);
+            resolve(shard, engine, &mut rows, request.bytes_max);
         }
         answer(rows);
     }

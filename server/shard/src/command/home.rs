@@ -1,0 +1,50 @@
+//! Which shard decides about a command.
+
+use martlet_store::ShardId;
+
+use crate::command::Command;
+use crate::topology::Topology;
+
+impl Command {
+    /// The shard that decides about this command.
+    pub fn home(&self, topology: &Topology) -> ShardId {
+        match self {
+            Self::Register { handle, .. } | Self::LookupHandle { handle, .. } => {
+                topology.shard_of_handle(handle)
+            }
+            Self::LookupUser { user, .. }
+            | Self::Devices { user, .. }
+            | Self::Claim { user, .. }
+            | Self::LinkJoin { user, .. }
+            | Self::LinkLeave { user, .. } => topology.shard_of_user(*user),
+            Self::Publish { address, .. }
+            | Self::Upload { address, .. }
+            | Self::LinkOpen { address, .. }
+            | Self::LinkClose { address, .. }
+            | Self::Attach { address, .. }
+            | Self::Detach { address, .. }
+            | Self::Ack { address, .. }
+            | Self::Read { address, .. }
+            | Self::Refuse { address, .. }
+            | Self::Credit { address, .. }
+            | Self::Ping { address, .. }
+            | Self::Entries { address, .. }
+            | Self::GroupAck { address, .. }
+            | Self::Page { address, .. } => topology.shard_of_user(address.user),
+            Self::Send { request, .. } => topology.shard_of_user(request.to),
+            Self::GroupChange { group, .. }
+            | Self::GroupAsk { group, .. }
+            | Self::GroupDecline { group, .. }
+            | Self::GroupTyping { group, .. }
+            | Self::GroupCount { group, .. } => topology.shard_of_group(*group),
+            Self::GroupSend { request, .. } => topology.shard_of_group(request.group),
+            Self::GroupRead { address, .. } => topology.shard_of_user(address.user),
+            Self::Groups { user, .. } => topology.shard_of_user(*user),
+            Self::Accepted { from, .. } => topology.shard_of_user(from.user),
+            Self::Decline { to, .. } | Self::Status { to, .. } => topology.shard_of_user(*to),
+            Self::Relayed { target, .. } | Self::GroupTyped { target, .. } => *target,
+            Self::RelayDone { source, .. } => *source,
+            Self::Tick { shard } | Self::Seal { shard } => *shard,
+        }
+    }
+}
