@@ -48,6 +48,8 @@ pub(crate) struct Least {
 #[derive(Debug)]
 pub(crate) struct LocalGroup {
     pub(crate) row: LocalGroupRow,
+    /// The newest entry that came here.
+    pub(crate) newest: u64,
     pub(crate) members: BTreeMap<UserId, LocalMember>,
 }
 
@@ -89,15 +91,9 @@ impl Group {
                 MemberRow::decode(&value).expect("a member row is ours"),
             )
         });
-        let first = group_log::key(shard, group, 0);
-        let last = group_log::key(shard, group, u64::MAX);
-        let newest = view.last(&first, &last).map_or(0, |(key, _)| {
-            let (_, sequence) = group_log::place_of(&key).expect("a log key holds a place");
-            sequence
-        });
         let mut loaded = Self::new(row);
         loaded.members = members.filter(|(_, row)| row.role != Role::NONE).collect();
-        loaded.newest = newest;
+        loaded.newest = newest_of(shard, group, view).max(row.floor);
         loaded.all = loaded.watermarks();
         Some(loaded)
     }
@@ -110,7 +106,7 @@ impl Group {
         };
         Watermarks {
             delivered: least(|row| row.delivered),
-            read: least(|row| row.read),
+            read: least(MemberRow::has_read),
         }
     }
 
@@ -128,7 +124,8 @@ impl Group {
         }
     }
 
-    /// Who wrote the messages at `from + 1 ..= to`, each of them once.
+    /// The members that wrote the messages at `from + 1 ..= to`, each of them once; everybody, when that is so
+    /// long ago that it would have to be looked up in too many rows.
     pub(crate) fn authors(
         &self,
         shard: ShardId,
@@ -141,11 +138,15 @@ impl Group {
         }
         let known = self.authors.keys().next().copied();
         let known_from = known.unwrap_or(self.newest + 1);
+        let forgotten_to = (to + 1).min(known_from);
+        if forgotten_to.saturating_sub(from + 1) > AUTHORS_MAX as u64 {
+            return self.members.keys().copied().collect();
+        }
         let remembered = self.authors.range(from + 1..=to);
         let mut authors: BTreeSet<_> = remembered.map(|(_, author)| *author).collect();
         if from + 1 < known_from {
             let first = group_log::key(shard, group, from + 1);
-            let behind = group_log::key(shard, group, (to + 1).min(known_from));
+            let behind = group_log::key(shard, group, forgotten_to);
             let stored = view.scan(&first, &behind, usize::MAX, usize::MAX);
             authors.extend(stored.iter().filter_map(|(_, value)| {
                 let row = LogRow::decode(value).expect("a log row is ours");
@@ -153,6 +154,7 @@ impl Group {
                 entry.message_id.and(entry.author).map(|author| author.user)
             }));
         }
+        authors.retain(|author| self.members.contains_key(author));
         authors
     }
 }
@@ -189,9 +191,9 @@ impl Least {
         }
     }
 
-    /// The least and the greatest that [`beside`](Self::beside) can be.
-    pub(crate) const fn bounds(&self) -> (u64, u64) {
-        (self.first, self.second)
+    /// How far all members have come, and who has come no further.
+    pub(crate) const fn first(&self) -> (u64, UserId) {
+        (self.first, self.who)
     }
 }
 
@@ -208,6 +210,12 @@ impl LocalMember {
 }
 
 impl LocalGroup {
+    /// Whether the account is a member now.
+    pub(crate) fn is_member(&self, user: UserId) -> bool {
+        let member = self.members.get(&user);
+        member.is_some_and(|member| member.row.until == 0)
+    }
+
     /// A group without members, whose messages go to inboxes.
     pub(crate) const fn new() -> Self {
         Self {
@@ -216,6 +224,7 @@ impl LocalGroup {
                 stream_first: 0,
                 stream_last: 0,
             },
+            newest: 0,
             members: BTreeMap::new(),
         }
     }
@@ -234,9 +243,20 @@ impl LocalGroup {
         });
         Some(Self {
             row,
+            newest: newest_of(shard, group, view),
             members: members.collect(),
         })
     }
+}
+
+/// The newest place in a shard's log of a group; 0 without one.
+fn newest_of(shard: ShardId, group: GroupId, view: &dyn View) -> u64 {
+    let first = group_log::key(shard, group, 0);
+    let last = group_log::key(shard, group, u64::MAX);
+    view.last(&first, &last).map_or(0, |(key, _)| {
+        let (_, sequence) = group_log::place_of(&key).expect("a log key holds a place");
+        sequence
+    })
 }
 
 /// What a row of a group's log says.

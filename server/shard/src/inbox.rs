@@ -6,7 +6,8 @@ use martlet_protocol::frame::{
 };
 use martlet_protocol::wire::{List, Reader, Writer};
 use martlet_protocol::{
-    Address, DecodeError, DeviceId, Kind, MessageId, Position, Timestamp, UserId, crc,
+    Address, DecodeError, DeviceId, GroupId, Kind, MessageId, Millis, Position, State, Timestamp,
+    UserId, crc,
 };
 use martlet_store::ShardId;
 use martlet_store::keys::KeyTag;
@@ -156,7 +157,7 @@ pub(crate) const fn weight(envelope: &[u8], part: &[u8]) -> u64 {
 }
 
 /// What another shard has told, as the devices of the account get it; `None` for what is not for
-/// an account.
+/// an account, or not for it alone: see [`group_receipt`].
 pub(crate) fn relay_item(told: &RelayItem) -> Option<Item> {
     let position = Position(0);
     Some(match *told {
@@ -198,28 +199,31 @@ pub(crate) fn relay_item(told: &RelayItem) -> Option<Item> {
                 fact.encode_body(writer)
             })
         }
-        RelayItem::GroupReceipt {
-            to: _,
-            group,
-            member,
-            state,
-            up_to,
-            at,
-        } => {
-            let receipt = GroupReceipt {
-                position,
-                group,
-                state,
-                at,
-                members: List::Slice(&[GroupProgress { member, up_to }]),
-            };
-            item(Kind::GROUP_RECEIPT, Subject::None, 48, |writer| {
-                receipt.encode_body(writer)
-            })
-        }
-        RelayItem::Entry { .. } | RelayItem::Progress { .. } | RelayItem::ListVersion { .. } => {
-            return None;
-        }
+        RelayItem::Entry { .. }
+        | RelayItem::Progress { .. }
+        | RelayItem::ListVersion { .. }
+        | RelayItem::GroupReceipt { .. } => return None,
+    })
+}
+
+/// What an author is told of some members of a group, and when the last of it happened.
+pub(crate) fn group_receipt(
+    group: GroupId,
+    state: State,
+    members: &[(GroupProgress, Millis)],
+) -> Item {
+    let at = members.iter().map(|(_, at)| *at).max();
+    let members: Vec<_> = members.iter().map(|(progress, _)| *progress).collect();
+    let receipt = GroupReceipt {
+        position: Position(0),
+        group,
+        state,
+        at: at.unwrap_or(Millis(0)),
+        members: List::Slice(&members),
+    };
+    let bytes = 32 + 16 * members.len();
+    item(Kind::GROUP_RECEIPT, Subject::None, bytes, |writer| {
+        receipt.encode_body(writer)
     })
 }
 

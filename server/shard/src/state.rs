@@ -3,7 +3,7 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-use martlet_protocol::{Address, GroupId, MessageId, Millis, State as MessageState, UserId};
+use martlet_protocol::{Address, GroupId, MessageId, Millis, UserId};
 use martlet_store::keys::message::{Origin, expiry_key_at, expiry_of};
 use martlet_store::keys::relay::{RelayItem, source_of};
 use martlet_store::keys::{KeyTag, key_prefix, key_prefix_end};
@@ -46,7 +46,7 @@ pub(crate) struct State {
     /// Members of groups of this home that have come further in this turn.
     pub(crate) members_moved: BTreeSet<(GroupId, UserId)>,
     /// What is told lazily of members that read a group's own stream, and when.
-    pub(crate) lazy: BTreeMap<(GroupId, UserId, MessageState), u64>,
+    pub(crate) lazy: BTreeMap<(GroupId, UserId), u64>,
     pub(crate) lazy_due: Option<Millis>,
     /// Groups of this home whose roster has moved in this turn.
     pub(crate) groups_moved: BTreeSet<GroupId>,

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use aws_lc_rs::digest::{SHA256, digest};
 use bytes::BytesMut;
 use martlet_protocol::device_list::{HASH_BYTES, PREVIOUS_NONE};
-use martlet_protocol::frame::{Frame, GroupChange, GroupChanged, SignedRecord};
+use martlet_protocol::frame::{Frame, GroupChanged};
 use martlet_protocol::group_record::{
     GroupRecord, GroupRights, Right, Role, RoleChange, members_bytes,
 };
@@ -90,33 +90,13 @@ impl Circle {
         changes: &[(UserId, Role)],
     ) -> GroupChanged {
         let record = self.record(&actor.client, changes, |_| {});
-        let changed = change(&mut actor.client, &record);
+        let changed = actor.change(&record);
         let changed = changed.unwrap_or_else(|code| panic!("refused: {code:?}"));
         let decoded = GroupRecord::decode(&record).expect("it was made here");
         let next = check(self.roster.as_ref(), &decoded, sha256);
         self.roster = Some(next.expect("it follows"));
         changed
     }
-}
-
-/// Says a record; the answer, or why not.
-pub(crate) fn change(
-    client: &mut Client,
-    record: &[u8],
-) -> Result<GroupChanged, martlet_protocol::NackCode> {
-    let request = 72;
-    client.ask(&Frame::GroupChange(GroupChange {
-        request,
-        record: SignedRecord(record),
-    }));
-    client.expect("GROUP_CHANGED", |got| match got {
-        Got::GroupChanged(changed) => {
-            assert_eq!(changed.request, request);
-            Some(Ok(*changed))
-        }
-        Got::Nack(nack) => Some(Err(nack.code)),
-        _ => None,
-    })
 }
 
 /// So many accounts with a list each, none of them connected.

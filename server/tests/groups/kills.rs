@@ -95,7 +95,7 @@ fn every_answered_message_reaches_everybody_once(inbox_members_max: usize) {
         member.connect(server.address()).expect("connect");
     }
     for member in &mut members {
-        member.pull_to(last);
+        member.pull_all(1, last);
         member
             .pull(Duration::from_millis(5))
             .expect("the server is there");

@@ -48,7 +48,7 @@ fn all_end_with_the_same(inbox_members_max: usize, mode: GroupMode) {
         member.connect(server.address()).expect("connect");
     }
     for member in &mut members {
-        member.pull_to(last);
+        member.pull_all(1, last);
     }
     let expected = members[0].sequences();
     assert_eq!(expected.len() as u64, last, "no place is empty");

@@ -9,6 +9,7 @@
 mod support;
 
 mod circle;
+mod copies;
 mod kills;
 mod large;
 mod member;

@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use martlet_protocol::frame::{
-    Frame, GroupAck, GroupAsk, GroupEventKind, GroupMode, GroupSend, GroupSent,
+    Frame, GapReason, GroupAck, GroupAsk, GroupChange, GroupChanged, GroupEventKind, GroupMode,
+    GroupSend, GroupSent, SignedRecord,
 };
-use martlet_protocol::{GroupId, MessageId, NackCode, UserId};
+use martlet_protocol::{GroupId, Kind, MessageId, NackCode, UserId};
 
 use crate::support::PATIENCE;
 use crate::support::client::Client;
@@ -21,8 +22,6 @@ pub(crate) struct Member {
     pub(crate) seen: BTreeMap<u64, Entry>,
     /// What this device wrote itself: nobody pushes it back.
     pub(crate) own: BTreeMap<u64, MessageId>,
-    /// How far it has acknowledged the group's own stream.
-    streamed: u64,
     /// Version and roster, as far as it knows.
     known: (u64, u64),
 }
@@ -34,7 +33,6 @@ impl Member {
             group,
             seen: BTreeMap::new(),
             own: BTreeMap::new(),
-            streamed: 0,
             known: (0, 0),
         }
     }
@@ -64,19 +62,25 @@ impl Member {
                 let same = (known.message_id, &known.body) == (entry.message_id, &entry.body);
                 assert!(same, "entry {} has changed", entry.sequence);
                 if entry.position.0 == 0 {
-                    self.streamed = entry.sequence.max(self.streamed);
-                    self.client.ask(&Frame::GroupAck(GroupAck {
-                        group: self.group,
-                        sequence: entry.sequence,
-                    }));
+                    self.stored_up_to(entry.sequence);
                 } else {
                     self.client.acknowledge();
                 }
             }
             Got::GroupReceipt { .. } => self.client.acknowledge(),
+            Got::Gap(gap) if gap.reason == GapReason::RESTORED => self.client.acknowledge(),
+            Got::GroupGap(gap) if gap.reason == GapReason::RESTORED => {
+                self.stored_up_to(gap.to);
+            }
             Got::Gap(_) | Got::GroupGap(_) => panic!("nothing ends here: {got:?}"),
             _ => {}
         }
+    }
+
+    fn stored_up_to(&mut self, sequence: u64) {
+        let group = self.group;
+        self.client
+            .ask(&Frame::GroupAck(GroupAck { group, sequence }));
     }
 
     /// Reads until nothing has come for `quiet`.
@@ -89,11 +93,24 @@ impl Member {
 
     /// Reads until this entry has come.
     pub(crate) fn pull_to(&mut self, sequence: u64) {
+        self.pull_all(sequence, sequence);
+    }
+
+    /// Reads until all entries from the one to the other have come. What comes by the inbox may
+    /// overtake what comes by the stream.
+    pub(crate) fn pull_all(&mut self, from: u64, to: u64) {
         let deadline = Instant::now() + PATIENCE;
-        while !self.seen.contains_key(&sequence) && !self.own.contains_key(&sequence) {
+        let mut next = from;
+        loop {
+            while self.seen.contains_key(&next) || self.own.contains_key(&next) {
+                next += 1;
+            }
+            if next > to {
+                break;
+            }
             let left = deadline.saturating_duration_since(Instant::now());
             let got = self.client.next(left).expect("the server is there");
-            let got = got.unwrap_or_else(|| panic!("{sequence} does not come"));
+            let got = got.unwrap_or_else(|| panic!("{next} of {from}..={to} does not come"));
             self.take(&got);
         }
         self.client.flush().expect("the server is there");
@@ -161,6 +178,26 @@ impl Member {
         }
     }
 
+    /// Says a record; the answer, or why not.
+    pub(crate) fn change(&mut self, record: &[u8]) -> Result<GroupChanged, NackCode> {
+        self.client.ask(&Frame::GroupChange(GroupChange {
+            request: CHANGE,
+            record: SignedRecord(record),
+        }));
+        loop {
+            let got = self.client.next(PATIENCE).expect("the server is there");
+            let got = got.unwrap_or_else(|| panic!("no answer to GROUP_CHANGE"));
+            match &got {
+                Got::GroupChanged(changed) => {
+                    assert_eq!(changed.request, CHANGE);
+                    return Ok(*changed);
+                }
+                Got::Nack(nack) if nack.of == Kind::GROUP_CHANGE => return Err(nack.code),
+                got => self.take(got),
+            }
+        }
+    }
+
     /// Connects, or says why not.
     pub(crate) fn connect(&mut self, server: SocketAddr) -> Result<(), Lost> {
         let ready = self.client.connect(server)?;
@@ -178,3 +215,4 @@ impl Member {
 }
 
 const ASK: u64 = 71;
+const CHANGE: u64 = 72;

@@ -4,7 +4,7 @@ use martlet_protocol::NackCode;
 use martlet_protocol::frame::{Frame, GroupTyping, TypingKind};
 use martlet_protocol::group_record::Role;
 
-use crate::circle::{Circle, change, people};
+use crate::circle::{Circle, people};
 use crate::support::site::{Site, martletd};
 use crate::support::wire::Got;
 
@@ -23,17 +23,11 @@ fn a_record_is_its_signers_alone() {
     let record = circle.record(&members[0].client, &first, |_| {});
     let mut forged = record.clone();
     *forged.last_mut().expect("a signature") ^= 1;
-    assert_eq!(
-        change(&mut members[0].client, &forged),
-        Err(NackCode::RECORD_INVALID)
-    );
+    assert_eq!(members[0].change(&forged), Err(NackCode::RECORD_INVALID));
     // As good as it is, it is not bob's to say.
+    assert_eq!(members[1].change(&record), Err(NackCode::RECORD_INVALID));
     assert_eq!(
-        change(&mut members[1].client, &record),
-        Err(NackCode::RECORD_INVALID)
-    );
-    assert_eq!(
-        change(&mut members[0].client, b"no record"),
+        members[0].change(b"no record"),
         Err(NackCode::RECORD_INVALID)
     );
     circle.change(&mut members[0], &first);
@@ -41,17 +35,11 @@ fn a_record_is_its_signers_alone() {
     // Nobody adds himself, and nobody is added in somebody else's name.
     let add = [(users[2], Role::MEMBER)];
     let own = circle.record(&members[2].client, &add, |_| {});
-    assert_eq!(
-        change(&mut members[2].client, &own),
-        Err(NackCode::GROUP_UNKNOWN)
-    );
+    assert_eq!(members[2].change(&own), Err(NackCode::GROUP_UNKNOWN));
     let borrowed = circle.record(&members[2].client, &add, |record| {
         record.actor.user = users[0];
     });
-    assert_eq!(
-        change(&mut members[2].client, &borrowed),
-        Err(NackCode::RECORD_INVALID)
-    );
+    assert_eq!(members[2].change(&borrowed), Err(NackCode::RECORD_INVALID));
     server.kill();
     site.verify(martletd());
 }

@@ -102,14 +102,19 @@ fn removed<'t>(
     })
 }
 
-/// At an account's shard: which groups it is in.
+/// At an account's shard: which groups it is in. One that it has left and has not read to its end
+/// is none of them.
 pub(crate) fn list(
     state: &mut State,
     turn: &mut Turn<'_>,
     (session, user, request): (SessionId, UserId, u64),
     after: u64,
 ) {
-    let groups = group_entry::groups_of(state, turn, user);
+    let mut groups = group_entry::groups_of(state, turn, user);
+    groups.retain(|group| {
+        let local = state.local_group(turn.view, *group);
+        local.is_some_and(|local| local.is_member(user))
+    });
     let mut behind = groups.into_iter().filter(|group| group.0 > after);
     let page: Vec<_> = behind.by_ref().take(GROUP_PAGE_MAX).collect();
     let more = behind.next().is_some();
@@ -153,7 +158,7 @@ pub(crate) fn count(
     }
     let others = || home.members.iter().filter(|(user, _)| **user != from.user);
     let state_of = |row: &MemberRow| {
-        if row.read >= sequence {
+        if row.has_read() >= sequence {
             MessageState::READ
         } else if row.delivered >= sequence {
             MessageState::DELIVERED

@@ -13,7 +13,7 @@ use crate::command::SessionId;
 use crate::effect::Reply;
 use crate::group::Group;
 use crate::handle::group_ask::record;
-use crate::handle::group_send::{Entry, append};
+use crate::handle::group_send::{Entry, allot, hand_on};
 use crate::state::State;
 use crate::turn::Turn;
 
@@ -133,6 +133,7 @@ fn adopt(
         Group::new(GroupRow {
             version: 0,
             roster: 0,
+            floor: 0,
             mode: GroupMode::INBOX,
             rights: next.rights,
             info_hash: next.info_hash,
@@ -143,10 +144,10 @@ fn adopt(
     home.row = GroupRow {
         version: next.version,
         roster,
-        mode: home.row.mode,
         rights: next.rights,
         info_hash: next.info_hash,
         record_hash: next.hash,
+        ..home.row
     };
     let rows = assign(home, &record, joined);
     let removed = rows.iter().filter(|(_, row)| row.role == Role::NONE);
@@ -172,11 +173,12 @@ fn adopt(
         expires_at: Millis(0),
         body: signed,
     };
-    let (sequence, _) = append(state, turn, group, &entry, &former);
+    let placed = allot(state, turn, group, &entry);
     assert!(
-        sequence == joined,
+        placed.sequence == joined,
         "the record stands where its members join"
     );
+    hand_on(state, turn, placed, &former);
     switch(state, turn, group);
 }
 
@@ -223,7 +225,8 @@ fn switch(state: &mut State, turn: &mut Turn<'_>, group: GroupId) {
         expires_at: Millis(0),
         body: &[mode.0],
     };
-    append(state, turn, group, &entry, &[]);
+    let placed = allot(state, turn, group, &entry);
+    hand_on(state, turn, placed, &[]);
     let id = state.id;
     let home = state.groups.get_mut(&group).expect("it was there above");
     home.row.mode = mode;

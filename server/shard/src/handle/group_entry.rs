@@ -12,7 +12,7 @@ use martlet_store::keys::relay::RelayItem;
 
 use crate::account::{Item, Subject};
 use crate::group::{LocalGroup, LocalMember, entry_of};
-use crate::handle::group_stream;
+use crate::handle::group_stream::{self, Place};
 use crate::inbox;
 use crate::state::State;
 use crate::turn::Turn;
@@ -37,6 +37,9 @@ pub(crate) fn take(
         part(state, turn, (group, sequence), &record);
     } else {
         deliver(state, turn, (group, sequence), row, &entry);
+    }
+    if let Some(local) = state.locals.get_mut(&group) {
+        local.newest = sequence;
     }
 }
 
@@ -107,6 +110,7 @@ fn part(
                 member.row.until = sequence;
                 let member = *member;
                 store_member(state, turn, (group, user), member);
+                group_stream::forget_if_done(state, turn, user, group);
             }
             Some(_) => forget_member(state, turn, user, group),
             None => {}
@@ -157,7 +161,8 @@ fn store_member(
     turn.put_with(&key, |out| member.row.encode(out));
 }
 
-/// Brings the entry to each device of each member, but for the one that wrote it.
+/// Brings the entry to each device of each member. The one that wrote it has no need of it in its
+/// inbox.
 fn deliver(
     state: &mut State,
     turn: &mut Turn<'_>,
@@ -168,21 +173,24 @@ fn deliver(
     let Some(local) = state.local_group(turn.view, group) else {
         return;
     };
-    let of_now = local.members.iter();
-    let of_now = of_now.filter(|(_, member)| member.row.until == 0);
-    let members: Vec<_> = of_now.map(|(user, _)| *user).collect();
+    let of_now = local.members.keys().filter(|user| local.is_member(**user));
+    let members: Vec<_> = of_now.copied().collect();
     let is_message = entry.kind == GroupEventKind::MESSAGE;
     let author = entry.author.filter(|_| is_message);
     if row.way == GroupMode::STREAM {
-        let before = local.row.stream_last;
+        let place = Place {
+            group,
+            sequence,
+            before: local.row.stream_last,
+            newest: local.newest,
+        };
         if local.row.stream_first == 0 {
             local.row.stream_first = sequence;
         }
         local.row.stream_last = sequence;
         store(state, turn, group);
         for user in members {
-            let place = (group, sequence, before);
-            group_stream::push(state, turn, (user, author), place, row);
+            group_stream::push(state, turn, user, place, row);
         }
         return;
     }

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use martlet_protocol::frame::GroupMode;
-use martlet_protocol::{GroupId, State as MessageState, UserId};
+use martlet_protocol::frame::{GroupMode, Reference};
+use martlet_protocol::{Address, GroupId, Kind, NackCode, State as MessageState, UserId};
 use martlet_store::keys::group;
 use martlet_store::keys::relay::RelayItem;
 
@@ -22,30 +22,34 @@ pub(crate) fn delivered(
     member: UserId,
     (group, up_to): (GroupId, u64),
 ) {
-    let local = state.local_group(turn.view, group);
-    let known = local.and_then(|local| local.members.get_mut(&member));
+    let Some(local) = state.local_group(turn.view, group) else {
+        return;
+    };
+    let local_is_streamed = local.row.stream_last > 0;
+    let known = local.members.get_mut(&member);
     // Whoever was removed has had its last entry, and tells nobody.
     let Some(known) = known.filter(|known| up_to > known.delivered) else {
         return;
     };
     known.delivered = up_to;
-    let is_streamed = is_streamed(state, group);
-    let reached = (MessageState::DELIVERED, up_to);
-    owe(state, turn, (group, member), reached, is_streamed);
+    if local_is_streamed {
+        // Told soon: a large group has many members, and each of them acknowledges each entry.
+        let newest = state.lazy.entry((group, member)).or_insert(up_to);
+        *newest = up_to.max(*newest);
+        let due = turn.now.plus(GROUP_PROGRESS_MS);
+        state.lazy_due.get_or_insert(due);
+    } else {
+        let reached = (MessageState::DELIVERED, up_to);
+        owe(state, turn, (group, member), reached);
+    }
 }
 
-/// Whether the group's members read a stream of its own, as far as this shard has seen.
-fn is_streamed(state: &State, group: GroupId) -> bool {
-    let local = state.locals.get(&group);
-    local.is_some_and(|local| local.row.stream_last > 0)
-}
-
-/// At a member's shard: the person has read the group up to here. What no device has acknowledged
-/// does not count: the home keeps READ behind DELIVERED.
+/// At a member's shard: the person has read the group up to here. It is owed at once, also of a
+/// large group: the device may ask for a sign that it is durable.
 pub(crate) fn read(
     state: &mut State,
-    turn: &Turn<'_>,
-    (session, address): (SessionId, martlet_protocol::Address),
+    turn: &mut Turn<'_>,
+    (session, address): (SessionId, Address),
     (group, up_to): (GroupId, u64),
 ) {
     let device = device_mut(state, turn, address);
@@ -56,28 +60,20 @@ pub(crate) fn read(
         return;
     }
     let local = state.local_group(turn.view, group);
-    if local.is_some_and(|local| local.members.contains_key(&address.user)) {
-        let is_streamed = is_streamed(state, group);
-        let read = (MessageState::READ, up_to);
-        owe(state, turn, (group, address.user), read, is_streamed);
+    if !local.is_some_and(|local| local.is_member(address.user)) {
+        let code = NackCode::GROUP_UNKNOWN;
+        return turn.refuse(session, Kind::GROUP_READ, code, Reference::number(group.0));
     }
+    let read = (MessageState::READ, up_to);
+    owe(state, turn, (group, address.user), read);
 }
 
-/// Tells the home, soon of a large group and at once of any other.
 fn owe(
     state: &mut State,
     turn: &Turn<'_>,
     (group, member): (GroupId, UserId),
     (reached, up_to): (MessageState, u64),
-    is_lazy: bool,
 ) {
-    if is_lazy {
-        let newest = state.lazy.entry((group, member, reached)).or_insert(up_to);
-        *newest = up_to.max(*newest);
-        let due = turn.now.plus(GROUP_PROGRESS_MS);
-        state.lazy_due.get_or_insert(due);
-        return;
-    }
     state.owe(RelayItem::Progress {
         group,
         member,
@@ -90,8 +86,9 @@ fn owe(
 /// Tells the homes what has gathered.
 pub(crate) fn tell_lazy(state: &mut State, turn: &Turn<'_>) {
     state.lazy_due = None;
-    for ((group, member, reached), up_to) in std::mem::take(&mut state.lazy) {
-        owe(state, turn, (group, member), (reached, up_to), false);
+    for ((group, member), up_to) in std::mem::take(&mut state.lazy) {
+        let reached = (MessageState::DELIVERED, up_to);
+        owe(state, turn, (group, member), reached);
     }
 }
 
@@ -148,22 +145,31 @@ fn note_progress(
     let Some(row) = home.members.get_mut(&member) else {
         return;
     };
-    let (mark, limit) = match reached {
-        MessageState::READ => (&mut row.read, row.delivered),
-        _ => (&mut row.delivered, newest),
+    let before = *row;
+    let mark = match reached {
+        MessageState::READ => &mut row.read,
+        _ => &mut row.delivered,
     };
-    let (from, to) = (*mark, up_to.min(limit));
-    if to <= from {
+    *mark = up_to.min(newest).max(*mark);
+    let after = *row;
+    if after == before {
         return;
     }
-    *mark = to;
-    let home = state.groups.get(&group).expect("it was loaded above");
     state.members_moved.insert((group, member));
-    if home.row.mode != GroupMode::STREAM {
+    let home = state.groups.get(&group).expect("it was loaded above");
+    if home.row.mode == GroupMode::STREAM {
+        return;
+    }
+    let mut risen = Vec::new();
+    for (reached, from, to) in [
+        (MessageState::DELIVERED, before.delivered, after.delivered),
+        (MessageState::READ, before.has_read(), after.has_read()),
+    ] {
         let authors = home.authors(id, group, turn.view, (from, to));
-        for author in authors.into_iter().filter(|author| *author != member) {
-            tell(state, turn, (group, author, Some(member)), (reached, to));
-        }
+        risen.extend(authors.into_iter().map(|author| (author, reached, to)));
+    }
+    for (author, reached, to) in risen.into_iter().filter(|(author, ..)| *author != member) {
+        tell(state, turn, (group, author, Some(member)), (reached, to));
     }
 }
 
@@ -214,10 +220,20 @@ fn tell_risen(
     let home = state.groups.get(&group).expect("the caller has it");
     let newest = home.newest;
     let authors = |from, to: u64| home.authors(id, group, turn.view, (from, to.min(newest)));
+    // An author waits for who is behind all others, unless that is itself.
+    let (from, was_last) = before.first();
+    let (to, is_last) = after.first();
+    let lasts = [was_last, is_last];
     let mut told = Vec::new();
-    for author in authors(before.bounds().0, after.bounds().1) {
+    for author in authors(from, to)
+        .into_iter()
+        .filter(|it| !lasts.contains(it))
+    {
+        told.push((author, to.min(newest)));
+    }
+    for author in BTreeSet::from(lasts) {
         let (from, to) = (before.beside(author), after.beside(author).min(newest));
-        if to > from && authors(from, to).contains(&author) {
+        if authors(from, to).contains(&author) {
             told.push((author, to));
         }
     }

@@ -36,16 +36,17 @@ pub(crate) fn send(
     let accepted = send::check_id(turn, origin).and_then(|()| {
         let hash = payload_hash(request);
         match earlier(state, turn, origin) {
-            Some(row) if row.hash == hash => Ok(row),
+            Some(row) if row.hash == hash => Ok((row, None)),
             Some(_) => Err((NackCode::CONFLICT, 0)),
             None => {
                 check(state, turn, (session, from), request)?;
-                Ok(place(state, turn, origin, request, hash))
+                let (row, placed) = place(state, turn, origin, request, hash);
+                Ok((row, Some(placed)))
             }
         }
     });
     match accepted {
-        Ok(row) => {
+        Ok((row, placed)) => {
             settled(state, from, request);
             turn.reply(
                 session,
@@ -57,6 +58,10 @@ pub(crate) fn send(
                     members: row.members,
                 }),
             );
+            // Behind the answer: the device that sent it may be among those that get it.
+            if let Some(placed) = placed {
+                hand_on(state, turn, placed, &[]);
+            }
         }
         Err(refusal) => refused(state, turn, (session, from), request, refusal),
     }
@@ -167,7 +172,7 @@ fn place(
     origin: Origin,
     request: &GroupSendRequest,
     hash: u128,
-) -> GroupMessageRow {
+) -> (GroupMessageRow, Placed) {
     let expires_at = match request.ttl_ms {
         0 => Millis(0),
         ttl_ms => turn.now.plus(ttl_ms),
@@ -179,21 +184,21 @@ fn place(
         expires_at,
         body: &request.envelope,
     };
-    let (sequence, timestamp) = append(state, turn, request.group, &entry, &[]);
+    let placed = allot(state, turn, request.group, &entry);
     let group = state.groups.get_mut(&request.group);
     let group = group.expect("it was checked before");
-    group.note_author(sequence, origin.sender.user);
+    group.note_author(placed.sequence, origin.sender.user);
     let members = group.members.len() as u64 - 1;
     let row = GroupMessageRow {
         group: request.group,
-        sequence,
-        timestamp,
+        sequence: placed.sequence,
+        timestamp: placed.timestamp,
         members,
         hash,
     };
     let key = group::message_key(state.id, origin.message_id, origin.sender);
     state.fresh.put(turn, &key, |out| row.encode(out));
-    row
+    (row, placed)
 }
 
 /// What is to be placed in a group's log.
@@ -206,22 +211,26 @@ pub(crate) struct Entry<'a> {
     pub(crate) body: &'a [u8],
 }
 
-/// Gives an entry the next place in the log, and hands it on: to this shard's own members at once,
-/// to other shards through the outbox. `former` are shards that have lost their last member by it.
-pub(crate) fn append(
+/// An entry that has its place, and is not handed on yet.
+pub(crate) struct Placed {
+    group: GroupId,
+    pub(crate) sequence: u64,
+    timestamp: Timestamp,
+    row: LogRow,
+}
+
+/// Gives an entry the next place in the log.
+pub(crate) fn allot(
     state: &mut State,
     turn: &mut Turn<'_>,
     group: GroupId,
     entry: &Entry<'_>,
-    former: &[ShardId],
-) -> (u64, Timestamp) {
+) -> Placed {
     let id = state.id;
     let timestamp = state.clock.next(id, turn, Timestamp(0));
     let home = state.groups.get_mut(&group).expect("the caller has it");
     home.newest += 1;
     let sequence = home.newest;
-    let mut targets = home.shards(&state.topology);
-    targets.extend(former);
     let body = encode(&GroupEvent {
         position: Position(0),
         group,
@@ -240,18 +249,38 @@ pub(crate) fn append(
     };
     turn.put_with(&group_log::key(id, group, sequence), |out| row.encode(out));
     state.dirty = true;
-    for target in targets.iter().filter(|target| **target != id) {
+    Placed {
+        group,
+        sequence,
+        timestamp,
+        row,
+    }
+}
+
+/// Hands an entry on: to this shard's own members at once, to other shards through the outbox.
+/// `former` are shards that have lost their last member by it.
+pub(crate) fn hand_on(state: &mut State, turn: &mut Turn<'_>, placed: Placed, former: &[ShardId]) {
+    let Placed {
+        group,
+        sequence,
+        row,
+        ..
+    } = placed;
+    let home = state.groups.get(&group).expect("the caller has it");
+    let mut targets = home.shards(&state.topology);
+    targets.extend(former);
+    let is_here = targets.remove(&state.id);
+    for target in targets {
         let entry = RelayItem::Entry {
             group,
             sequence,
             entry: Some(Box::new(row.clone())),
         };
-        state.entries.push((*target, entry));
+        state.entries.push((target, entry));
     }
-    if targets.contains(&id) {
+    if is_here {
         group_entry::take(state, turn, (group, sequence), &row);
     }
-    (sequence, timestamp)
 }
 
 fn encode(event: &GroupEvent<'_>) -> Bytes {

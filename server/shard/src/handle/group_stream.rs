@@ -3,18 +3,18 @@
 //! Entries that went to the inboxes are in the log as well, and are passed over. A device that is
 //! caught up gets an entry from memory as it comes; else pages are loaded as credit allows.
 
-use bytes::Bytes;
-use martlet_protocol::frame::{GapReason, GroupEvent, GroupGap, GroupMode};
+use bytes::{Bytes, BytesMut};
+use martlet_protocol::frame::{GapReason, GroupGap, GroupMode};
 use martlet_protocol::limits::HEADER_BYTES;
 use martlet_protocol::{Address, CloseCode, DeviceId, GroupId, Kind, Millis, Position, UserId};
 use martlet_store::View;
-use martlet_store::keys::group_log::LogRow;
+use martlet_store::keys::group_log::{self, LogRow};
 use martlet_store::keys::membership;
 
 use crate::account::{GroupStream, Session};
 use crate::command::SessionId;
 use crate::effect::{Effect, Reply};
-use crate::group::{LocalGroup, LocalMember, entry_of};
+use crate::group::LocalGroup;
 use crate::handle::attach::device_mut;
 use crate::handle::{group_entry, group_progress};
 use crate::limits::{GROUP_CURSOR_ENTRIES, PAGE_BYTES_MAX, PAGE_ROWS_MAX};
@@ -39,7 +39,8 @@ pub(crate) fn attach(state: &mut State, turn: &mut Turn<'_>, address: Address) {
             live.groups.insert(group, stream);
             if 0 < stored && stored < behind {
                 // It was removed, and joined again before it had read all up to that.
-                tell_gap(live, group, (stored + 1, behind), turn);
+                let reason = GapReason::EXPIRED;
+                tell_gap(live, group, (stored + 1, behind), reason, turn);
             }
         }
         // The home may not know it: what is told of a stream is told lazily.
@@ -51,7 +52,7 @@ pub(crate) fn attach(state: &mut State, turn: &mut Turn<'_>, address: Address) {
 }
 
 /// A device leaves: how far it has come is written.
-pub(crate) fn detach(state: &State, turn: &mut Turn<'_>, address: Address, session: &Session) {
+pub(crate) fn detach(state: &mut State, turn: &mut Turn<'_>, address: Address, session: &Session) {
     for (group, stream) in &session.groups {
         if stream.acked > stream.stored {
             store_cursor(state, turn, address, *group, stream.acked);
@@ -68,14 +69,15 @@ fn stored_cursor(state: &State, view: &dyn View, address: Address, group: GroupI
 }
 
 fn store_cursor(
-    state: &State,
+    state: &mut State,
     turn: &mut Turn<'_>,
     address: Address,
     group: GroupId,
     sequence: u64,
 ) {
     let key = membership::cursor_key(state.id, address, group);
-    turn.put_with(&key, |out| membership::encode_cursor(sequence, out));
+    let encode = |out: &mut BytesMut| membership::encode_cursor(sequence, out);
+    state.fresh.put(turn, &key, encode);
 }
 
 /// A device is new in its account: of each stream it gets what follows.
@@ -100,34 +102,51 @@ pub(crate) fn begin_anew(state: &mut State, turn: &Turn<'_>, user: UserId, group
     }
 }
 
-/// Pushes an entry to the connected devices of a member that have all before it.
+/// Where an entry of a stream stands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) group: GroupId,
+    pub(crate) sequence: u64,
+    /// The stream's entry in front of it.
+    pub(crate) before: u64,
+    /// The newest entry that came here before it, by whichever way.
+    pub(crate) newest: u64,
+}
+
+/// Pushes an entry to the connected devices of a member that have all before it, also to the one
+/// that wrote it: a stream has no holes.
 pub(crate) fn push(
     state: &mut State,
     turn: &mut Turn<'_>,
-    (user, author): (UserId, Option<Address>),
-    (group, sequence, before): (GroupId, u64, u64),
+    user: UserId,
+    place: Place,
     row: &LogRow,
 ) {
+    let Place {
+        group,
+        sequence,
+        before,
+        newest,
+    } = place;
     let Some(account) = state.account(turn.view, user) else {
         return;
     };
-    for (device_id, device) in &mut account.devices {
+    for device in account.devices.values_mut() {
         let Some(session) = device.session.as_deref_mut() else {
             continue;
         };
-        let is_own = author == Some(address(user, *device_id));
         // Whoever is connected when the stream begins, or joins, has nothing of it to catch up.
         let stream = session.groups.entry(group);
         let stream = *stream.or_insert_with(|| GroupStream::new(sequence - 1));
-        if stream.is_loading || stream.pushed < before {
+        if stream.is_loading || stream.pushed < before || !session.may_push() {
             continue;
         }
-        if !is_own {
-            if !session.may_push() {
-                continue;
-            }
-            push_entry(session, row, turn);
+        if stream.pushed <= newest && newest + 1 < sequence {
+            // Only a directory that was put back goes on behind places that it has not.
+            let reason = GapReason::RESTORED;
+            tell_gap(session, group, (newest + 1, sequence - 1), reason, turn);
         }
+        push_entry(session, row, turn);
         if let Some(stream) = session.groups.get_mut(&group) {
             stream.pushed = sequence;
         }
@@ -198,7 +217,8 @@ pub(crate) fn entries(
     let Some(local) = state.local_group(turn.view, group) else {
         return;
     };
-    let (first, last) = (local.row.stream_first, last_for(local, address.user));
+    let last = last_for(local, address.user);
+    let id = state.id;
     let device = device_mut(state, turn, address);
     let Some(live) = device.and_then(|device| device.session_mut(session)) else {
         return;
@@ -207,24 +227,37 @@ pub(crate) fn entries(
         return;
     };
     stream.is_loading = false;
-    // Entries in front of the first row have fallen off.
-    let oldest = rows.first().map_or(last + 1, |(sequence, _)| *sequence);
-    if from >= first && oldest > from && live.may_push() {
-        tell_gap(live, group, (from, (oldest - 1).min(last)), turn);
-        stream.pushed = (oldest - 1).min(last);
-    }
-    for (sequence, value) in rows {
-        if *sequence > last {
+    assert!(
+        !rows.is_empty(),
+        "the newest entry of a log never falls off"
+    );
+    for (sequence, value) in rows.iter().filter(|(sequence, _)| *sequence >= from) {
+        // The device may have said meanwhile that it has them from before.
+        if *sequence <= stream.pushed {
+            continue;
+        }
+        let before = (*sequence - 1).min(last);
+        if before > stream.pushed && live.may_push() {
+            let key = group_log::key(id, group, stream.pushed);
+            // Only the oldest entries of a log fall off.
+            let reason = match turn.view.get(&key) {
+                Some(_) => GapReason::RESTORED,
+                None => GapReason::EXPIRED,
+            };
+            tell_gap(live, group, (stream.pushed + 1, before), reason, turn);
+            stream.pushed = before;
+        }
+        if *sequence > last || stream.pushed < before {
             break;
         }
         let row = LogRow::decode(value).expect("a log row is ours");
-        let is_for_device = row.way == GroupMode::STREAM && !is_by(&entry_of(&row), address);
-        if is_for_device {
+        if row.way == GroupMode::STREAM {
             if !live.may_push() {
                 break;
             }
             if row.expires_at != Millis(0) && row.expires_at <= turn.now {
-                tell_gap(live, group, (*sequence, *sequence), turn);
+                let place = (*sequence, *sequence);
+                tell_gap(live, group, place, GapReason::EXPIRED, turn);
             } else {
                 push_entry(live, &row, turn);
             }
@@ -235,16 +268,18 @@ pub(crate) fn entries(
     advance(state, turn, address);
 }
 
-fn is_by(entry: &GroupEvent<'_>, address: Address) -> bool {
-    entry.message_id.is_some() && entry.author == Some(address)
-}
-
-fn tell_gap(session: &mut Session, group: GroupId, (from, to): (u64, u64), turn: &mut Turn<'_>) {
+fn tell_gap(
+    session: &mut Session,
+    group: GroupId,
+    (from, to): (u64, u64),
+    reason: GapReason,
+    turn: &mut Turn<'_>,
+) {
     let gap = GroupGap {
         group,
         from,
         to,
-        reason: GapReason::EXPIRED,
+        reason,
     };
     session.charge(HEADER_BYTES + 8 + 8 + 8 + 1);
     turn.reply(session.id, Reply::GroupGap(gap));
@@ -261,48 +296,70 @@ pub(crate) fn ack(
     let Some(live) = device.and_then(|device| device.session_mut(session)) else {
         return;
     };
-    let Some(stream) = live.groups.get_mut(&group) else {
+    let Some(stream) = live.groups.get(&group).copied() else {
         // It was removed, and has said so before it knew.
         return;
     };
-    if sequence > stream.pushed {
+    let Some(local) = state.local_group(turn.view, group) else {
+        return;
+    };
+    let last = last_for(local, address.user);
+    let is_member = local.is_member(address.user);
+    // What is within the log was pushed, if not on this connection then on one whose cursor was lost.
+    if sequence > stream.pushed.max(last) {
         return turn.close(session, CloseCode::BAD_ACK);
     }
     if sequence <= stream.acked {
         return;
     }
-    stream.acked = sequence;
-    let is_due = sequence >= stream.stored + GROUP_CURSOR_ENTRIES;
+    let is_end = !is_member && sequence >= last;
+    let is_due = is_end || sequence >= stream.stored + GROUP_CURSOR_ENTRIES;
+    let acked = GroupStream {
+        pushed: sequence.max(stream.pushed),
+        acked: sequence,
+        stored: if is_due { sequence } else { stream.stored },
+        ..stream
+    };
+    if let Some(device) = device_mut(state, turn, address)
+        && let Some(live) = device.session_mut(session)
+    {
+        live.groups.insert(group, acked);
+    }
     if is_due {
-        stream.stored = sequence;
         store_cursor(state, turn, address, group, sequence);
     }
     group_progress::delivered(state, turn, address.user, (group, sequence));
-    let local = state.local_group(turn.view, group);
-    let until = local.and_then(|local| local.members.get(&address.user));
-    if until.is_some_and(|member| member.row.until > 0 && member.row.until <= sequence) {
-        store_cursor(state, turn, address, group, sequence);
-        forget_if_done(state, turn, address.user, group);
-    }
+    forget_if_done(state, turn, address.user, group);
 }
 
 /// Forgets a member that was removed, once each of its devices has what there was for it.
-fn forget_if_done(state: &mut State, turn: &mut Turn<'_>, user: UserId, group: GroupId) {
-    let local = state.local_group(turn.view, group);
-    let member = local.and_then(|local| local.members.get(&user).copied());
-    let Some(LocalMember { row, .. }) = member else {
+pub(crate) fn forget_if_done(state: &mut State, turn: &mut Turn<'_>, user: UserId, group: GroupId) {
+    let Some(local) = state.local_group(turn.view, group) else {
         return;
     };
+    if local.is_member(user) || !local.members.contains_key(&user) {
+        return;
+    }
+    let (joined, last) = (local.members[&user].row.joined, last_for(local, user));
     let devices = match state.account(turn.view, user) {
         None => Vec::new(),
         Some(account) => account.devices.iter().map(acked_of(group)).collect(),
     };
     let is_done = devices.iter().all(|(device, acked)| {
         let stored = stored_cursor(state, turn.view, address(user, *device), group);
-        stored.max(*acked) >= row.until
+        stored.max(*acked) >= last
     });
-    if is_done {
+    if last < joined || is_done {
         group_entry::forget_member(state, turn, user, group);
+    }
+}
+
+/// A device has left its account: nothing waits for it.
+pub(crate) fn end(state: &mut State, turn: &mut Turn<'_>, gone: Address) {
+    for group in group_entry::groups_of(state, turn, gone.user) {
+        let key = membership::cursor_key(state.id, gone, group);
+        turn.batch.delete(&key);
+        forget_if_done(state, turn, gone.user, group);
     }
 }
 

@@ -1,71 +1,62 @@
 //! Old entries fall off the logs of groups.
 
-use std::collections::BTreeSet;
-
 use bytes::Bytes;
 use martlet_protocol::{GroupId, Millis};
 use martlet_store::keys::group_log::{self, LogRow};
-use martlet_store::keys::{group as homes, membership};
 
 use crate::group::entry_of;
 use crate::limits::{GROUP_LOG_GRACE_MS, SWEEP_ACCOUNTS, SWEEP_ROWS};
 use crate::state::State;
 use crate::turn::Turn;
 
-/// Looks at the oldest entries of some groups, and at those of the next ones in the next sweep.
+/// Looks at the oldest entries of some logs, and at those of the next ones in the next sweep.
 pub(crate) fn sweep(state: &mut State, turn: &mut Turn<'_>) {
-    let from = GroupId(state.sweep_groups_from.0.saturating_add(1));
-    let last = GroupId(u64::MAX);
     let id = state.id;
-    let homes = (homes::key(id, from), homes::key(id, last));
-    let locals = (
-        membership::local_key(id, from),
-        membership::local_key(id, last),
-    );
-    let mut groups = BTreeSet::new();
-    for (from, to) in [homes, locals] {
-        let rows = turn.view.scan(&from, &to, SWEEP_ACCOUNTS, usize::MAX);
-        let found = rows.iter().map(|(key, _)| homes::group_of(key));
-        groups.extend(found.map(|group| group.expect("a group key holds a group")));
-    }
-    let is_whole = groups.len() >= SWEEP_ACCOUNTS;
-    let groups: Vec<_> = groups.into_iter().take(SWEEP_ACCOUNTS).collect();
-    state.sweep_groups_from = groups
-        .last()
-        .copied()
-        .filter(|_| is_whole)
-        .unwrap_or(GroupId(0));
-    for group in groups {
-        trim(state, turn, group);
+    let end = group_log::key(id, GroupId(u64::MAX), u64::MAX);
+    for _ in 0..SWEEP_ACCOUNTS {
+        let from = GroupId(state.sweep_groups_from.0.saturating_add(1));
+        let Some(row) = turn.view.first(&group_log::key(id, from, 0), &end) else {
+            state.sweep_groups_from = GroupId(0);
+            return;
+        };
+        let (group, oldest, at) = age_of(row);
+        state.sweep_groups_from = group;
+        trim(state, turn, group, (oldest, at));
     }
 }
 
 /// Removes the entries at the front that are older than any inbox may refer to. The newest one
-/// stays: the log goes on behind it.
-fn trim(state: &State, turn: &mut Turn<'_>, group: GroupId) {
+/// stays: a log goes on behind it, and whoever reads a stream finds an end. Only the log of a group
+/// that has no members here any more goes as a whole.
+fn trim(state: &mut State, turn: &mut Turn<'_>, group: GroupId, (oldest, at): (u64, Millis)) {
     let life_ms = state.limits.retention_ms.saturating_add(GROUP_LOG_GRACE_MS);
     let cutoff = Millis(turn.now.0.saturating_sub(life_ms));
-    let key = |sequence| group_log::key(state.id, group, sequence);
-    let rows = |rows_max| {
-        let rows = turn
-            .view
-            .scan(&key(0), &key(u64::MAX), rows_max, usize::MAX);
-        rows.into_iter().map(age_of)
-    };
     // Most logs have nothing old: one look tells.
-    if rows(1).all(|(_, at)| at >= cutoff) {
+    if at >= cutoff {
         return;
     }
-    let newest = turn.view.last(&key(0), &key(u64::MAX)).map(age_of);
-    let newest = newest.map_or(0, |(sequence, _)| sequence);
-    let old = rows(SWEEP_ROWS).take_while(|(sequence, at)| *at < cutoff && *sequence < newest);
-    if let Some((last, _)) = old.last() {
+    let is_home = state.topology.shard_of_group(group) == state.id;
+    let goes_on = is_home || state.local_group(turn.view, group).is_some();
+    let key = |sequence| group_log::key(state.id, group, sequence);
+    let newest = turn.view.last(&key(oldest), &key(u64::MAX)).map(age_of);
+    let kept_from = match newest {
+        Some((_, newest, _)) if goes_on => newest,
+        _ => u64::MAX,
+    };
+    let rows = turn
+        .view
+        .scan(&key(oldest), &key(u64::MAX), SWEEP_ROWS, usize::MAX);
+    let old = rows
+        .into_iter()
+        .map(age_of)
+        .take_while(|(_, sequence, at)| *at < cutoff && *sequence < kept_from);
+    if let Some((_, last, _)) = old.last() {
         turn.batch.delete_range(&key(0), &key(last + 1));
     }
 }
 
-fn age_of((key, value): (Bytes, Bytes)) -> (u64, Millis) {
-    let (_, sequence) = group_log::place_of(&key).expect("a log key holds a place");
+fn age_of((key, value): (Bytes, Bytes)) -> (GroupId, u64, Millis) {
+    let (group, sequence) = group_log::place_of(&key).expect("a log key holds a place");
     let row = LogRow::decode(&value).expect("a log row is ours");
-    (sequence, entry_of(&row).timestamp.millis())
+    (group, sequence, entry_of(&row).timestamp.millis())
 }

@@ -47,8 +47,9 @@ pub(crate) fn typed(
     let Some(local) = state.local_group(turn.view, group) else {
         return;
     };
-    let others = local.members.keys().filter(|user| **user != peer.user);
-    let others: Vec<_> = others.copied().collect();
+    let others = local.members.keys().copied();
+    let others = others.filter(|user| *user != peer.user && local.is_member(*user));
+    let others: Vec<_> = others.collect();
     for user in others {
         // Who is not in memory is not connected.
         let Some(account) = state.accounts.get(&user) else {

@@ -7,6 +7,7 @@ use martlet_store::keys::relay::RelayItem;
 use martlet_store::keys::{cursor, inbox as inbox_rows, prekey};
 
 use crate::handle::expire::{self, message_row};
+use crate::handle::group_stream;
 use crate::inbox::{self, StoredMessage};
 use crate::state::State;
 use crate::turn::Turn;
@@ -43,6 +44,7 @@ pub(crate) fn remove(state: &mut State, turn: &mut Turn<'_>, user: UserId, devic
     batch.delete_range(&refusal_key(first), &refusal_key(last));
     batch.delete_range(&one_time_key, &prekey::one_time_end(id, address));
     batch.delete(&prekey::key(id, address));
+    group_stream::end(state, turn, address);
 }
 
 /// Before a device is added: messages that no other device has taken were not made for it, and it

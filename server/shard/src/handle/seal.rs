@@ -1,9 +1,15 @@
 //! The end of a turn: what was merged during it becomes rows.
 
+use std::collections::BTreeMap;
+
+use martlet_protocol::frame::GroupProgress;
+use martlet_protocol::limits::GROUP_PAGE_MAX;
+use martlet_protocol::{GroupId, Millis, State as MessageState, UserId};
 use martlet_store::ShardId;
 use martlet_store::keys::relay::{Destination, RelayItem};
 use martlet_store::keys::{cursor, relay};
 
+use crate::account::Item;
 use crate::handle::group_progress;
 use crate::inbox;
 use crate::state::State;
@@ -75,23 +81,49 @@ fn sort(state: &mut State) -> Vec<(ShardId, RelayItem)> {
 
 /// Puts what was told into the inboxes of the devices it is for.
 fn tell(state: &mut State, turn: &mut Turn<'_>) {
-    let (id, limits) = (state.id, state.limits);
+    let mut receipts = Receipts::new();
     for told in state.told.take() {
-        let (Some(item), Some(Destination::User(to))) =
+        if let RelayItem::GroupReceipt {
+            to,
+            group,
+            member,
+            state: reached,
+            up_to,
+            at,
+        } = told
+        {
+            let members = receipts.entry((to, group, reached)).or_default();
+            members.push((GroupProgress { member, up_to }, at));
+        } else if let (Some(item), Some(Destination::User(to))) =
             (inbox::relay_item(&told), told.destination())
-        else {
-            continue;
-        };
-        let Some(account) = state.account(turn.view, to) else {
-            continue;
-        };
-        for (device_id, device) in &mut account.devices {
-            let address = inbox::address(to, *device_id);
-            if inbox::has_room(device, item.body.len() as u64, &limits) {
-                inbox::append(id, address, device, &item, turn);
-            } else {
-                inbox::overflow(id, address, device, turn);
-            }
+        {
+            place(state, turn, to, &item);
+        }
+    }
+    for ((to, group, reached), mut members) in receipts {
+        members.sort_unstable_by_key(|(progress, _)| progress.member);
+        for page in members.chunks(GROUP_PAGE_MAX) {
+            let item = inbox::group_receipt(group, reached, page);
+            place(state, turn, to, &item);
+        }
+    }
+}
+
+/// What an author is told of the members of a group: all of them in one item.
+type Receipts = BTreeMap<(UserId, GroupId, MessageState), Vec<(GroupProgress, Millis)>>;
+
+/// Puts an item into the inbox of each device of an account.
+fn place(state: &mut State, turn: &mut Turn<'_>, to: UserId, item: &Item) {
+    let (id, limits) = (state.id, state.limits);
+    let Some(account) = state.account(turn.view, to) else {
+        return;
+    };
+    for (device_id, device) in &mut account.devices {
+        let address = inbox::address(to, *device_id);
+        if inbox::has_room(device, item.body.len() as u64, &limits) {
+            inbox::append(id, address, device, item, turn);
+        } else {
+            inbox::overflow(id, address, device, turn);
         }
     }
 }

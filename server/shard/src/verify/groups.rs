@@ -145,7 +145,9 @@ impl Groups {
             .or_insert((sequence, sequence - 1));
         let expected = *last + 1;
         *last = sequence;
-        if sequence != expected && self.homes.contains_key(&group) {
+        // A directory that was put back goes on behind its floor.
+        let home = self.homes.get(&group);
+        if home.is_some_and(|home| ![expected, home.floor + 1].contains(&sequence)) {
             return Err(format!("a hole: {sequence} follows {}", expected - 1));
         }
         Ok(())

@@ -1,5 +1,7 @@
 //! GROUP_SEND: one place in the group, every device of every member, once.
 
+use std::collections::BTreeSet;
+
 use martlet_shard::Limits;
 use martlet_store::keys::KeyTag;
 
@@ -296,6 +298,27 @@ fn what_is_old_falls_off_the_log_and_is_a_gap() {
                 "bob: 4 g/4 m3 from ann",
                 "bob: caught up 4 trimmed",
             ],
+        );
+    });
+}
+
+#[test]
+fn the_log_of_a_group_without_members_here_falls_off_as_a_whole() {
+    const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
+    let limits = Limits {
+        retention_ms: 10_000,
+        ..Limits::default()
+    };
+    World::each_with(limits, TRIO, |world| {
+        in_a_group(world);
+        world.quietly("ann: post m1 g; ann: change g -bob -cid; ann: post m2 g");
+        world.wait(DAY_MS + 20_000);
+        world.wait(120_000);
+        let shards: BTreeSet<_> = world.shards_of("g", "ann").collect();
+        assert_eq!(
+            world.rows(KeyTag::GroupLog),
+            shards.len(),
+            "the newest entry at the home, and where there is a member"
         );
     });
 }

@@ -17,12 +17,20 @@ fn an_author_learns_of_each_member_what_it_has_and_has_read() {
         world.check("bob: ack 2", &["ann: 2 g delivered bob up to 2"]);
         world.check("cid: ack 3", &["ann: 3 g delivered cid up to 3"]);
         world.check("bob: saw g 2", &["ann: 4 g read bob up to 2"]);
-        // Nothing is read that was not delivered, nothing twice, nothing backwards.
+        // Nothing is read before it is delivered, nothing twice, nothing backwards.
         world.check("bob: saw g 3", &[]);
         world.check("bob: saw g 2", &[]);
-        world.check("bob: ack 3", &["ann: 5 g delivered bob up to 3"]);
-        world.check("bob: saw g 3", &["ann: 6 g read bob up to 3"]);
-        world.check("bob: saw g 1", &[]);
+        world.check(
+            "bob: ack 3",
+            &[
+                "ann: 5 g delivered bob up to 3",
+                "ann: 6 g read bob up to 3",
+            ],
+        );
+        world.check("bob: saw g 3; bob: saw g 1; bob: saw g 99", &[]);
+        // What lies beyond the log is nothing that anybody could have read.
+        world.quietly("ann: post m3 g");
+        world.check("bob: ack 4", &["ann: 7 g delivered bob up to 4"]);
     });
 }
 
@@ -56,6 +64,43 @@ fn receipts_of_one_turn_are_merged() {
             &["ann: 2 g delivered bob up to 4"],
         );
     });
+}
+
+#[test]
+fn receipts_of_several_members_in_one_turn_are_one_item() {
+    let mut world = World::new(1, TRIO);
+    in_a_group(&mut world);
+    world.quietly("ann: post m1 g");
+    world.check(
+        "bob: ack 2 + cid: ack 2",
+        &["ann: 2 g delivered bob up to 2, cid up to 2"],
+    );
+}
+
+#[test]
+fn whoever_has_read_far_at_once_tells_everybody() {
+    let mut world = World::new(1, TRIO);
+    in_a_group(&mut world);
+    let credit = "credit=2000/4000000";
+    world.quietly(&format!("bob: leave; bob: connect at=1 {credit}"));
+    let posts: Vec<_> = (0..300)
+        .map(|number| format!("ann: post n{number} g"))
+        .collect();
+    world.quietly(&posts.join("; "));
+    world.quietly("bob: ack 301");
+    // Who wrote the oldest of them is not remembered, and too much to look up.
+    world.crash();
+    world.quietly(&format!(
+        "ann: connect at=2; cid: connect at=1 {credit}; bob: connect at=301"
+    ));
+    world.forget();
+    world.check(
+        "bob: saw g 301",
+        &[
+            "ann: 3 g read bob up to 301",
+            "cid: 302 g read bob up to 301",
+        ],
+    );
 }
 
 #[test]
@@ -119,7 +164,8 @@ fn who_has_left_tells_nothing_more() {
         in_a_group(world);
         world.quietly("ann: post m1 g; ann: change g -bob");
         world.check("bob: ack 3", &[]);
-        world.check("bob: saw g 2", &[]);
+        world.check("bob: saw g 2", &["bob: saw g refused GROUP_UNKNOWN"]);
+        world.check("bob: saw h 2", &["bob: saw h refused GROUP_UNKNOWN"]);
     });
 }
 

@@ -248,9 +248,13 @@ pub(crate) fn show(world: &mut World, session: SessionId, reply: Reply) -> Strin
             let bytes = frame_bytes(&Frame::GroupGap(gap));
             let link = world.links.get_mut(&session).expect("looked up before");
             link.on_item(Position(0), Position(0), bytes);
-            assert_eq!(gap.reason, GapReason::EXPIRED);
             let name = group_name(gap.group);
-            format!("gap {name}/{}-{} expired", gap.from, gap.to)
+            let reason = match gap.reason {
+                GapReason::EXPIRED => "expired",
+                GapReason::RESTORED => "restored",
+                other => panic!("no reason for a gap in a stream: {other:?}"),
+            };
+            format!("gap {name}/{}-{} {reason}", gap.from, gap.to)
         }
         Reply::GroupTyped(typed) => {
             let name = group_name(typed.group);

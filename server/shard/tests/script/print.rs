@@ -7,7 +7,9 @@ use martlet_protocol::frame::{
     Nack, PrekeyKind, Receipt, StateReply, Stock,
 };
 use martlet_protocol::wire::{Reader, Writer};
-use martlet_protocol::{Address, CloseCode, DeviceId, DeviceList, Kind, Position, Timestamp};
+use martlet_protocol::{
+    Address, CloseCode, DeviceId, DeviceList, GroupId, Kind, Position, Timestamp,
+};
 use martlet_shard::{BundlesAnswer, Effect, ListsAnswer, Reply, SessionId};
 
 use crate::groups;
@@ -178,6 +180,10 @@ fn refusal(world: &mut World, nack: &Nack) -> String {
             assert_eq!(nack.reference.as_number(), REQUEST);
             let info = nack.of.info().expect("it is known");
             info.name.to_lowercase()
+        }
+        Kind::GROUP_READ => {
+            let group = GroupId(nack.reference.as_number());
+            format!("saw {}", groups::group_name(group))
         }
         Kind::LINK_JOIN => "link_join".to_owned(),
         _ => "request".to_owned(),

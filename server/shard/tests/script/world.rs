@@ -2,18 +2,21 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use martlet_protocol::frame::SendScope;
-use martlet_protocol::{Address, DeviceId, MessageId, Millis, Position, Timestamp, UserId};
+use martlet_protocol::{
+    Address, DeviceId, GroupId, MessageId, Millis, Position, Timestamp, UserId,
+};
 use martlet_shard::verify::Verifier;
 use martlet_shard::{
     Command, DeviceIdentity, DevicePart, Effect, Limits, OwnDevices, SessionId, Shard, Topology,
 };
+use martlet_store::keys::group::{self, GroupRow};
 use martlet_store::keys::{group_log, inbox};
 use martlet_store::{Batch, Memory, ShardId, View, resolve};
 
 use crate::link::Link;
-use crate::{parse, print, witness};
+use crate::{groups, parse, print, witness};
 
 /// When every transcript starts.
 pub(crate) const START: Millis = Millis(1_800_000_000_000);
@@ -240,6 +243,31 @@ impl World {
     }
 
     /// A connection that was never used.
+    /// Where the log of a group is: at its home, and at the shard of this member.
+    pub(crate) fn shards_of(&self, group: &str, member: &str) -> impl Iterator<Item = ShardId> {
+        let user = self.devices[member].user;
+        let home = self.topology.shard_of_group(groups::group_id(group));
+        [home, self.topology.shard_of_user(user)].into_iter()
+    }
+
+    /// Starts again from a copy that has forgotten places of groups up to `floor`.
+    pub(crate) fn raise_floors(&mut self, floor: u64) {
+        self.crash();
+        let mut batch = Batch::new();
+        for shard in (0..self.topology.shards).map(ShardId) {
+            let first = group::key(shard, GroupId(0));
+            let last = group::key(shard, GroupId(u64::MAX));
+            for (key, value) in self.durable.scan(&first, &last, usize::MAX, usize::MAX) {
+                let row = GroupRow::decode(&value).expect("a group row is ours");
+                let mut raised = BytesMut::new();
+                GroupRow { floor, ..row }.encode(&mut raised);
+                batch.put(&key, &raised);
+            }
+        }
+        self.durable.apply(&batch);
+        self.crash();
+    }
+
     pub(crate) fn next_session(&mut self) -> SessionId {
         self.sessions += 1;
         SessionId(self.sessions)

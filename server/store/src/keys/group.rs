@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! group key     = prefix · group u64                                           (big-endian)
-//! group value   = version varint · roster varint · mode u8 · rights 3 × u8 ·
+//! group value   = version varint · roster varint · floor varint · mode u8 · rights 3 × u8 ·
 //!                 info_hash 32 · record_hash 32                             (little-endian)
 //! record key    = prefix · group u64 · version u64
 //! record value  = sequence varint · the signed bytes
@@ -74,6 +74,9 @@ pub struct GroupRow {
     pub version: u64,
     /// How often the members, or their devices, have changed.
     pub roster: u64,
+    /// The next entry of the log stands behind this place, whatever the newest one is: a directory
+    /// that was put back has forgotten places that it had given out.
+    pub floor: u64,
     /// How its messages reach the members.
     pub mode: GroupMode,
     /// Who may do what.
@@ -90,6 +93,7 @@ impl GroupRow {
         let mut writer = Writer::new(out);
         writer.varint(self.version);
         writer.varint(self.roster);
+        writer.varint(self.floor);
         writer.u8(self.mode.0);
         self.rights.write(&mut writer);
         writer.raw(&self.info_hash);
@@ -105,6 +109,7 @@ impl GroupRow {
         let row = Self {
             version: reader.varint()?,
             roster: reader.varint()?,
+            floor: reader.varint()?,
             mode: GroupMode(reader.u8()?),
             rights: GroupRights::read(&mut reader)?,
             info_hash: reader.array()?,
@@ -156,11 +161,17 @@ pub struct MemberRow {
     pub changed: u64,
     /// Some device of it has everything up to here.
     pub delivered: u64,
-    /// Its person has read everything up to here.
+    /// Its person has read everything up to here, as a device has said: see
+    /// [`has_read`](Self::has_read).
     pub read: u64,
 }
 
 impl MemberRow {
+    /// How far the person has read: nothing is read before it is delivered.
+    pub fn has_read(&self) -> u64 {
+        self.read.min(self.delivered)
+    }
+
     /// Appends the stored value.
     pub fn encode(&self, out: &mut BytesMut) {
         let mut writer = Writer::new(out);
@@ -253,6 +264,7 @@ mod tests {
         let group = GroupRow {
             version: 70,
             roster: 71,
+            floor: 72,
             mode: GroupMode::STREAM,
             rights: GroupRights {
                 add: Right::MEMBERS,
