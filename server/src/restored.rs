@@ -20,7 +20,7 @@ use crate::random;
 /// without this, positions of its streams would be used a second time, and devices that have
 /// stored the first use would take the second for old [M-10.8]. One-time prekeys are removed: what
 /// was given away after the copy was made would be given away again. Their devices upload others.
-/// The logs of groups go on far behind what the copy knows, for the same reason [M-27.1].
+/// The logs of groups go on far behind what the copy knows, for the same reason [M-27.26].
 ///
 /// May be run any number of times; each time, devices resume from what the directory knows.
 ///

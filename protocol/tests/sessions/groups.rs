@@ -281,6 +281,8 @@ impl Groups {
             (GroupEventKind::MODE, [mode]) => {
                 self.modes.insert(event.group, GroupMode(*mode));
                 self.has.insert(event.group, event.sequence);
+                // A stream that ends, or begins again, goes on behind it.
+                self.on.pushed.remove(&event.group);
             }
             (GroupEventKind::MODE, _) => return Err("M-27.6"),
             _ => {}

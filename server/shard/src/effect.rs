@@ -99,6 +99,28 @@ pub enum Note {
     },
     /// A token has given the account to this device, which is its only one now.
     AccountReset(Address),
+    /// A group has a new record.
+    GroupChanged {
+        /// The group.
+        group: GroupId,
+        /// The record's version.
+        version: u64,
+        /// The device that signed it.
+        actor: Address,
+        /// How many members there are now.
+        members: usize,
+    },
+    /// A group has become so large, or so small, that its messages come by another way.
+    GroupMode {
+        /// The group.
+        group: GroupId,
+        /// The way from now on.
+        mode: GroupMode,
+        /// The entry of its log that says so, the last one by the old way.
+        sequence: u64,
+        /// How many members there are.
+        members: usize,
+    },
 }
 
 /// A frame that a shard answers with. The driver fills in what only it knows.

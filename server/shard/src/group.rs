@@ -124,8 +124,8 @@ impl Group {
         }
     }
 
-    /// The members that wrote the messages at `from + 1 ..= to`, each of them once; everybody, when that is so
-    /// long ago that it would have to be looked up in too many rows.
+    /// The members that wrote the messages at `from + 1 ..= to`, each of them once; everybody, when
+    /// that is so long ago that it would have to be looked up in too many rows.
     pub(crate) fn authors(
         &self,
         shard: ShardId,

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use martlet_protocol::frame::GroupMode;
 use martlet_protocol::wire::Writer;
 use martlet_protocol::{CloseCode, DeviceId, Kind, Position, codec};
 use martlet_shard::{Command, Effect, Note, SessionId};
@@ -202,6 +203,38 @@ fn log_note(note: &Note) {
             user = address.user.0,
             device = address.device.0,
         ),
+        Note::GroupChanged {
+            group,
+            version,
+            actor,
+            members,
+        } => tracing::info!(
+            event = "group_changed",
+            group = group.0,
+            version,
+            user = actor.user.0,
+            device = actor.device.0,
+            members,
+        ),
+        Note::GroupMode {
+            group,
+            mode,
+            sequence,
+            members,
+        } => tracing::info!(
+            event = "group_mode",
+            group = group.0,
+            by = mode_text(*mode),
+            sequence,
+            members,
+        ),
+    }
+}
+
+const fn mode_text(mode: GroupMode) -> &'static str {
+    match mode {
+        GroupMode::STREAM => "stream",
+        _ => "inboxes",
     }
 }
 

@@ -6,7 +6,7 @@ use martlet_protocol::frame::{
 };
 use martlet_protocol::wire::List;
 use martlet_protocol::{Address, Kind};
-use martlet_shard::{Reply, SessionId};
+use martlet_shard::{GroupCountAnswer, GroupStateAnswer, Reply, SessionId};
 use tokio_util::codec::Encoder;
 
 use crate::clock;
@@ -95,16 +95,7 @@ impl Reactor {
             }),
             Reply::GroupChanged(answer) => Frame::GroupChanged(*answer),
             Reply::GroupSent(answer) => Frame::GroupSent(*answer),
-            Reply::GroupState(answer) => Frame::GroupState(GroupState {
-                request: answer.request,
-                group: answer.group,
-                version: answer.version,
-                roster: answer.roster,
-                sequence: answer.sequence,
-                mode: answer.mode,
-                records: List::Slice(&signed.records),
-                members: List::Slice(&answer.members),
-            }),
+            Reply::GroupState(answer) => group_state(answer, &signed.records),
             Reply::GroupGap(gap) => Frame::GroupGap(*gap),
             Reply::GroupTyped(typed) => Frame::GroupTyped(*typed),
             Reply::GroupList(answer) => Frame::GroupList(GroupList {
@@ -112,15 +103,7 @@ impl Reactor {
                 more: answer.more,
                 groups: List::Slice(&answer.groups),
             }),
-            Reply::GroupCounted(answer) => Frame::GroupCounted(GroupCounted {
-                request: answer.request,
-                group: answer.group,
-                sequence: answer.sequence,
-                members: answer.members,
-                delivered: answer.delivered,
-                read: answer.read,
-                details: List::Slice(&answer.details),
-            }),
+            Reply::GroupCounted(answer) => group_counted(answer),
             Reply::LinkOpened(answer) => Frame::LinkOpened(*answer),
             Reply::LinkClosed(answer) => Frame::LinkClosed(*answer),
             Reply::LinkOffer { device, offer } => Frame::LinkOffer(LinkOffer {
@@ -130,6 +113,31 @@ impl Reactor {
             Reply::Linked { answer } => Frame::Linked(Linked { answer }),
         }
     }
+}
+
+fn group_state<'a>(answer: &'a GroupStateAnswer, records: &'a [SignedRecord<'a>]) -> Frame<'a> {
+    Frame::GroupState(GroupState {
+        request: answer.request,
+        group: answer.group,
+        version: answer.version,
+        roster: answer.roster,
+        sequence: answer.sequence,
+        mode: answer.mode,
+        records: List::Slice(records),
+        members: List::Slice(&answer.members),
+    })
+}
+
+fn group_counted(answer: &GroupCountAnswer) -> Frame<'_> {
+    Frame::GroupCounted(GroupCounted {
+        request: answer.request,
+        group: answer.group,
+        sequence: answer.sequence,
+        members: answer.members,
+        delivered: answer.delivered,
+        read: answer.read,
+        details: List::Slice(&answer.details),
+    })
 }
 
 /// What a reply holds that others have signed, as a frame lists it.

@@ -17,6 +17,7 @@ use martlet_protocol::{GroupId, Roster, UserId};
 use crate::member::Member;
 use crate::support::client::{Client, now};
 use crate::support::household::{Household, sign};
+use crate::support::site::{Server, Site, martletd};
 use crate::support::wire::Got;
 
 /// Everybody may do everything that no role is needed for.
@@ -96,6 +97,37 @@ impl Circle {
         let next = check(self.roster.as_ref(), &decoded, sha256);
         self.roster = Some(next.expect("it follows"));
         changed
+    }
+}
+
+/// A group of so many people, all of them connected and members; the first one is its owner.
+pub(crate) fn gathering(
+    site: &mut Site,
+    count: usize,
+    inbox_members_max: usize,
+) -> (Server, Circle, Vec<Member>) {
+    let mut circle = Circle::new(0x6761_7468);
+    let server = site.start(martletd());
+    let mut members = people(server.address(), count, circle.group);
+    server.kill();
+    site.configure(&format!(
+        "[groups]\ninbox_members_max = {inbox_members_max}\n"
+    ));
+    let server = site.start(martletd());
+    connect(&mut members, server.address());
+    let mut first: Vec<_> = members[1..]
+        .iter()
+        .map(|it| (it.user(), Role::MEMBER))
+        .collect();
+    first.push((members[0].user(), Role::OWNER));
+    circle.change(&mut members[0], &first);
+    (server, circle, members)
+}
+
+/// Connects all of them.
+pub(crate) fn connect(members: &mut [Member], server: SocketAddr) {
+    for member in members {
+        member.connect(server).expect("connect");
     }
 }
 

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use martlet_protocol::group_record::Role;
-
-use crate::circle::{Circle, people};
+use crate::circle::{connect, gathering};
 use crate::member::Member;
 use crate::support::site::{Site, martletd};
 
@@ -24,26 +22,7 @@ fn nobody_misses_what_is_said_after_a_restore(inbox_members_max: usize) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let mut site = Site::new(directory.path().join("data"), directory.path().join("log"));
     let copy = directory.path().join("copy");
-    let server = site.start(martletd());
-    let mut circle = Circle::new(0x636f_7079);
-    let mut members = people(server.address(), 5, circle.group);
-    server.kill();
-    site.configure(&format!(
-        "[groups]\ninbox_members_max = {inbox_members_max}\n"
-    ));
-    let connect = |members: &mut [Member], server| {
-        for member in members {
-            member.connect(server).expect("connect");
-        }
-    };
-    let server = site.start(martletd());
-    connect(&mut members, server.address());
-    let mut first: Vec<_> = members[1..]
-        .iter()
-        .map(|it| (it.user(), Role::MEMBER))
-        .collect();
-    first.push((members[0].user(), Role::OWNER));
-    circle.change(&mut members[0], &first);
+    let (server, _, mut members) = gathering(&mut site, 5, inbox_members_max);
     let known = say(&mut members, "the copy knows it");
     server.kill();
     site.copy_to(&copy);

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use martlet_protocol::MessageId;
-use martlet_protocol::group_record::Role;
 
-use crate::circle::{Circle, people};
+use crate::circle::gathering;
 use crate::member::Member;
 use crate::support::random::{Random, seed};
 use crate::support::site::{Site, martletd};
@@ -40,21 +39,10 @@ fn every_answered_message_reaches_everybody_once(inbox_members_max: usize) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let mut site = Site::new(directory.path().join("data"), directory.path().join("log"));
     let mut random = Random::new(seed());
-    let mut circle = Circle::new(0x6b69_6c6c);
-    let server = site.start(martletd());
-    let mut members = people(server.address(), MEMBERS, circle.group);
-    server.kill();
-    site.configure(&format!(
-        "[groups]\ninbox_members_max = {inbox_members_max}\n"
-    ));
-    let server = site.start(martletd());
-    members[0].connect(server.address()).expect("connect");
-    let mut first: Vec<_> = members[1..]
-        .iter()
-        .map(|it| (it.user(), Role::MEMBER))
-        .collect();
-    first.push((members[0].user(), Role::OWNER));
-    circle.change(&mut members[0], &first);
+    let (server, _, mut members) = gathering(&mut site, MEMBERS, inbox_members_max);
+    for member in &mut members {
+        member.client.disconnect();
+    }
     server.kill();
 
     let mut pending = vec![Vec::new(); 3];
@@ -100,27 +88,30 @@ fn every_answered_message_reaches_everybody_once(inbox_members_max: usize) {
             .pull(Duration::from_millis(5))
             .expect("the server is there");
     }
+    judge(&members, &sent, last);
+    server.kill();
+    site.verify(martletd());
+}
+
+/// Everybody has the same entries, all of them up to `last`, and each message that was answered is
+/// where the answer says.
+fn judge(members: &[Member], sent: &[Sent], last: u64) {
     let expected = members[0].sequences();
     assert_eq!(expected.len() as u64, last, "no place is empty");
-    for member in &members {
+    for member in members {
         assert_eq!(member.sequences(), expected);
     }
-    let by_id: BTreeMap<_, _> = expected
-        .iter()
-        .filter_map(|(sequence, id)| Some((((*id)?), *sequence)))
+    let messages = expected.iter();
+    let by_id: BTreeMap<_, _> = messages
+        .filter_map(|(sequence, id)| Some(((*id)?, *sequence)))
         .collect();
     let answered: usize = sent.iter().map(BTreeMap::len).sum();
     println!("{answered} messages were answered, {last} entries, {KILLS} kills");
     assert!(answered > KILLS, "the kills hit a server that works");
     for (id, sequence) in sent.iter().flatten() {
-        assert_eq!(
-            by_id.get(id),
-            Some(sequence),
-            "{id} was answered and is not there"
-        );
+        let place = by_id.get(id);
+        assert_eq!(place, Some(sequence), "{id} was answered and is not there");
     }
-    server.kill();
-    site.verify(martletd());
 }
 
 #[test]

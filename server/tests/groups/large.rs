@@ -15,7 +15,7 @@ const MESSAGES: usize = 40;
 fn all_end_with_the_same(inbox_members_max: usize, mode: GroupMode) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let mut site = Site::new(directory.path().join("data"), directory.path().join("log"));
-    let mut circle = Circle::new(0x6c61_7267_65);
+    let mut circle = Circle::new(0x6c_6172_6765);
     let server = site.start(martletd());
     let mut members = people(server.address(), MEMBERS, circle.group);
     server.kill();

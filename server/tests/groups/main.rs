@@ -13,5 +13,6 @@ mod copies;
 mod kills;
 mod large;
 mod member;
+mod progress;
 mod rules;
 mod switch;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::Duration;
 
+use martlet_protocol::UserId;
 use martlet_protocol::frame::GroupMode;
 use martlet_protocol::group_record::Role;
 
@@ -22,6 +23,21 @@ fn write(mut author: Member, count: usize) -> Member {
             .expect("the server is there");
     }
     author
+}
+
+/// The owner gives these members a role, one after the other; which entry did it, by the member.
+fn change_each(
+    circle: &mut Circle,
+    members: &mut [Member],
+    indexes: impl Iterator<Item = usize>,
+    role: Role,
+) -> BTreeMap<UserId, u64> {
+    let changes = indexes.map(|index| {
+        let user = members[index].user();
+        let changed = circle.change(&mut members[0], &[(user, role)]);
+        (user, changed.sequence)
+    });
+    changes.collect()
 }
 
 #[test]
@@ -46,23 +62,12 @@ fn ninety_become_a_hundred_and_twenty_and_then_eighty_and_nothing_is_lost() {
     circle.change(&mut members[0], &first);
 
     // Four write all the time; the owner changes the group; the others only read.
-    let authors: Vec<_> = members.drain(1..5).collect();
-    let writing: Vec<_> = authors
-        .into_iter()
-        .map(|author| thread::spawn(move || write(author, 60)))
-        .collect();
-    let mut joined = BTreeMap::new();
-    for index in 86..116 {
-        let user = members[index].user();
-        let changed = circle.change(&mut members[0], &[(user, Role::MEMBER)]);
-        joined.insert(user, changed.sequence);
+    let mut writing = Vec::new();
+    for author in members.drain(1..5) {
+        writing.push(thread::spawn(move || write(author, 60)));
     }
-    let mut left = BTreeMap::new();
-    for index in (76..116).rev() {
-        let user = members[index].user();
-        let changed = circle.change(&mut members[0], &[(user, Role::NONE)]);
-        left.insert(user, changed.sequence);
-    }
+    let joined = change_each(&mut circle, &mut members, 86..116, Role::MEMBER);
+    let left = change_each(&mut circle, &mut members, (76..116).rev(), Role::NONE);
     let authors: Vec<_> = writing
         .into_iter()
         .map(|thread| thread.join().expect("it writes to the end"))
@@ -91,6 +96,7 @@ fn ninety_become_a_hundred_and_twenty_and_then_eighty_and_nothing_is_lost() {
     }
     let switches = expected.values().filter(|id| id.is_none()).count() - (1 + 30 + 40);
     assert_eq!(switches, 2, "there and back");
+    assert_eq!(site.logged("group_mode"), 2, "the operator can see it");
     // Whoever was removed has everything up to that, and nothing behind it.
     for member in &mut members {
         let from = *joined.get(&member.user()).unwrap_or(&1);

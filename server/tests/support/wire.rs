@@ -55,6 +55,11 @@ pub enum Got {
         code: CloseCode,
     },
     GroupChanged(GroupChanged),
+    GroupCounted {
+        members: u64,
+        delivered: u64,
+        read: u64,
+    },
     GroupEvent(Entry),
     GroupGap(GroupGap),
     GroupReceipt {
@@ -255,7 +260,42 @@ impl Got {
                 handle: frame.handle.to_owned(),
             },
             Frame::Gap(frame) => Self::Gap(*frame),
+            Frame::Goaway(frame) => Self::Goaway { code: frame.code },
+            Frame::LinkClosed(frame) => Self::LinkClosed {
+                request: frame.request,
+            },
+            Frame::LinkOffer(frame) => Self::LinkOffer {
+                device: frame.device,
+                offer: frame.offer.to_vec(),
+            },
+            Frame::LinkOpened(frame) => Self::LinkOpened {
+                request: frame.request,
+            },
+            Frame::Linked(frame) => Self::Linked {
+                answer: frame.answer.to_vec(),
+            },
+            Frame::Nack(frame) => Self::Nack(*frame),
+            Frame::Ping(frame) => Self::Ping(*frame),
+            Frame::Pong(frame) => Self::Pong { token: frame.token },
+            Frame::Published(frame) => Self::Published(*frame),
+            Frame::Ready(frame) => Self::Ready(*frame),
+            Frame::Receipt(frame) => Self::Receipt(*frame),
+            Frame::Registered(frame) => Self::Registered(*frame),
+            Frame::Sent(frame) => Self::Sent(*frame),
+            Frame::State(frame) => Self::State(*frame),
+            Frame::Stock(frame) => Self::Stock(*frame),
+            other => Self::of_group(other),
+        }
+    }
+
+    fn of_group(frame: &Frame<'_>) -> Self {
+        match frame {
             Frame::GroupChanged(frame) => Self::GroupChanged(*frame),
+            Frame::GroupCounted(frame) => Self::GroupCounted {
+                members: frame.members,
+                delivered: frame.delivered,
+                read: frame.read,
+            },
             Frame::GroupEvent(event) => Self::GroupEvent(Entry {
                 position: event.position,
                 group: event.group,
@@ -283,30 +323,6 @@ impl Got {
                 members: frame.members.iter().collect(),
             },
             Frame::GroupTyped(frame) => Self::GroupTyped(*frame),
-            Frame::Goaway(frame) => Self::Goaway { code: frame.code },
-            Frame::LinkClosed(frame) => Self::LinkClosed {
-                request: frame.request,
-            },
-            Frame::LinkOffer(frame) => Self::LinkOffer {
-                device: frame.device,
-                offer: frame.offer.to_vec(),
-            },
-            Frame::LinkOpened(frame) => Self::LinkOpened {
-                request: frame.request,
-            },
-            Frame::Linked(frame) => Self::Linked {
-                answer: frame.answer.to_vec(),
-            },
-            Frame::Nack(frame) => Self::Nack(*frame),
-            Frame::Ping(frame) => Self::Ping(*frame),
-            Frame::Pong(frame) => Self::Pong { token: frame.token },
-            Frame::Published(frame) => Self::Published(*frame),
-            Frame::Ready(frame) => Self::Ready(*frame),
-            Frame::Receipt(frame) => Self::Receipt(*frame),
-            Frame::Registered(frame) => Self::Registered(*frame),
-            Frame::Sent(frame) => Self::Sent(*frame),
-            Frame::State(frame) => Self::State(*frame),
-            Frame::Stock(frame) => Self::Stock(*frame),
             other => panic!("a server never sends {:?}", other.kind()),
         }
     }

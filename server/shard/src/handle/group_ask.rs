@@ -134,7 +134,8 @@ pub(crate) fn list(
     );
 }
 
-/// At the home: how many members have a message of the asker.
+/// At the home: how many members have a message of the asker. Who has joined since then, or has
+/// left, does not count.
 pub(crate) fn count(
     state: &mut State,
     turn: &mut Turn<'_>,
@@ -156,7 +157,10 @@ pub(crate) fn count(
         let code = NackCode::UNKNOWN_MESSAGE;
         return turn.refuse(session, Kind::GROUP_COUNT, code, Reference::number(request));
     }
-    let others = || home.members.iter().filter(|(user, _)| **user != from.user);
+    let others = || {
+        let members = home.members.iter();
+        members.filter(|(user, row)| **user != from.user && row.joined <= sequence)
+    };
     let state_of = |row: &MemberRow| {
         if row.has_read() >= sequence {
             MessageState::READ

@@ -10,7 +10,7 @@ use martlet_store::keys::group::{self, GroupRow, MemberRow, RecordRow};
 use sha2::{Digest as _, Sha256};
 
 use crate::command::SessionId;
-use crate::effect::Reply;
+use crate::effect::{Effect, Note, Reply};
 use crate::group::Group;
 use crate::handle::group_ask::record;
 use crate::handle::group_send::{Entry, allot, hand_on};
@@ -179,6 +179,12 @@ fn adopt(
         "the record stands where its members join"
     );
     hand_on(state, turn, placed, &former);
+    turn.effects.push(Effect::Note(Note::GroupChanged {
+        group,
+        version: next.version,
+        actor,
+        members: next.members.len(),
+    }));
     switch(state, turn, group);
 }
 
@@ -194,6 +200,7 @@ fn assign(home: &mut Group, record: &GroupRecord<'_>, joined: u64) -> Vec<(UserI
                 role: change.role,
                 list_version: 0,
                 changed: roster,
+                joined,
                 delivered: joined,
                 read: joined,
             })
@@ -226,6 +233,12 @@ fn switch(state: &mut State, turn: &mut Turn<'_>, group: GroupId) {
         body: &[mode.0],
     };
     let placed = allot(state, turn, group, &entry);
+    turn.effects.push(Effect::Note(Note::GroupMode {
+        group,
+        mode,
+        sequence: placed.sequence,
+        members,
+    }));
     hand_on(state, turn, placed, &[]);
     let id = state.id;
     let home = state.groups.get_mut(&group).expect("it was there above");

@@ -305,7 +305,8 @@ pub(crate) fn ack(
     };
     let last = last_for(local, address.user);
     let is_member = local.is_member(address.user);
-    // What is within the log was pushed, if not on this connection then on one whose cursor was lost.
+    // What is within the log was pushed, if not on this connection then on an earlier one, before
+    // a crash took the cursor.
     if sequence > stream.pushed.max(last) {
         return turn.close(session, CloseCode::BAD_ACK);
     }

@@ -151,6 +151,7 @@ fn what_came_before_a_member_is_not_its_to_have() {
         in_a_group(world);
         world.quietly("ann: post m1 g; ann: change g +dora; bob: ack 3; cid: ack 3");
         world.forget();
+        world.check("ann: count g 2", &["ann: g/2: 2 delivered, 0 read of 2"]);
         // The record by which dora joined tells nobody anything.
         world.check("dora: ack 1", &[]);
         world.quietly("ann: post m2 g");

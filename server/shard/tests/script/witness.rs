@@ -209,6 +209,20 @@ fn note_is_durable(world: &World, note: &Note) {
             let is_alone = devices.len() == 1 && devices[0] >= address.device;
             assert!(is_alone, "a reset leaves one device");
         }
+        Note::GroupChanged { group, version, .. } => {
+            let home = world.topology.shard_of_group(*group);
+            let record = world
+                .durable
+                .get(&group::record_key(home, *group, *version));
+            record.expect("a record that is logged is durable");
+        }
+        Note::GroupMode {
+            group, sequence, ..
+        } => {
+            let home = world.topology.shard_of_group(*group);
+            let entry = world.durable.get(&group_log::key(home, *group, *sequence));
+            entry.expect("a switch that is logged is durable");
+        }
     }
 }
 

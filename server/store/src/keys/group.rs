@@ -7,7 +7,8 @@
 //! record key    = prefix · group u64 · version u64
 //! record value  = sequence varint · the signed bytes
 //! member key    = prefix · group u64 · user u64
-//! member value  = role u8 · list_version varint · changed varint · delivered varint · read varint
+//! member value  = role u8 · list_version varint · changed varint · joined varint ·
+//!                 delivered varint · read varint
 //! message key   = prefix · message_id 16 · sender u64 · device u16
 //! message value = group u64 · sequence varint · timestamp u64 · members varint · hash u128
 //! ```
@@ -159,6 +160,8 @@ pub struct MemberRow {
     pub list_version: u64,
     /// The roster at which it changed last.
     pub changed: u64,
+    /// The place of the record by which it joined: what stands before it was not for it.
+    pub joined: u64,
     /// Some device of it has everything up to here.
     pub delivered: u64,
     /// Its person has read everything up to here, as a device has said: see
@@ -176,7 +179,13 @@ impl MemberRow {
     pub fn encode(&self, out: &mut BytesMut) {
         let mut writer = Writer::new(out);
         writer.u8(self.role.0);
-        for number in [self.list_version, self.changed, self.delivered, self.read] {
+        for number in [
+            self.list_version,
+            self.changed,
+            self.joined,
+            self.delivered,
+            self.read,
+        ] {
             writer.varint(number);
         }
     }
@@ -191,6 +200,7 @@ impl MemberRow {
             role: Role(reader.u8()?),
             list_version: reader.varint()?,
             changed: reader.varint()?,
+            joined: reader.varint()?,
             delivered: reader.varint()?,
             read: reader.varint()?,
         };
@@ -289,6 +299,7 @@ mod tests {
             role: Role::ADMIN,
             list_version: 3,
             changed: 70,
+            joined: 10,
             delivered: 900,
             read: 20,
         };
