@@ -15,33 +15,48 @@ use crate::limits::GROUP_PROGRESS_MS;
 use crate::state::State;
 use crate::turn::Turn;
 
-/// At a member's shard: one of its devices has stored the group up to here.
+/// At a member's shard: one of its devices has acknowledged an entry in its inbox. Its cursor is
+/// durable with this turn, and so is what the home is owed.
 pub(crate) fn delivered(
     state: &mut State,
     turn: &Turn<'_>,
     member: UserId,
     (group, up_to): (GroupId, u64),
 ) {
-    let Some(local) = state.local_group(turn.view, group) else {
-        return;
-    };
-    let local_is_streamed = local.row.stream_last > 0;
-    let known = local.members.get_mut(&member);
-    // Whoever was removed has had its last entry, and tells nobody.
-    let Some(known) = known.filter(|known| up_to > known.delivered) else {
-        return;
-    };
-    known.delivered = up_to;
-    if local_is_streamed {
-        // Told soon: a large group has many members, and each of them acknowledges each entry.
+    if raise(state, turn, member, (group, up_to)) {
+        let reached = (MessageState::DELIVERED, up_to);
+        owe(state, turn, (group, member), reached);
+    }
+}
+
+/// The same of an entry in the group's own stream. The home is told soon: many devices acknowledge
+/// each entry. A crash before that takes the cursor as well, and the device says it again.
+pub(crate) fn streamed(
+    state: &mut State,
+    turn: &Turn<'_>,
+    member: UserId,
+    (group, up_to): (GroupId, u64),
+) {
+    if raise(state, turn, member, (group, up_to)) {
         let newest = state.lazy.entry((group, member)).or_insert(up_to);
         *newest = up_to.max(*newest);
         let due = turn.now.plus(GROUP_PROGRESS_MS);
         state.lazy_due.get_or_insert(due);
-    } else {
-        let reached = (MessageState::DELIVERED, up_to);
-        owe(state, turn, (group, member), reached);
     }
+}
+
+/// Whether no device of the member had come so far. Whoever was removed has had its last entry, and
+/// tells nobody.
+fn raise(
+    state: &mut State,
+    turn: &Turn<'_>,
+    member: UserId,
+    (group, up_to): (GroupId, u64),
+) -> bool {
+    let local = state.local_group(turn.view, group);
+    let known = local.and_then(|local| local.members.get_mut(&member));
+    let known = known.filter(|known| up_to > known.delivered);
+    known.map(|known| known.delivered = up_to).is_some()
 }
 
 /// At a member's shard: the person has read the group up to here. It is owed at once, also of a

@@ -45,7 +45,7 @@ pub(crate) fn attach(state: &mut State, turn: &mut Turn<'_>, address: Address) {
         }
         // The home may not know it: what is told of a stream is told lazily.
         if stored > 0 {
-            group_progress::delivered(state, turn, address.user, (group, stored));
+            group_progress::streamed(state, turn, address.user, (group, stored));
         }
     }
     advance(state, turn, address);
@@ -329,7 +329,7 @@ pub(crate) fn ack(
     if is_due {
         store_cursor(state, turn, address, group, sequence);
     }
-    group_progress::delivered(state, turn, address.user, (group, sequence));
+    group_progress::streamed(state, turn, address.user, (group, sequence));
     forget_if_done(state, turn, address.user, group);
 }
 

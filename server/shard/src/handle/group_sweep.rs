@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use martlet_protocol::{GroupId, Millis};
 use martlet_store::keys::group_log::{self, LogRow};
+use martlet_store::keys::membership;
 
 use crate::group::entry_of;
 use crate::limits::{GROUP_LOG_GRACE_MS, SWEEP_ACCOUNTS, SWEEP_ROWS};
@@ -28,7 +29,7 @@ pub(crate) fn sweep(state: &mut State, turn: &mut Turn<'_>) {
 /// Removes the entries at the front that are older than any inbox may refer to. The newest one
 /// stays: a log goes on behind it, and whoever reads a stream finds an end. Only the log of a group
 /// that has no members here any more goes as a whole.
-fn trim(state: &mut State, turn: &mut Turn<'_>, group: GroupId, (oldest, at): (u64, Millis)) {
+fn trim(state: &State, turn: &mut Turn<'_>, group: GroupId, (oldest, at): (u64, Millis)) {
     let life_ms = state.limits.retention_ms.saturating_add(GROUP_LOG_GRACE_MS);
     let cutoff = Millis(turn.now.0.saturating_sub(life_ms));
     // Most logs have nothing old: one look tells.
@@ -36,11 +37,12 @@ fn trim(state: &mut State, turn: &mut Turn<'_>, group: GroupId, (oldest, at): (u
         return;
     }
     let is_home = state.topology.shard_of_group(group) == state.id;
-    let goes_on = is_home || state.local_group(turn.view, group).is_some();
+    let local = membership::local_key(state.id, group);
+    let has_members = state.locals.contains_key(&group) || turn.view.get(&local).is_some();
     let key = |sequence| group_log::key(state.id, group, sequence);
     let newest = turn.view.last(&key(oldest), &key(u64::MAX)).map(age_of);
     let kept_from = match newest {
-        Some((_, newest, _)) if goes_on => newest,
+        Some((_, newest, _)) if is_home || has_members => newest,
         _ => u64::MAX,
     };
     let rows = turn

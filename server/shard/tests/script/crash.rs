@@ -1,5 +1,7 @@
 //! The server dies at every commit of a conversation, and the conversation ends the same.
 
+use martlet_shard::Limits;
+
 use crate::world::World;
 
 /// Runs `step` until `commits` of its turns are durable, crashes, lets everybody connect again and
@@ -11,8 +13,21 @@ fn at_every_commit(
     step: &str,
     after: &[(&str, &[&str])],
 ) {
+    at_every_commit_with(Limits::default(), (shards, handles), before, step, after);
+}
+
+/// The same with smaller limits.
+fn at_every_commit_with(
+    limits: Limits,
+    (shards, handles): (u16, &[&str]),
+    before: &str,
+    step: &str,
+    after: &[(&str, &[&str])],
+) {
     for commits in 0.. {
         let mut world = World::new(shards, handles);
+        world.limits = limits;
+        world.crash();
         world.quietly(before);
         let is_cut = world.crash_after(commits, step);
         for (retry, expected) in after {
@@ -205,6 +220,50 @@ fn progress_in_a_group_is_told_once_wherever_the_server_stops() {
                 (
                     "ann: count g 2 detail",
                     &["ann: g/2: 2 delivered, 1 read of 2 (bob read, cid delivered)"],
+                ),
+            ],
+        );
+    }
+}
+
+#[test]
+fn a_group_switches_to_its_stream_once_wherever_the_server_stops() {
+    let limits = Limits {
+        group_inbox_members_max: 2,
+        ..Limits::default()
+    };
+    for shards in [1, 2, 5] {
+        at_every_commit_with(
+            limits,
+            (shards, &["ann", "bob", "cid"]),
+            "bob2: add; ann: connect; bob: connect; ann: change g +bob; ann: post m1 g",
+            "ann: change g +cid | ann: post m2 g version=2 roster=3",
+            &[
+                (
+                    "ann: connect; ann: change g +cid; ann: post m2 g; ann: leave",
+                    &[],
+                ),
+                (
+                    "bob2: connect",
+                    &[
+                        "bob2: ready 0/4",
+                        "bob2: 1 g/1 record 1 by ann",
+                        "bob2: 2 g/2 m1 from ann",
+                        "bob2: 3 g/3 record 2 by ann",
+                        "bob2: 4 g/4 from here by stream",
+                        "bob2: caught up 4",
+                        "bob2: g/5 m2 from ann",
+                    ],
+                ),
+                (
+                    "cid: connect",
+                    &[
+                        "cid: ready 0/2",
+                        "cid: 1 g/3 record 2 by ann",
+                        "cid: 2 g/4 from here by stream",
+                        "cid: caught up 2",
+                        "cid: g/5 m2 from ann",
+                    ],
                 ),
             ],
         );

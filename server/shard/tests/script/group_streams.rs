@@ -302,6 +302,18 @@ fn who_is_removed_when_the_group_is_small_again_is_forgotten() {
 }
 
 #[test]
+fn receipts_of_a_group_that_is_small_again_survive() {
+    World::each_with(limits(), FOUR, |world| {
+        in_a_large_group(world);
+        world.quietly("ann: change g -cid; ann: post m1 g");
+        world.check("bob: ack 3", &["ann: 3 g delivered bob up to 5"]);
+        world.crash();
+        world.quietly("ann: connect at=3; bob: connect at=3");
+        world.check("ann: count g 5", &["ann: g/5: 1 delivered, 0 read of 1"]);
+    });
+}
+
+#[test]
 fn a_device_that_is_removed_leaves_nothing_behind() {
     World::each_with(limits(), FOUR, |world| {
         world.quietly("cid2: add; cid2: connect");
