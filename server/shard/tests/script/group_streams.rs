@@ -258,6 +258,7 @@ fn a_group_grows_over_the_threshold_and_shrinks_again_in_one_order() {
         world.check(
             "bob: connect at=4",
             &[
+                "ann: 4 g delivered bob up to 4",
                 "bob: ready 4/5",
                 "bob: 5 g/9 m4 from ann",
                 "bob: caught up 5",
@@ -271,8 +272,8 @@ fn a_group_grows_over_the_threshold_and_shrinks_again_in_one_order() {
             "ann: change g +cid; bob: post m5 g",
             &[
                 "ann: changed g to 4 at 10",
-                "ann: 4 g/10 record 4 by ann",
-                "ann: 5 g/11 from here by stream",
+                "ann: 5 g/10 record 4 by ann",
+                "ann: 6 g/11 from here by stream",
                 "ann: g/12 m5 from bob",
                 "bob: 6 g/10 record 4 by ann",
                 "bob: 7 g/11 from here by stream",
