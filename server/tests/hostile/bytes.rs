@@ -213,7 +213,7 @@ fn an_authenticated_client_is_held_to_the_same_rules() {
             too_large.bytes(0).to_vec(),
             CloseCode::TOO_LARGE,
         ),
-        ("unknown", raw(0x42, b""), CloseCode::UNKNOWN_TYPE),
+        ("unknown", raw(0x7f, b""), CloseCode::UNKNOWN_TYPE),
     ];
     for (name, bytes, code) in cases {
         println!("{name}");
