@@ -8,6 +8,7 @@ mod fields;
 mod frames;
 mod json;
 mod keys;
+mod kinds;
 mod lists;
 mod malformed;
 mod olm;
@@ -47,6 +48,8 @@ pub(crate) fn files() -> Vec<(String, String)> {
         ("payloads.json", contents::payloads()),
         ("olm.json", olm::session()),
         ("bodies.json", contents::bodies()),
+        ("contents.json", kinds::valid()),
+        ("contents_malformed.json", kinds::malformed()),
         ("safety_numbers.json", contents::safety_numbers()),
     ]
     .map(|(name, json)| (name.to_owned(), json.file(2)))
