@@ -99,8 +99,8 @@ pub use error::{
     VerifyError,
 };
 pub use event::{
-    Body, Device, Direction, Event, GapReason, Identity, Message, MessageState, OfflineCause,
-    Receipt, SecurityKind, SecurityNotice,
+    Body, Change, ContactCard, Device, Direction, Event, GapReason, Identity, Location, Message,
+    MessageState, OfflineCause, Quote, Reaction, Receipt, SecurityKind, SecurityNotice,
 };
 pub use martlet_protocol::{
     CloseCode, DeviceId, MessageId, Millis, NackCode, Position, Timestamp, UserId,

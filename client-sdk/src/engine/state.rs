@@ -66,6 +66,11 @@ pub(super) struct Core {
     pub(super) repair_at: Option<Millis>,
     /// Whether histories may be on their way to other devices.
     pub(super) has_syncs: bool,
+    /// When the next message disappears, by the server's clock.
+    pub(super) expire_at: Option<Millis>,
+    /// Whether contents were taken away in this call, of which copies may lie in the database's
+    /// log.
+    pub(super) has_wiped: bool,
     pub(super) lookups: Lookups,
     pub(super) reads: Reads,
     pub(super) statuses: Statuses,
@@ -141,6 +146,8 @@ impl Core {
             told: BTreeSet::new(),
             repair_at: tx.next_repair()?.map(|(at, _)| at),
             has_syncs: true,
+            expire_at: tx.next_expiry()?,
+            has_wiped: false,
             lookups: Lookups::default(),
             reads: Reads::default(),
             statuses: Statuses::default(),

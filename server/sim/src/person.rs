@@ -1,6 +1,6 @@
 //! What a person does with a client.
 
-use martlet_client::engine::{Linking, Outgoing, Registration};
+use martlet_client::engine::{Linking, Outgoing, Post, Registration};
 use martlet_client::keys::KeySeed;
 use martlet_client::{History, MessageId};
 use martlet_protocol::DeviceId;
@@ -56,7 +56,7 @@ impl Device {
         let entropy = env.rng.bytes();
         let outgoing = Outgoing {
             to,
-            text: &text,
+            what: Post::Text(text.clone()),
             ttl_ms,
         };
         let sent = self.call(env, |engine, now| engine.send(now, entropy, &outgoing));
