@@ -47,6 +47,14 @@
 //!   showing it finds the message in [`Client::history`], which has everything.
 //! - The states of a message only move forward, and each step is one [`Event::Receipt`].
 //!
+//! # What can be said
+//!
+//! Text ([`Client::send`]), answers ([`Client::reply`]), contacts and places; and of what was said,
+//! reactions ([`Client::react`]), edits ([`Client::edit`]) and deletions for everyone
+//! ([`Client::delete_for_everyone`]). They reach every device of both sides as [`Event::Changed`]
+//! and are seen at the message itself. After [`Client::set_timer`] messages disappear some time
+//! after they were read, and nothing of them is left in the home.
+//!
 //! # What is encrypted
 //!
 //! Everything that a message says, from device to device, without any call for it: the server
