@@ -174,11 +174,15 @@ impl Core {
     }
 }
 
-/// Whether a notice is about contents that are over.
+/// Whether a notice is about contents of which nothing is left to be told.
 fn is_void(tx: &Tx<'_>, notice: &Notice) -> Result<bool, StoreError> {
     match notice {
         Notice::Message(seq) => tx.is_over(*seq),
-        Notice::Changed { seq, what } if *what != Changed::Expired => tx.is_over(*seq),
+        Notice::Changed { seq, what } => match what {
+            Changed::Text | Changed::Reactions => tx.is_empty(*seq),
+            Changed::Deleted => tx.is_over(*seq),
+            Changed::Expired => Ok(false),
+        },
         _ => Ok(false),
     }
 }

@@ -25,14 +25,26 @@ impl Tx<'_> {
         self.open_shown(found)
     }
 
-    /// Whether nothing is left of a message that an application could be told of.
+    /// Whether a message is over, so that an application cannot be told of it any more.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn is_over(&self, seq: Seq) -> Result<bool, StoreError> {
+        Ok(self.gone(seq)? == OVER)
+    }
+
+    /// Whether a message is over or was deleted, so that it has no text and no reactions.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn is_empty(&self, seq: Seq) -> Result<bool, StoreError> {
+        Ok(self.gone(seq)? != 0)
+    }
+
+    fn gone(&self, seq: Seq) -> Result<u8, StoreError> {
         let sql = "SELECT gone FROM messages WHERE seq = ?1";
-        let gone: Option<u8> = self.first(sql, [seq.0], |row| row.get(0))?;
-        Ok(gone == Some(OVER))
+        let gone = self.first(sql, [seq.0], |row| row.get(0))?;
+        Ok(gone.unwrap_or(OVER))
     }
 
     /// A message to show, by its id; an own one before a received one with the same id.

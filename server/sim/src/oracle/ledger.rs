@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use martlet_client::MessageState;
 use martlet_protocol::{Address, MessageId, Position, State, Timestamp, UserId};
 
+use super::deeds::Deed;
 use super::devices::Lists;
 use super::security::Warnings;
 use super::sends::Tries;
@@ -95,6 +96,8 @@ pub(super) struct Written {
     pub(super) text: String,
     /// Its number among all that its author wrote to this recipient.
     pub(super) number: u64,
+    /// What it does to another message: then it is not shown, and has no text.
+    pub(super) deed: Option<Deed>,
     pub(super) has_ttl: bool,
     /// What the author had seen of the conversation.
     pub(super) after: Timestamp,

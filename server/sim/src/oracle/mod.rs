@@ -11,11 +11,13 @@
 //! | what one device writes to another stays in order | at once |
 //! | a message comes after what its writer had seen | at once |
 //! | states move forward, are true, and are told once | at once, and at the end |
+//! | every device shows texts, reactions and deletions by the newest it has heard of | at the end |
 //! | what was read is told, whoever crashes | at the end |
 //! | neither side breaks the protocol | at once |
 //! | queues stay within their bounds | at the end, and at every fault |
 
 mod app;
+mod deeds;
 mod devices;
 mod end;
 mod ledger;
@@ -24,5 +26,6 @@ mod sends;
 mod wire;
 mod witness;
 
+pub(crate) use deeds::{Deed, View, What};
 pub(crate) use ledger::{Ledger, Rules};
 pub(crate) use witness::Witness;
