@@ -38,6 +38,7 @@ mod lookups;
 mod machine;
 mod notices;
 mod outbox;
+mod own_devices;
 mod past;
 mod posting;
 mod prepare;

@@ -145,7 +145,7 @@ impl Engine {
         entropy: [u8; 10],
         outgoing: &Outgoing<'_>,
     ) -> Result<MessageId, SendError> {
-        let identity = self.registered()?;
+        let identity = self.member()?;
         let device = identity.address.ok_or(ClientError::NotRegistered)?.device;
         if outgoing.to == identity.handle {
             return Err(SendError::SelfAddressed);

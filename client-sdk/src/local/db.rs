@@ -7,6 +7,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row, Transaction};
 use zeroize::Zeroizing;
 
+use super::breaker::Breaker;
 use super::vault::{self, Secret};
 use super::{excuses, schema};
 use crate::crypto::store_key::{StoreKey, Vault};
@@ -124,6 +125,27 @@ impl Db {
         Ok(self.connection.query_row(sql, (), |_| Ok(()))?)
     }
 
+    /// Undoes the rest of a transaction whose process has died, be it a simulated one: of a real
+    /// one SQLite does so when the file is opened again.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn undo_unfinished(&mut self) -> Result<(), StoreError> {
+        if !self.connection.is_autocommit() {
+            self.connection.execute_batch("ROLLBACK")?;
+        }
+        Ok(())
+    }
+
+    /// What makes this database fail inside a call, for tests.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    #[doc(hidden)]
+    pub fn breaker(&mut self) -> Result<Breaker, StoreError> {
+        Ok(Breaker::install(&mut self.connection)?)
+    }
+
     /// In WAL mode FULL syncs with every commit, NORMAL only with a checkpoint.
     fn wait_for(&mut self, sync: Sync) -> Result<(), StoreError> {
         if self.sync != sync {
@@ -221,6 +243,7 @@ pub(super) const fn from_sql(value: i64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::schema::FORMAT;
     use super::*;
     use crate::config::Passphrase;
 
@@ -234,8 +257,6 @@ mod tests {
         assert_eq!(tx.find_contact("bob").unwrap(), None);
     }
 
-    const FORMAT_UNKNOWN: i64 = 1_000;
-
     #[test]
     fn another_format_and_a_foreign_file_are_refused_and_left_alone() {
         let dir = tempfile::tempdir().unwrap();
@@ -248,10 +269,10 @@ mod tests {
             let raw = Connection::open(&file).unwrap();
             raw.pragma_update(None, "user_version", format).unwrap();
         };
-        set_format(FORMAT_UNKNOWN);
+        set_format(FORMAT + 1);
         let error = Db::open(&file, Secret::Key(&key)).unwrap_err();
         assert!(error.to_string().contains("newer version"), "{error}");
-        for older in [1, 2] {
+        for older in 1..FORMAT {
             set_format(older);
             let error = Db::open(&file, Secret::Key(&key)).unwrap_err();
             assert!(error.to_string().contains("new home"), "{error}");

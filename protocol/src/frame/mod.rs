@@ -26,7 +26,9 @@ pub use devices::{DeviceLists, Devices, SignedList};
 pub use ending::{Close, Goaway};
 pub use event::{Event, EventKind};
 pub use hello::Hello;
-pub use link::{LinkJoin, LinkOffer, LinkOpen, LinkOpened, Linked, TICKET_BYTES};
+pub use link::{
+    LinkClose, LinkClosed, LinkJoin, LinkOffer, LinkOpen, LinkOpened, Linked, TICKET_BYTES,
+};
 pub use lookup::{Found, Lookup, LookupQuery};
 pub use nack::{Nack, Reference};
 pub use ping::{Ping, Pong};
@@ -123,4 +125,6 @@ frames! {
     LinkJoin(LinkJoin<'a>) = LINK_JOIN,
     LinkOffer(LinkOffer<'a>) = LINK_OFFER,
     Linked(Linked<'a>) = LINKED,
+    LinkClose(LinkClose) = LINK_CLOSE,
+    LinkClosed(LinkClosed) = LINK_CLOSED,
 }

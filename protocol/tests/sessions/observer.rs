@@ -138,7 +138,7 @@ impl Observer {
             Frame::Lookup(lookup) => self.requests.lookup(lookup),
             Frame::Ping(ping) => self.ping(Side::Client, ping.token),
             Frame::Pong(pong) => return self.pong(Side::Client, pong.token),
-            other => self.book.client(other),
+            other => return self.book.client(other),
         }
         Ok(())
     }
@@ -251,7 +251,7 @@ impl Observer {
 }
 
 /// What a client does not begin after GOAWAY.
-const REQUESTS: [Kind; 9] = [
+const REQUESTS: [Kind; 10] = [
     Kind::SEND,
     Kind::READ,
     Kind::STATUS,
@@ -261,6 +261,7 @@ const REQUESTS: [Kind; 9] = [
     Kind::UPLOAD,
     Kind::CLAIM,
     Kind::LINK_OPEN,
+    Kind::LINK_CLOSE,
 ];
 
 const NOBODY: Address = Address {

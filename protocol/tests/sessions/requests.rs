@@ -146,7 +146,12 @@ impl Requests {
                 let number = nack.reference.as_number();
                 self.on.lookups.contains(&number) && nack.reference == Reference::number(number)
             }
-            Kind::DEVICES | Kind::PUBLISH | Kind::UPLOAD | Kind::CLAIM | Kind::LINK_OPEN => {
+            Kind::DEVICES
+            | Kind::PUBLISH
+            | Kind::UPLOAD
+            | Kind::CLAIM
+            | Kind::LINK_OPEN
+            | Kind::LINK_CLOSE => {
                 let number = nack.reference.as_number();
                 book.has_asked(nack.of, number) && nack.reference == Reference::number(number)
             }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use martlet_protocol::frame::{
-    Bundle, CaughtUp, Gap, LinkOpened, Nack, Published, StateReply, Stock,
+    Bundle, CaughtUp, Gap, LinkClosed, LinkOpened, Nack, Published, StateReply, Stock,
 };
 use martlet_protocol::{Address, CloseCode, DeviceId, Kind, Position, UserId};
 
@@ -126,11 +126,13 @@ pub enum Reply {
     Bundles(BundlesAnswer),
     /// A LINK_OPEN's answer.
     LinkOpened(LinkOpened),
-    /// Somebody knows the ticket.
+    /// A LINK_CLOSE's answer.
+    LinkClosed(LinkClosed),
+    /// Somebody knows the ticket, or has left.
     LinkOffer {
         /// The device it would be.
         device: DeviceId,
-        /// What it says.
+        /// What it says; empty when its connection is lost.
         offer: Bytes,
     },
     /// The connection's keys are in the account's list now.

@@ -106,6 +106,12 @@ impl Gate {
                 device: open.device,
                 ticket: open.ticket,
             },
+            Frame::LinkClose(close) => Command::LinkClose {
+                session,
+                address,
+                request: close.request,
+                ticket: close.ticket,
+            },
             other => {
                 let what = format!("a client says {:?} to a server", other.kind());
                 desk.env.ledger.violate(what);

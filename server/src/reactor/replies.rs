@@ -93,6 +93,7 @@ impl Reactor {
                 bundles: List::Slice(&answer.bundles),
             }),
             Reply::LinkOpened(answer) => Frame::LinkOpened(*answer),
+            Reply::LinkClosed(answer) => Frame::LinkClosed(*answer),
             Reply::LinkOffer { device, offer } => Frame::LinkOffer(LinkOffer {
                 device: *device,
                 offer,
@@ -142,6 +143,7 @@ fn note_reply(conn: &Conn, session: &mut Session, reply: &Reply) -> bool {
         | Reply::Published(_)
         | Reply::Stock(_)
         | Reply::LinkOpened(_)
+        | Reply::LinkClosed(_)
         | Reply::LinkOffer { .. } => {}
     }
     false

@@ -95,6 +95,13 @@ fn frame(world: &mut World, session: SessionId, reply: Reply) -> String {
             assert_eq!(opened.request, REQUEST);
             "link opened".to_owned()
         }
+        Reply::LinkClosed(closed) => {
+            assert_eq!(closed.request, REQUEST);
+            "link closed".to_owned()
+        }
+        Reply::LinkOffer { device, offer } if offer.is_empty() => {
+            format!("device {device} is gone")
+        }
         Reply::LinkOffer { device, offer } => {
             format!("device {device} offers {}", as_text(&offer))
         }
@@ -155,7 +162,12 @@ fn refusal(world: &mut World, nack: &Nack) -> String {
     let what = match nack.of {
         Kind::SEND | Kind::READ | Kind::STATUS => world.message_of(nack.reference.as_message()).0,
         Kind::LOOKUP => format!("lookup {}", nack.reference.as_number()),
-        Kind::DEVICES | Kind::PUBLISH | Kind::UPLOAD | Kind::CLAIM | Kind::LINK_OPEN => {
+        Kind::DEVICES
+        | Kind::PUBLISH
+        | Kind::UPLOAD
+        | Kind::CLAIM
+        | Kind::LINK_OPEN
+        | Kind::LINK_CLOSE => {
             assert_eq!(nack.reference.as_number(), REQUEST);
             let info = nack.of.info().expect("it is known");
             info.name.to_lowercase()

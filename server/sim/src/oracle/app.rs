@@ -36,6 +36,7 @@ impl Ledger {
             text: text.to_owned(),
             number,
             deed: None,
+            order: self.messages.len(),
             has_ttl,
             after: seen.copied().unwrap_or(Timestamp(0)),
             timestamp: None,
@@ -96,6 +97,7 @@ impl Ledger {
         let id = shown.id;
         let name = self.name(device).to_owned();
         let is_right = self.may_say(id, shown.text());
+        let is_hidden = self.lies.hides(device, id);
         let Some(message) = self.messages.get_mut(&id) else {
             return self.violate(format!("{name} is shown {id}, which nobody wrote"));
         };
@@ -108,6 +110,9 @@ impl Ledger {
         }
         if message.state == MessageState::Failed {
             problems.push("is shown though its author was told that it failed");
+        }
+        if is_hidden {
+            problems.push("is shown though it never came");
         }
         let (author, number) = (message.author, message.number);
         let (timestamp, to) = (message.timestamp.unwrap_or_default(), message.to);
@@ -149,7 +154,7 @@ impl Ledger {
         let mut problems = Vec::new();
         let mut found = BTreeSet::new();
         for view in history {
-            let id = &view.id;
+            let (id, state) = (&view.id, view.state);
             if let Some(problem) = self.check_view(counters, (device, account), view) {
                 problems.push(format!("{id} {problem}: {view:?}"));
             }
@@ -166,6 +171,17 @@ impl Ledger {
             if message.author != device && !message.shown.contains(&device) {
                 counters.remembered += 1;
                 message.remembered.insert(device);
+            }
+            if message.author == device && message.state != state {
+                // An event of which it died is in the history alone.
+                let doubts = &mut self.devices[device].doubts;
+                if *doubts == 0 || rank(state) <= rank(message.state) {
+                    let told = message.state;
+                    problems.push(format!("{id} is {state} there, and was told to be {told}"));
+                }
+                *doubts = doubts.saturating_sub(1);
+                self.untold += 1;
+                message.state = state;
             }
         }
         for (id, message) in &self.messages {

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use martlet_client::Change;
+use martlet_client::{Change, MessageState};
 use martlet_protocol::{MessageId, Timestamp};
 
 use super::ledger::{Ledger, Written};
@@ -30,6 +30,7 @@ pub(crate) enum What {
 pub(crate) struct View {
     pub(crate) id: MessageId,
     pub(crate) text: String,
+    pub(crate) state: MessageState,
     pub(crate) edited: bool,
     pub(crate) deleted: bool,
     /// The reader's own sign, and that of the other side; empty for none.

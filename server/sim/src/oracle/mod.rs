@@ -14,6 +14,7 @@
 //! | every device shows texts, reactions and deletions by the newest it has heard of | at the end |
 //! | what was read is told, whoever crashes | at the end |
 //! | neither side breaks the protocol | at once |
+//! | whoever is lied to, and can know it, is told so by the name of the lie | at the end |
 //! | queues stay within their bounds | at the end, and at every fault |
 
 mod app;
@@ -21,6 +22,8 @@ mod deeds;
 mod devices;
 mod end;
 mod ledger;
+mod lies;
+mod roll;
 mod security;
 mod sends;
 mod wire;
@@ -28,4 +31,5 @@ mod witness;
 
 pub(crate) use deeds::{Deed, View, What};
 pub(crate) use ledger::{Ledger, Rules};
+pub(crate) use roll::Roll;
 pub(crate) use witness::Witness;
