@@ -276,6 +276,9 @@ pub enum SendError {
     /// The client cannot do it now.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// An emoji, a contact or a place is not within its limits.
+    #[error("the emoji, contact or place is not one that others can read")]
+    ContentInvalid,
     /// The recipient's name breaks the rules.
     #[error("the recipient's name is not a valid name")]
     HandleInvalid,
@@ -284,6 +287,12 @@ pub enum SendError {
         "the key of this contact was verified and has changed: verify the new one, or accept it"
     )]
     IdentityChanged,
+    /// The message is of a kind that cannot be changed so, or is gone.
+    #[error("this message cannot be changed like this")]
+    NotChangeable,
+    /// The message was written by the other side.
+    #[error("only an own message can be edited or deleted for everyone")]
+    NotOwn,
     /// Too many messages wait already.
     #[error("too many messages wait to be sent: go online first")]
     OutboxFull,
@@ -296,6 +305,9 @@ pub enum SendError {
         /// Most bytes of UTF-8 that fit.
         bytes_max: usize,
     },
+    /// It is too long ago.
+    #[error("a message can be edited for 24 hours, and deleted for everyone for 48")]
+    TooLate,
     /// The time to live is out of range.
     #[error("the time to live must lie between one second and 30 days")]
     TtlInvalid,

@@ -1,5 +1,6 @@
 //! What an application sees: messages, their states, and what happens to the connection.
 
+mod message;
 mod security;
 
 use core::fmt;
@@ -8,15 +9,26 @@ use martlet_protocol::{
     CloseCode, DeviceId, MessageId, Millis, NackCode, Position, State, UserId, frame,
 };
 
+pub use message::{Body, Change, ContactCard, Location, Message, Quote, Reaction};
 pub use security::{SecurityKind, SecurityNotice};
 
-/// Something that happened. Messages, receipts, failures, gaps and security notices wait in the
-/// database until they are taken; what concerns the connection is told only while it is true.
+/// Something that happened. Messages, their changes, receipts, failures, gaps and security notices
+/// wait in the database until they are taken; what concerns the connection is told only while it
+/// is true.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
     /// A message for this account, or one that another device of it has sent.
     Message(Message),
+    /// The contents of a message have changed, or are gone.
+    Changed {
+        /// Which message.
+        id: MessageId,
+        /// The handle of the other side of the conversation.
+        peer: String,
+        /// What has become of it.
+        change: Change,
+    },
     /// An own message reached a state.
     Receipt(Receipt),
     /// The server will not take an own message; its state is now [`MessageState::Failed`].
@@ -73,55 +85,6 @@ pub struct Receipt {
     pub by: String,
     /// When, by the server's clock.
     pub at: Millis,
-}
-
-/// A message as the database has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Message {
-    /// Chosen by its sender.
-    pub id: MessageId,
-    /// Who wrote it.
-    pub direction: Direction,
-    /// The handle of the other side of the conversation; its user id in hexadecimal while the
-    /// handle is not known.
-    pub peer: String,
-    /// The device that wrote it.
-    pub device: DeviceId,
-    /// What it says.
-    pub body: Body,
-    /// Where it stands. An incoming message is delivered, then read.
-    pub state: MessageState,
-    /// Its place in the conversation by the server's clock, or when it was written while the
-    /// server has not taken it.
-    pub at: Millis,
-    /// When it reached its state.
-    pub changed_at: Millis,
-    /// Why the server refused it for good; only with [`MessageState::Failed`].
-    pub refusal: Option<NackCode>,
-}
-
-impl Message {
-    /// The text, or a placeholder for contents that this version does not know.
-    #[must_use]
-    pub fn text(&self) -> &str {
-        match &self.body {
-            Body::Text(text) => text,
-            Body::Unsupported { .. } => "[unsupported content]",
-        }
-    }
-}
-
-/// The contents of a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Body {
-    /// Text.
-    Text(String),
-    /// Written by a newer client; kept in the database for a newer version of this one.
-    Unsupported {
-        /// The kind of content, as the sender numbers it.
-        kind: u8,
-    },
 }
 
 /// Which side wrote a message.

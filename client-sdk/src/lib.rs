@@ -47,6 +47,14 @@
 //!   showing it finds the message in [`Client::history`], which has everything.
 //! - The states of a message only move forward, and each step is one [`Event::Receipt`].
 //!
+//! # What can be said
+//!
+//! Text ([`Client::send`]), answers ([`Client::reply`]), contacts and places; and of what was said,
+//! reactions ([`Client::react`]), edits ([`Client::edit`]) and deletions for everyone
+//! ([`Client::delete_for_everyone`]). They reach every device of both sides as [`Event::Changed`]
+//! and are seen at the message itself. After [`Client::set_timer`] messages disappear some time
+//! after they were read, and nothing of them is left in the home.
+//!
 //! # What is encrypted
 //!
 //! Everything that a message says, from device to device, without any call for it: the server
@@ -99,8 +107,8 @@ pub use error::{
     VerifyError,
 };
 pub use event::{
-    Body, Device, Direction, Event, GapReason, Identity, Message, MessageState, OfflineCause,
-    Receipt, SecurityKind, SecurityNotice,
+    Body, Change, ContactCard, Device, Direction, Event, GapReason, Identity, Location, Message,
+    MessageState, OfflineCause, Quote, Reaction, Receipt, SecurityKind, SecurityNotice,
 };
 pub use martlet_protocol::{
     CloseCode, DeviceId, MessageId, Millis, NackCode, Position, Timestamp, UserId,

@@ -14,6 +14,22 @@ use super::primitives::sha256;
 pub mod kind {
     /// UTF-8.
     pub const TEXT: u8 = 0x01;
+    /// Text that answers another message.
+    pub const REPLY: u8 = 0x02;
+    /// A sign that somebody puts to a message.
+    pub const REACTION: u8 = 0x03;
+    /// Another text for a message.
+    pub const EDIT: u8 = 0x04;
+    /// Takes a message away from everyone.
+    pub const DELETE: u8 = 0x05;
+    /// Sets the life of the messages that follow.
+    pub const TIMER: u8 = 0x06;
+    /// How to reach somebody.
+    pub const CONTACT: u8 = 0x07;
+    /// A place.
+    pub const LOCATION: u8 = 0x08;
+    /// Contents of another kind that disappear.
+    pub const LIMITED: u8 = 0x10;
     /// Asks for a message again that could not be decrypted.
     pub const RETRY: u8 = 0x81;
     /// A message that was asked for again.
@@ -29,6 +45,18 @@ pub mod kind {
     #[must_use]
     pub const fn is_control(kind: u8) -> bool {
         kind >= 0x80
+    }
+
+    /// Whether it changes another message, and is not shown as one.
+    #[must_use]
+    pub const fn is_modification(kind: u8) -> bool {
+        matches!(kind, REACTION | EDIT | DELETE)
+    }
+
+    /// Whether messages of this kind may disappear.
+    #[must_use]
+    pub const fn may_be_limited(kind: u8) -> bool {
+        !is_control(kind) && !is_modification(kind) && kind != TIMER && kind != LIMITED
     }
 }
 

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::outbox::Departure;
 use super::prepare::{Audience, Readiness, addresses, load_sessions};
 use super::state::Core;
-use crate::content::{Content, TEXT_BYTES_MAX};
+use crate::content::{CONTENT_BYTES_MAX, Content};
 use crate::crypto::body;
 use crate::crypto::chain::SendChain;
 use crate::crypto::list::SignedList;
@@ -20,11 +20,11 @@ use crate::crypto::payload::{Contents, INLINE_BYTES_MAX, Payload};
 use crate::error::StoreError;
 use crate::local::{ChainKey, Made, Outbound, OutboxEntry, PartRow, Tx};
 
-// A text that was asked for again fits, with what is said about it.
+// What was asked for again fits, with what is said about it.
 const _: () =
-    assert!(TEXT_BYTES_MAX + super::repair::RESENT_HEAD_BYTES <= body::CONTENTS_BYTES_MAX);
+    assert!(CONTENT_BYTES_MAX + super::repair::RESENT_HEAD_BYTES <= body::CONTENTS_BYTES_MAX);
 const _: () =
-    assert!(TEXT_BYTES_MAX + super::syncing::MESSAGE_HEAD_BYTES <= body::CONTENTS_BYTES_MAX);
+    assert!(CONTENT_BYTES_MAX + super::syncing::MESSAGE_HEAD_BYTES <= body::CONTENTS_BYTES_MAX);
 
 /// How many parts for a device may come before an older one. A receiver keeps the keys of five
 /// turns, and each turn has a part at least.

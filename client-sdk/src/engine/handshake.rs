@@ -243,4 +243,13 @@ impl Core {
             .map_or(0, |identity| identity.clock_offset_ms);
         Millis(now.0.saturating_add_signed(offset_ms))
     }
+
+    /// The inverse of [`Core::server_time`].
+    pub(super) fn local_time(&self, server: Millis) -> Millis {
+        let offset_ms = self
+            .identity
+            .as_ref()
+            .map_or(0, |identity| identity.clock_offset_ms);
+        Millis(server.0.saturating_add_signed(offset_ms.saturating_neg()))
+    }
 }

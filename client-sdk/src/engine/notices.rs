@@ -8,8 +8,8 @@ use zeroize::Zeroizing;
 use super::lookups::Lookups;
 use super::state::Core;
 use crate::error::StoreError;
-use crate::event::{Event, OfflineCause, Receipt, SecurityKind, SecurityNotice};
-use crate::local::{Notice, NoticeId, Tx};
+use crate::event::{Change, Event, OfflineCause, Receipt, SecurityKind, SecurityNotice};
+use crate::local::{Changed, Notice, NoticeId, Tx};
 
 /// The answer to a command. The caller that gave the command takes it; it is no event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -145,11 +145,18 @@ impl Notices {
         tx: &Tx<'_>,
         lookups: &Lookups,
     ) -> Result<Option<Event>, StoreError> {
-        let first = if self.stored {
+        let mut first = if self.stored {
             tx.first_notice()?
         } else {
             None
         };
+        // Of a message that is over before anybody has seen it, only that is told.
+        while let Some((id, notice)) = &first
+            && is_void(tx, notice)?
+        {
+            tx.take_notice(*id)?;
+            first = tx.first_notice()?;
+        }
         self.stored = first.is_some();
         let barrier = self.passing.front().map(|(behind, _)| *behind);
         match first {
@@ -183,9 +190,38 @@ impl Core {
     }
 }
 
+/// Whether a notice is about contents of which nothing is left to be told.
+fn is_void(tx: &Tx<'_>, notice: &Notice) -> Result<bool, StoreError> {
+    match notice {
+        Notice::Message(seq) => tx.is_over(*seq),
+        Notice::Changed { seq, what } => match what {
+            Changed::Text | Changed::Reactions => tx.is_empty(*seq),
+            Changed::Deleted => tx.is_over(*seq),
+            Changed::Expired => Ok(false),
+        },
+        _ => Ok(false),
+    }
+}
+
 fn shown(tx: &Tx<'_>, notice: Notice) -> Result<Event, StoreError> {
     Ok(match notice {
         Notice::Message(seq) => Event::Message(tx.shown(seq)?),
+        Notice::Changed { seq, what } => {
+            let message = tx.shown(seq)?;
+            let change = match what {
+                Changed::Text => Change::Edited {
+                    text: message.text().to_owned(),
+                },
+                Changed::Reactions => Change::Reactions(message.reactions),
+                Changed::Deleted => Change::Deleted,
+                Changed::Expired => Change::Expired,
+            };
+            Event::Changed {
+                id: message.id,
+                peer: message.peer,
+                change,
+            }
+        }
         Notice::Receipt { seq, state, at } => {
             let message = tx.shown(seq)?;
             Event::Receipt(Receipt {

@@ -4,6 +4,7 @@ use martlet_protocol::frame::Nack;
 use martlet_protocol::{Class, MessageId, Millis, NackCode, UserId};
 
 use super::state::Core;
+use crate::crypto::payload::kind;
 use crate::error::StoreError;
 use crate::event::MessageState;
 use crate::local::{ContactId, Notice, OutboxEntry, Tx};
@@ -102,6 +103,12 @@ impl Core {
             let seq = row.seq;
             tx.set_failed(seq, code, self.server_time(now))?;
             self.notices.store(tx, &Notice::Failed { seq, code })?;
+            if row.life_s > 0 {
+                self.reload_lives(tx)?;
+            }
+            if kind::is_modification(row.kind) {
+                self.undo(tx, seq)?;
+            }
         }
         Ok(())
     }

@@ -19,6 +19,7 @@ impl Core {
     /// All of it leaves only after the transaction is committed.
     pub(super) fn settle(&mut self, tx: &Tx<'_>, now: Millis) -> Result<(), StoreError> {
         let written = self.output.len();
+        self.pump_lives(tx, now)?;
         self.store_place(tx)?;
         self.settle_stream();
         if self.live().is_some_and(|live| live.leaving.is_none()) {

@@ -68,6 +68,11 @@ pub(super) struct Core {
     pub(super) repair_at: Option<Millis>,
     /// Whether a device that was linked has yet to get something, and may have it now.
     pub(super) has_syncs: bool,
+    /// When the next message disappears, by the server's clock.
+    pub(super) expire_at: Option<Millis>,
+    /// Whether contents were taken away in this call, of which copies may lie in the database's
+    /// log.
+    pub(super) has_wiped: bool,
     pub(super) lookups: Lookups,
     pub(super) reads: Reads,
     pub(super) statuses: Statuses,
@@ -144,6 +149,8 @@ impl Core {
             told: BTreeSet::new(),
             repair_at: tx.next_repair()?.map(|(at, _)| at),
             has_syncs: !tx.syncs()?.is_empty(),
+            expire_at: tx.next_expiry()?,
+            has_wiped: false,
             lookups: Lookups::default(),
             reads: Reads::default(),
             statuses: Statuses::default(),

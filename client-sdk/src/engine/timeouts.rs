@@ -48,7 +48,8 @@ impl Core {
             Link::Down if self.wants_connection() => self.dial.next_at(),
             Link::Down | Link::Dialing | Link::Closing => None,
         };
-        link.into_iter().chain(self.lookups.patience_due()).min()
+        let always = [self.lookups.patience_due(), self.lives_due()];
+        link.into_iter().chain(always.into_iter().flatten()).min()
     }
 
     fn live_due(&self, live: &Live, now: Millis) -> Millis {

@@ -192,6 +192,7 @@ impl Tx<'_> {
         let pair = (from.0, into.0);
         self.execute("UPDATE messages SET contact = ?2 WHERE contact = ?1", pair)?;
         self.execute("UPDATE outbox SET contact = ?2 WHERE contact = ?1", pair)?;
+        self.execute("UPDATE waiting SET contact = ?2 WHERE contact = ?1", pair)?;
         self.execute(
             "UPDATE OR REPLACE watermarks SET contact = ?2 WHERE contact = ?1",
             pair,

@@ -5,11 +5,12 @@ use rusqlite::Row;
 
 use super::contacts::ContactId;
 use super::db::{Tx, from_sql};
-use super::messages::{Name, RECEIVED, Seq, UNANSWERED, read_id, read_state};
+use super::messages::{DELETED, Name, OVER, RECEIVED, Seq, UNANSWERED, read_id, read_state};
 use crate::config::History;
-use crate::content::Content;
+use crate::content::{Content, MessageName, Saying};
+use crate::crypto::payload::kind;
 use crate::error::StoreError;
-use crate::event::{Body, Direction, Message};
+use crate::event::{Body, Direction, Message, Quote, Reaction};
 
 impl Tx<'_> {
     /// A message to show, by its number.
@@ -22,6 +23,28 @@ impl Tx<'_> {
             column: "notices.seq",
         })?;
         self.open_shown(found)
+    }
+
+    /// Whether a message is over, so that an application cannot be told of it any more.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn is_over(&self, seq: Seq) -> Result<bool, StoreError> {
+        Ok(self.gone(seq)? == OVER)
+    }
+
+    /// Whether a message is over or was deleted, so that it has no text and no reactions.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn is_empty(&self, seq: Seq) -> Result<bool, StoreError> {
+        Ok(self.gone(seq)? != 0)
+    }
+
+    fn gone(&self, seq: Seq) -> Result<u8, StoreError> {
+        let sql = "SELECT gone FROM messages WHERE seq = ?1";
+        let gone = self.first(sql, [seq.0], |row| row.get(0))?;
+        Ok(gone.unwrap_or(OVER))
     }
 
     /// A message to show, by its id; an own one before a received one with the same id.
@@ -53,10 +76,10 @@ impl Tx<'_> {
         };
         let limit = i64::try_from(page.limit).unwrap_or(i64::MAX);
         let sealed = self.all(
-            &select_shown(
+            &select_shown(&format!(
                 "WHERE messages.contact = ?1 AND (timestamp, id, seq) < (?2, ?3, ?4)
-                 ORDER BY timestamp DESC, id DESC, seq DESC LIMIT ?5",
-            ),
+                 AND {FOR_PEOPLE} ORDER BY timestamp DESC, id DESC, seq DESC LIMIT ?5"
+            )),
             (contact.0, timestamp, id, seq, limit),
             read_shown,
         )?;
@@ -65,34 +88,135 @@ impl Tx<'_> {
     }
 
     fn open_shown(&self, found: Shown) -> Result<Message, StoreError> {
+        let Shown { mut message, row } = found;
+        if row.gone == DELETED {
+            message.body = Body::Deleted;
+            return Ok(message);
+        }
+        if kind::is_modification(row.kind) {
+            message.body = Body::Modification;
+            return Ok(message);
+        }
+        if row.gone != 0 {
+            message.body = Body::Deleted;
+            return Ok(message);
+        }
         let content = Content {
-            kind: found.kind,
-            data: self.unseal_data(found.name, &found.sealed)?,
+            kind: row.kind,
+            data: self.unseal_data(row.name, &row.sealed)?,
         };
-        let mut message = found.message;
-        message.body = content.into_body();
+        self.fill(&mut message, &content, row.user)?;
+        for own in [false, true] {
+            let emoji = self.reaction(row.seq, own)?.map(|(emoji, _)| emoji);
+            put_reaction(&mut message, own, emoji.unwrap_or_default());
+        }
+        for saying in self.unfinished(row.seq)? {
+            match saying {
+                Saying::Reaction { emoji, .. } => put_reaction(&mut message, true, emoji),
+                Saying::Edit { text, .. } => {
+                    message.body = Body::Text(text);
+                    message.edited = true;
+                }
+                Saying::Delete { .. } => {
+                    message.body = Body::Deleted;
+                    message.reply_to = None;
+                    message.edited = false;
+                    message.reactions.clear();
+                    return Ok(message);
+                }
+                _ => {}
+            }
+        }
         Ok(message)
     }
+
+    /// Writes what the contents say into the message.
+    fn fill(
+        &self,
+        message: &mut Message,
+        content: &Content,
+        peer: Option<UserId>,
+    ) -> Result<(), StoreError> {
+        message.body = match Saying::decode(content) {
+            Ok(Some(Saying::Text(text))) => Body::Text(text),
+            Ok(Some(Saying::Reply { to, quote, text })) => {
+                message.reply_to = self.quote(to, quote, peer)?;
+                Body::Text(text)
+            }
+            Ok(Some(Saying::Contact(card))) => Body::Contact(card),
+            Ok(Some(Saying::Location(place))) => Body::Location(place),
+            Ok(Some(Saying::Timer { seconds })) => Body::Timer { seconds },
+            // What is broken, or of a newer version, stays as it is for that version.
+            _ => Body::Unsupported { kind: content.kind },
+        };
+        Ok(())
+    }
+
+    /// What a reply names, if one of the two sides can have written it.
+    fn quote(
+        &self,
+        to: MessageName,
+        text: String,
+        peer: Option<UserId>,
+    ) -> Result<Option<Quote>, StoreError> {
+        let by = if Some(to.author.user) == peer {
+            Direction::Incoming
+        } else if to.author.user == self.own_user()? {
+            Direction::Outgoing
+        } else {
+            return Ok(None);
+        };
+        Ok(Some(Quote {
+            id: to.id,
+            by,
+            text,
+        }))
+    }
 }
+
+/// Replaces the reaction of one side; an empty one is none. The other side's stands first.
+fn put_reaction(message: &mut Message, own: bool, emoji: String) {
+    let by = if own {
+        Direction::Outgoing
+    } else {
+        Direction::Incoming
+    };
+    message.reactions.retain(|reaction| reaction.by != by);
+    if !emoji.is_empty() {
+        message.reactions.push(Reaction { by, emoji });
+    }
+}
+
+/// Leaves out what changes other messages, and what is over.
+const FOR_PEOPLE: &str = "gone < 2 AND (kind NOT IN (3, 4, 5) OR gone = 1)";
 
 fn select_shown(tail: &str) -> String {
     format!(
         "SELECT id, direction, handle, user, device, kind, data, state, timestamp, written_at,
-         changed_at, refusal FROM messages JOIN contacts USING (contact) {tail}"
+         changed_at, refusal, seq, gone, expires_at, edited_at
+         FROM messages JOIN contacts USING (contact) {tail}"
     )
 }
 
 /// A message whose contents are still sealed.
 struct Shown {
     message: Message,
+    row: ShownRow,
+}
+
+struct ShownRow {
+    seq: Seq,
     name: Name,
+    user: Option<UserId>,
     kind: u8,
+    gone: u8,
     sealed: Vec<u8>,
 }
 
 fn read_shown(row: &Row<'_>) -> rusqlite::Result<Shown> {
     let (handle, user): (Option<String>, Option<i64>) = (row.get(2)?, row.get(3)?);
-    let name = || user.map_or_else(String::new, |user| UserId(from_sql(user)).to_string());
+    let user = user.map(|user| UserId(from_sql(user)));
+    let name = || user.map_or_else(String::new, |user| user.to_string());
     let timestamp: i64 = row.get(8)?;
     let at = match timestamp {
         UNANSWERED => Millis(from_sql(row.get(9)?)),
@@ -109,6 +233,12 @@ fn read_shown(row: &Row<'_>) -> rusqlite::Result<Shown> {
         peer: handle.unwrap_or_else(name),
         device,
         body: Body::Unsupported { kind },
+        reply_to: None,
+        edited: row.get::<_, i64>(15)? != 0,
+        reactions: Vec::new(),
+        expires_at: row
+            .get::<_, Option<i64>>(14)?
+            .map(|at| Millis(from_sql(at))),
         state: read_state(row, 7)?,
         at,
         changed_at: Millis(from_sql(row.get(10)?)),
@@ -116,8 +246,13 @@ fn read_shown(row: &Row<'_>) -> rusqlite::Result<Shown> {
     };
     Ok(Shown {
         message,
-        name: (id, direction, device),
-        kind,
-        sealed: row.get(6)?,
+        row: ShownRow {
+            seq: Seq(row.get(12)?),
+            name: (id, direction, device),
+            user,
+            kind,
+            gone: row.get(13)?,
+            sealed: row.get(6)?,
+        },
     })
 }

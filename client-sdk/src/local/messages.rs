@@ -23,6 +23,11 @@ pub(super) const SENT_ELSEWHERE: u8 = 2;
 
 const DATA: &str = "messages.data";
 
+/// A message that its author has deleted, or was told to be a deleted one.
+pub(super) const DELETED: u8 = 1;
+/// A message whose life is over, or that never was for people; it is kept to know it again.
+pub(super) const OVER: u8 = 2;
+
 /// What the state machine needs to know of an own message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MessageRow {
@@ -38,6 +43,10 @@ pub struct MessageRow {
     pub timestamp: Option<Timestamp>,
     /// In how many inboxes it was placed; 0 while that is not known.
     pub devices: u64,
+    /// What kind of contents it has.
+    pub kind: u8,
+    /// How many seconds it stays after it was sent; 0: for ever.
+    pub life_s: u32,
 }
 
 /// A message to store that was written here.
@@ -51,8 +60,12 @@ pub struct Outgoing<'a> {
     pub device: DeviceId,
     /// When it was written.
     pub written_at: Millis,
-    /// What it says.
+    /// What it says, without what names the target.
     pub content: &'a Content,
+    /// The message that it changes.
+    pub target: Option<Seq>,
+    /// How many seconds it stays after it was sent; 0: for ever.
+    pub life_s: u32,
 }
 
 /// A message to store that came out of the stream.
@@ -68,8 +81,12 @@ pub struct Incoming<'a> {
     pub own: bool,
     /// Its place in the conversation.
     pub timestamp: Timestamp,
-    /// What it says.
+    /// What it says, taken out of LIMITED.
     pub content: &'a Content,
+    /// How many seconds it stays after it was read, or sent; 0: for ever.
+    pub life_s: u32,
+    /// When it disappears, if its life has begun.
+    pub expires_at: Option<Millis>,
     /// Where it stands: delivered, or sent when another own device wrote it.
     pub state: MessageState,
 }
@@ -86,8 +103,8 @@ impl Tx<'_> {
         let seq = self.insert(
             "INSERT INTO messages
              (id, contact, direction, device, timestamp, written_at, kind, data, state,
-              changed_at, devices)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?6, 0)",
+              changed_at, devices, target, life_s)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?6, 0, ?10, ?11)",
             (
                 message.id.0.as_slice(),
                 message.contact.0,
@@ -96,8 +113,13 @@ impl Tx<'_> {
                 UNANSWERED,
                 to_sql(message.written_at.0),
                 message.content.kind,
-                self.seal_data((message.id, SENT_HERE, message.device), message.content),
+                self.seal_data(
+                    (message.id, SENT_HERE, message.device),
+                    &message.content.data,
+                ),
                 state_code(MessageState::Pending),
+                message.target.map(|target| target.0),
+                message.life_s,
             ),
         )?;
         Ok(Seq(seq))
@@ -121,8 +143,8 @@ impl Tx<'_> {
         let seq = self.insert(
             "INSERT INTO messages
              (id, direction, contact, device, timestamp, written_at, kind, data, state,
-              changed_at, devices)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?6, 0)",
+              changed_at, devices, life_s, expires_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?6, 0, ?10, ?11)",
             (
                 id.0.as_slice(),
                 direction,
@@ -131,8 +153,10 @@ impl Tx<'_> {
                 to_sql(message.timestamp.0),
                 to_sql(now.0),
                 message.content.kind,
-                self.seal_data((id, direction, device), message.content),
+                self.seal_data((id, direction, device), &message.content.data),
                 state_code(message.state),
+                message.life_s,
+                message.expires_at.map(|at| to_sql(at.0)),
             ),
         )?;
         Ok(Some(Seq(seq)))
@@ -157,29 +181,6 @@ impl Tx<'_> {
         )
     }
 
-    /// What an own message says.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn own_content(&self, id: MessageId) -> Result<Option<Content>, StoreError> {
-        let found = self.first(
-            "SELECT device, kind, data FROM messages WHERE id = ?1 AND direction = 0",
-            [id.0.as_slice()],
-            |row| {
-                Ok((
-                    DeviceId(row.get(0)?),
-                    row.get(1)?,
-                    row.get::<_, Vec<u8>>(2)?,
-                ))
-            },
-        )?;
-        let Some((device, kind, sealed)) = found else {
-            return Ok(None);
-        };
-        let data = self.unseal_data((id, SENT_HERE, device), &sealed)?;
-        Ok(Some(Content { kind, data }))
-    }
-
     /// A message of another device, by the other account of its conversation.
     ///
     /// # Errors
@@ -198,8 +199,8 @@ impl Tx<'_> {
         )
     }
 
-    fn seal_data(&self, name: Name, content: &Content) -> Vec<u8> {
-        self.seal(DATA, &key(name), &content.data)
+    pub(super) fn seal_data(&self, name: Name, data: &[u8]) -> Vec<u8> {
+        self.seal(DATA, &key(name), data)
     }
 
     pub(super) fn unseal_data(&self, name: Name, sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
@@ -212,7 +213,7 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn own_message(&self, id: MessageId) -> Result<Option<MessageRow>, StoreError> {
         self.first(
-            "SELECT seq, id, contact, state, timestamp, devices FROM messages
+            "SELECT seq, id, contact, state, timestamp, devices, kind, life_s FROM messages
              WHERE id = ?1 AND direction = 0",
             [id.0.as_slice()],
             read_row,
@@ -232,7 +233,7 @@ impl Tx<'_> {
         up_to: Timestamp,
     ) -> Result<Vec<MessageRow>, StoreError> {
         self.all(
-            "SELECT seq, id, contact, state, timestamp, devices FROM messages
+            "SELECT seq, id, contact, state, timestamp, devices, kind, life_s FROM messages
              WHERE contact = ?1 AND direction = 0 AND state < 3
              AND state BETWEEN 1 AND ?2 AND timestamp <= ?3
              AND NOT EXISTS
@@ -270,8 +271,14 @@ impl Tx<'_> {
         devices: u64,
     ) -> Result<(), StoreError> {
         self.execute(
-            "UPDATE messages SET timestamp = ?2, devices = ?3 WHERE seq = ?1",
-            (seq.0, to_sql(timestamp.0), to_sql(devices)),
+            "UPDATE messages SET timestamp = ?2, devices = ?3,
+             expires_at = iif(life_s > 0, ?4 + 1000 * life_s, NULL) WHERE seq = ?1",
+            (
+                seq.0,
+                to_sql(timestamp.0),
+                to_sql(devices),
+                to_sql(timestamp.millis().0),
+            ),
         )?;
         Ok(())
     }
@@ -315,8 +322,9 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn set_failed(&self, seq: Seq, code: NackCode, at: Millis) -> Result<(), StoreError> {
         self.execute(
-            "UPDATE messages SET timestamp = written_at * 1000, refusal = ?2 WHERE seq = ?1",
-            (seq.0, code.0),
+            "UPDATE messages SET timestamp = written_at * 1000, refusal = ?2,
+             expires_at = iif(life_s > 0, ?3 + 1000 * life_s, NULL) WHERE seq = ?1",
+            (seq.0, code.0, to_sql(at.0)),
         )?;
         self.set_state(seq, MessageState::Failed, at)
     }
@@ -333,7 +341,7 @@ impl Tx<'_> {
         )
     }
 
-    /// The author, conversation and timestamp of a received message.
+    /// The author's device and the timestamp of a received message, if it is one that is shown.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -344,7 +352,8 @@ impl Tx<'_> {
     ) -> Result<Option<(DeviceId, Timestamp)>, StoreError> {
         self.first(
             "SELECT device, timestamp FROM messages
-             WHERE id = ?1 AND direction = 1 AND contact = ?2",
+             WHERE id = ?1 AND direction = 1 AND contact = ?2
+             AND gone < 2 AND (kind NOT IN (3, 4, 5) OR gone = 1)",
             (id.0.as_slice(), contact.0),
             |row| Ok((DeviceId(row.get(0)?), Timestamp(from_sql(row.get(1)?)))),
         )
@@ -368,6 +377,8 @@ fn read_row(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
         state: read_state(row, 3)?,
         timestamp: (timestamp != UNANSWERED).then(|| Timestamp(from_sql(timestamp))),
         devices: from_sql(row.get(5)?),
+        kind: row.get(6)?,
+        life_s: row.get(7)?,
     })
 }
 

@@ -10,7 +10,9 @@
 //! | `claims`, `former` | what others say of lists; devices that are gone | as it is heard |
 //! | `sessions`, `chains` | ratchets, and the numbering of messages | with every message |
 //! | `contacts` | user id ↔ handle, and how far each conversation is | as they appear |
-//! | `messages` | every message, own and received | once, then its state |
+//! | `messages` | every message, own and received | once, then its state and changes |
+//! | `reactions` | what people think of messages | as they come |
+//! | `waiting` | changes whose message has not come | until it has |
 //! | `outbox`, `outbox_parts` | what has no answer, in the bytes that retries repeat | until then |
 //! | `parked` | messages whose author's list is not known yet | until it is |
 //! | `repairs` | messages that could not be opened | until they came again |
@@ -28,6 +30,7 @@
 
 mod breaker;
 mod chains;
+mod changes;
 mod contacts;
 mod db;
 mod excuses;
@@ -36,6 +39,7 @@ mod home;
 mod identity;
 mod joining;
 mod lists;
+mod lives;
 mod messages;
 mod notices;
 mod outbox;
@@ -47,10 +51,12 @@ mod repairs;
 mod schema;
 mod sessions;
 mod syncs;
+mod telling;
 mod vault;
 
 pub use breaker::Breaker;
 pub use chains::ChainKey;
+pub use changes::{Order, Target, Waiting};
 pub use contacts::{Contact, ContactId, Learned};
 pub use db::{Db, Tx};
 pub use home::Home;
@@ -58,7 +64,7 @@ pub use identity::{IdentityRow, Standing, StreamPlace};
 pub use joining::Joining;
 pub use lists::{Claim, Former, ListRow};
 pub use messages::{Incoming, MessageRow, Outgoing, Seq};
-pub use notices::{Notice, NoticeId};
+pub use notices::{Changed, Notice, NoticeId};
 pub use outbox::{Control, Made, Outbound, OutboxEntry, PartRow, Queued, Slot};
 pub use own_keys::{Draft, OwnKeys, Stage};
 pub use parked::{Parcel, ParkedId};

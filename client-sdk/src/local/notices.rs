@@ -27,6 +27,13 @@ pub enum Notice {
         /// When.
         at: Millis,
     },
+    /// The contents of a message have changed.
+    Changed {
+        /// Which message.
+        seq: Seq,
+        /// What has changed.
+        what: Changed,
+    },
     /// An own message was refused for good.
     Failed {
         /// Which message.
@@ -54,18 +61,39 @@ pub enum Notice {
     },
 }
 
+/// What has changed of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Changed {
+    /// Its text.
+    Text,
+    /// The reactions to it.
+    Reactions,
+    /// It was deleted.
+    Deleted,
+    /// Its life is over.
+    Expired,
+}
+
+impl Changed {
+    const ALL: [Self; 4] = [Self::Text, Self::Reactions, Self::Deleted, Self::Expired];
+}
+
 const MESSAGE: u8 = 1;
 const RECEIPT: u8 = 2;
 const FAILED: u8 = 3;
 const GAP: u8 = 4;
 const SECURITY: u8 = 5;
+const CHANGED: u8 = 6;
 
 impl Notice {
     /// Which message it is about.
     #[must_use]
     pub const fn seq(&self) -> Option<Seq> {
         match self {
-            Self::Message(seq) | Self::Receipt { seq, .. } | Self::Failed { seq, .. } => Some(*seq),
+            Self::Message(seq)
+            | Self::Changed { seq, .. }
+            | Self::Receipt { seq, .. }
+            | Self::Failed { seq, .. } => Some(*seq),
             Self::Gap { .. } | Self::Security { .. } => None,
         }
     }
@@ -80,6 +108,7 @@ impl Tx<'_> {
         let (kind, code, low, high) = match *notice {
             Notice::Message(_) => (MESSAGE, 0, 0, 0),
             Notice::Receipt { state, at, .. } => (RECEIPT, state_code(state).into(), at.0, 0),
+            Notice::Changed { what, .. } => (CHANGED, what as u16, 0, 0),
             Notice::Failed { code, .. } => (FAILED, code.0, 0, 0),
             Notice::Gap { from, to, reason } => (GAP, reason.to_wire().0.into(), from.0, to.0),
             Notice::Security { user, device, kind } => {
@@ -167,6 +196,12 @@ fn read_notice(row: &Row<'_>) -> rusqlite::Result<Notice> {
             state: read_state(row, 3)?,
             at: Millis(low),
         },
+        CHANGED => {
+            let code: u16 = row.get(3)?;
+            let what = Changed::ALL.get(usize::from(code));
+            let what = *what.ok_or_else(|| unknown(3))?;
+            Notice::Changed { seq, what }
+        }
         FAILED => Notice::Failed {
             seq,
             code: NackCode(row.get(3)?),
@@ -181,21 +216,14 @@ fn read_notice(row: &Row<'_>) -> rusqlite::Result<Notice> {
             device: Some(row.get(5)?)
                 .filter(|device| *device != 0)
                 .map(DeviceId),
-            kind: SecurityKind::from_number(row.get(3)?).ok_or_else(|| {
-                rusqlite::Error::FromSqlConversionFailure(
-                    3,
-                    Type::Integer,
-                    "no security event".into(),
-                )
-            })?,
+            kind: SecurityKind::from_number(row.get(3)?).ok_or_else(|| unknown(3))?,
         },
-        _ => {
-            let reason = "no kind of notice".into();
-            return Err(rusqlite::Error::FromSqlConversionFailure(
-                1,
-                Type::Integer,
-                reason,
-            ));
-        }
+        _ => return Err(unknown(1)),
     })
+}
+
+/// A number stands for nothing that this version knows.
+fn unknown(column: usize) -> rusqlite::Error {
+    let reason = "no notice has this number".into();
+    rusqlite::Error::FromSqlConversionFailure(column, Type::Integer, reason)
 }

@@ -190,10 +190,7 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn queued_content(&self, entry: &OutboxEntry) -> Result<Content, StoreError> {
         if !entry.is_control {
-            let content = self.own_content(entry.id)?;
-            return content.ok_or(StoreError::RowInvalid {
-                column: "outbox.id",
-            });
+            return self.outgoing_content(entry.id);
         }
         let found = self.first(
             "SELECT kind, data FROM outbox WHERE slot = ?1",

@@ -6,8 +6,9 @@ use crate::error::StoreError;
 
 /// "MRTL" in SQLite's application id: a foreign database is recognised before it is changed.
 const APPLICATION_ID: i64 = 0x4d52_544c;
-/// The format that this version writes. Those before it were never released.
-pub(super) const FORMAT: i64 = 3;
+/// The format that this version writes. Those before were never released: 1 had no keys, in 2 no
+/// message could be read late, and in 3 none could be changed.
+pub(super) const FORMAT: i64 = 4;
 
 const TABLES: &str = "
 CREATE TABLE vault (                     -- which key opens the sealed columns
@@ -121,18 +122,47 @@ CREATE TABLE messages (
     timestamp INTEGER NOT NULL,          -- the server's; 2^63-1 while it has not answered
     written_at INTEGER NOT NULL,
     kind INTEGER NOT NULL,               -- of the contents
-    data BLOB NOT NULL,                  -- sealed
+    data BLOB NOT NULL,                  -- sealed; empty when nothing of it is left
     state INTEGER NOT NULL,
     changed_at INTEGER NOT NULL,
     devices INTEGER NOT NULL,            -- inboxes it was placed in; 0: not known
     to_next INTEGER NOT NULL DEFAULT 0,  -- it was encrypted for devices of the recipient below this
     own_next INTEGER NOT NULL DEFAULT 0, -- and for own ones below this
-    refusal INTEGER                      -- why the server will never take it; NULL: it may
+    refusal INTEGER,                     -- why the server will never take it; NULL: it may
+    life_s INTEGER NOT NULL DEFAULT 0,   -- how long it stays once its life has begun; 0: for ever
+    expires_at INTEGER,                  -- by the server's clock; NULL: its life has not begun
+    gone INTEGER NOT NULL DEFAULT 0,     -- 1: it was deleted, 2: it is over and not shown
+    edited_at INTEGER NOT NULL DEFAULT 0, -- timestamp of the edit that it shows; 0: none
+    edited_by BLOB NOT NULL DEFAULT x'', -- and its id
+    target INTEGER                       -- the message that this one changes, once that is known
 ) STRICT;
 CREATE UNIQUE INDEX messages_id ON messages (id, direction, contact, device);
 CREATE INDEX messages_order ON messages (contact, timestamp, id);
 CREATE INDEX messages_open ON messages (contact, state, timestamp)
     WHERE direction = 0 AND state < 3;
+CREATE INDEX messages_target ON messages (target) WHERE target IS NOT NULL;
+CREATE INDEX messages_timers ON messages (contact, timestamp, id) WHERE kind = 6;
+CREATE INDEX messages_waking ON messages (contact, timestamp)
+    WHERE life_s > 0 AND expires_at IS NULL AND gone = 0;
+CREATE INDEX messages_expiring ON messages (expires_at) WHERE expires_at IS NOT NULL;
+
+CREATE TABLE reactions (                 -- the newest one of each side
+    seq INTEGER NOT NULL REFERENCES messages,
+    own INTEGER NOT NULL,                -- 1: of this account
+    emoji BLOB NOT NULL,                 -- sealed
+    timestamp INTEGER NOT NULL,          -- of the REACTION, and its id
+    id BLOB NOT NULL,
+    PRIMARY KEY (seq, own)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE waiting (                   -- modifications whose message has not come
+    seq INTEGER PRIMARY KEY REFERENCES messages, -- of the modification
+    contact INTEGER NOT NULL REFERENCES contacts,
+    id BLOB NOT NULL,                    -- of the message, and who wrote it
+    own INTEGER NOT NULL,
+    device INTEGER NOT NULL
+) STRICT;
+CREATE INDEX waiting_message ON waiting (contact, id, own, device);
 
 CREATE TABLE outbox (
     slot INTEGER PRIMARY KEY AUTOINCREMENT, -- the order of sending
@@ -225,7 +255,8 @@ CREATE TABLE watermarks (
 
 CREATE TABLE notices (
     notice INTEGER PRIMARY KEY,
-    kind INTEGER NOT NULL,               -- 1 message, 2 receipt, 3 failed, 4 gap, 5 security
+    kind INTEGER NOT NULL,               -- 1 message, 2 receipt, 3 failed, 4 gap, 5 security,
+                                         -- 6 changed
     seq INTEGER,                         -- of the message it is about
     code INTEGER NOT NULL,               -- state, refusal, reason or what has happened
     low INTEGER NOT NULL,                -- time of a receipt, first position of a gap, account

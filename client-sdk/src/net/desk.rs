@@ -51,13 +51,13 @@ impl Desk {
             Command::OfflineCause(reply) => answer(reply, engine.offline_cause().cloned()),
             Command::Send {
                 to,
-                text,
+                what,
                 options,
                 reply,
             } => {
                 let outgoing = Outgoing {
                     to: &to,
-                    text: &text,
+                    what,
                     ttl_ms: options.ttl_ms,
                 };
                 answer(reply, send(engine, now, &outgoing));

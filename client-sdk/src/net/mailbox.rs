@@ -9,7 +9,7 @@ use tokio::sync::{Notify, oneshot};
 use zeroize::Zeroizing;
 
 use crate::config::{History, SendOptions};
-use crate::engine::Engine;
+use crate::engine::{Engine, Post};
 use crate::error::{ClientError, DevicesError, LinkError, RegisterError, SendError};
 use crate::event::{Device, Event, Identity, Message, MessageState, OfflineCause};
 
@@ -23,7 +23,7 @@ pub(crate) enum Command {
     Register(NewRegistration, Reply<Result<Identity, RegisterError>>),
     Send {
         to: String,
-        text: String,
+        what: Post,
         options: SendOptions,
         reply: Reply<Result<MessageId, SendError>>,
     },

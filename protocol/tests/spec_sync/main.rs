@@ -257,6 +257,16 @@ fn a_decoder_made_of_the_tables_alone_reads_what_devices_say_to_each_other() {
     }
 }
 
+// [M-23.12] [M-23.24]
+#[test]
+fn a_decoder_made_of_the_table_of_kinds_alone_reads_what_messages_say() {
+    let spec = spec();
+    for case in cases("contents.json") {
+        let decoded = interpreter::contents(&spec, &case["kind"], &bytes(&case, "hex"));
+        assert_eq!(decoded.as_ref(), Ok(&case["fields"]), "{}", case["name"]);
+    }
+}
+
 #[test]
 fn each_statement_has_its_own_number() {
     let statements = statements::statements(&spec());

@@ -43,6 +43,8 @@ pub(crate) struct Model {
     epochs: u64,
     /// The server's time.
     pub(crate) now: Millis,
+    /// How far its clock is ahead of those of the clients.
+    pub(crate) ahead_ms: u64,
     /// How many of the next SENDs are refused for now.
     pub(crate) refusals: u32,
     /// Whose inboxes are full.

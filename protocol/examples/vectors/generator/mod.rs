@@ -12,6 +12,7 @@ mod group_steps;
 mod groups;
 mod json;
 mod keys;
+mod kinds;
 mod lists;
 mod malformed;
 mod olm;
@@ -54,6 +55,8 @@ pub(crate) fn files() -> Vec<(String, String)> {
         ("payloads.json", contents::payloads()),
         ("olm.json", olm::session()),
         ("bodies.json", contents::bodies()),
+        ("contents.json", kinds::valid()),
+        ("contents_malformed.json", kinds::malformed()),
         ("safety_numbers.json", contents::safety_numbers()),
     ]
     .map(|(name, json)| (name.to_owned(), json.file(2)))
