@@ -1,5 +1,6 @@
 //! What a message says: a kind, and data whose meaning depends on it.
 
+mod group;
 mod saying;
 
 use bytes::BytesMut;
@@ -8,14 +9,22 @@ use martlet_protocol::limits::ENVELOPE_BYTES_MAX;
 use martlet_protocol::wire::{Reader, Writer};
 
 use crate::crypto::payload::kind;
+use crate::crypto::{body, group_payload};
 
+pub use group::{
+    GROUP_INFO_BYTES_MAX, GROUP_NAME_BYTES_MAX, GROUP_PICTURE_BYTES_MAX, GroupInfo, GroupResent,
+    GroupRetry, SenderKey,
+};
 pub use saying::{EMOJI_BYTES_MAX, MessageName, QUOTE_BYTES_MAX, Saying};
 
 /// What a LIMITED says beside the contents that it holds: seconds, kind.
 const LIMITED_HEAD_BYTES: usize = 4 + 1;
 
 /// What encryption adds to contents, and what a repeated message says about itself, fit into this.
-const OVERHEAD_BYTES_MAX: usize = 64;
+const OVERHEAD_BYTES_MAX: usize = 256;
+const _: () = assert!(group_payload::OVERHEAD_BYTES_MAX <= OVERHEAD_BYTES_MAX);
+const _: () =
+    assert!(CONTENT_BYTES_MAX + group::GROUP_RESENT_HEAD_BYTES_MAX <= body::CONTENTS_BYTES_MAX);
 
 /// Longest text that fits an envelope in whatever kind of message, in bytes of UTF-8.
 pub const TEXT_BYTES_MAX: usize =

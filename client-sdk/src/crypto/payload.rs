@@ -30,6 +30,8 @@ pub mod kind {
     pub const LOCATION: u8 = 0x08;
     /// Contents of another kind that disappear.
     pub const LIMITED: u8 = 0x10;
+    /// What a group calls itself.
+    pub const GROUP_INFO: u8 = 0x11;
     /// Asks for a message again that could not be decrypted.
     pub const RETRY: u8 = 0x81;
     /// A message that was asked for again.
@@ -40,6 +42,12 @@ pub mod kind {
     pub const HISTORY: u8 = 0x84;
     /// Nothing: it makes a session.
     pub const HELLO: u8 = 0x85;
+    /// A sender key of a group.
+    pub const SENDER_KEY: u8 = 0x86;
+    /// Asks for a message to a group again that could not be decrypted.
+    pub const GROUP_RETRY: u8 = 0x87;
+    /// A message to a group that was asked for again.
+    pub const GROUP_RESENT: u8 = 0x88;
 
     /// Whether it is for clients only.
     #[must_use]
@@ -56,7 +64,7 @@ pub mod kind {
     /// Whether messages of this kind may disappear.
     #[must_use]
     pub const fn may_be_limited(kind: u8) -> bool {
-        !is_control(kind) && !is_modification(kind) && kind != TIMER && kind != LIMITED
+        !is_control(kind) && !is_modification(kind) && !matches!(kind, TIMER | LIMITED | GROUP_INFO)
     }
 }
 
@@ -133,10 +141,8 @@ impl<'a> Payload<'a> {
         writer.address(self.sender);
         writer.address(self.recipient);
         writer.user(self.conversation);
-        for head in [self.own, self.peer] {
-            writer.varint(head.version);
-            writer.raw(&head.hash);
-        }
+        write_head(&mut writer, &self.own);
+        write_head(&mut writer, &self.peer);
         writer.varint(self.counter);
         writer.raw(&self.previous);
         match &self.contents {
@@ -169,8 +175,8 @@ impl<'a> Payload<'a> {
             sender: reader.address()?,
             recipient: reader.address()?,
             conversation: reader.user()?,
-            own: head(&mut reader)?,
-            peer: head(&mut reader)?,
+            own: read_head(&mut reader)?,
+            peer: read_head(&mut reader)?,
             counter: reader.varint()?,
             previous: reader.array()?,
             contents: contents(reader)?,
@@ -182,7 +188,12 @@ impl<'a> Payload<'a> {
     }
 }
 
-fn head(reader: &mut Reader<'_>) -> Result<Head, DecodeError> {
+pub(super) fn write_head(writer: &mut Writer<'_>, head: &Head) {
+    writer.varint(head.version);
+    writer.raw(&head.hash);
+}
+
+pub(super) fn read_head(reader: &mut Reader<'_>) -> Result<Head, DecodeError> {
     Ok(Head {
         version: reader.varint()?,
         hash: reader.array()?,
@@ -312,12 +323,16 @@ mod tests {
     #[test]
     fn control_messages_have_the_upper_half() {
         assert!(!kind::is_control(kind::TEXT));
+        assert!(!kind::is_control(kind::GROUP_INFO));
         for kind in [
             kind::RETRY,
             kind::RESENT,
             kind::CONTACTS,
             kind::HISTORY,
             kind::HELLO,
+            kind::SENDER_KEY,
+            kind::GROUP_RETRY,
+            kind::GROUP_RESENT,
         ] {
             assert!(kind::is_control(kind));
         }

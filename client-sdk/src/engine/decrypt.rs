@@ -210,7 +210,7 @@ impl Core {
             }
             None => ReceiveChain::default(),
         };
-        let verdict = chain.check(payload, bytes);
+        let verdict = chain.check(payload.counter, &payload.previous, bytes);
         tx.put_chain(&key, &chain.to_bytes())?;
         let told = match verdict {
             ChainVerdict::InOrder => None,
