@@ -207,3 +207,116 @@ fn content(kind: u8, data: BytesMut) -> Content {
         data: data.into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::group_ratchet::{InboundKey, OutboundKey};
+    use proptest::prelude::*;
+
+    const RETRY: GroupRetry = GroupRetry {
+        id: MessageId([3; 16]),
+        group: GroupId(4),
+        sequence: 70_000,
+    };
+
+    fn info(name: &str, picture: usize) -> GroupInfo {
+        GroupInfo {
+            name: name.to_owned(),
+            picture: vec![5; picture],
+        }
+    }
+
+    #[test]
+    fn an_info_has_a_name_that_can_be_shown() {
+        let group = info("Küche", 2);
+        let content = group.encode();
+        let expected = [&[6 << 2][..], "Küche".as_bytes(), &[2 << 2, 5, 5]].concat();
+        assert_eq!((content.kind, &content.data), (0x11, &expected));
+        assert_eq!(GroupInfo::decode(&content.data), Ok(group.clone()));
+        assert_eq!(group.hash(), info_hash(&expected));
+
+        let longest = info(&"x".repeat(GROUP_NAME_BYTES_MAX), GROUP_PICTURE_BYTES_MAX);
+        let bytes = longest.encode().data;
+        assert!(bytes.len() <= GROUP_INFO_BYTES_MAX);
+        assert_eq!(GroupInfo::decode(&bytes), Ok(longest));
+
+        for name in ["", "a\nb", "\u{7f}", "\u{85}"] {
+            let error = GroupInfo::decode(&info(name, 0).encode().data);
+            assert_eq!(error, Err(DecodeError::FieldValueForbidden), "{name:?}");
+        }
+        let name = info(&"x".repeat(GROUP_NAME_BYTES_MAX + 1), 0);
+        for long in [name, info("x", GROUP_PICTURE_BYTES_MAX + 1)] {
+            let error = GroupInfo::decode(&long.encode().data);
+            assert_eq!(error, Err(DecodeError::FieldTooLong));
+        }
+    }
+
+    #[test]
+    fn a_key_travels_with_the_info() {
+        let own = OutboundKey::new();
+        let share = Zeroizing::new(own.share().as_slice().try_into().unwrap());
+        let sent = SenderKey {
+            group: GroupId(4),
+            share,
+            info: info("Kitchen", 0).encode().data,
+        };
+        let content = sent.encode();
+        assert_eq!(content.kind, kind::SENDER_KEY);
+        assert_eq!(content.data[..8], [4, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(content.data[8..8 + SHARE_BYTES], own.share()[..]);
+        let came = SenderKey::decode(&content.data).unwrap();
+        let key = InboundKey::from_share(came.share.as_slice()).unwrap();
+        assert_eq!((key.id(), came.info), (own.id(), sent.info));
+        for cut in 0..content.data.len() {
+            assert!(SenderKey::decode(&content.data[..cut]).is_err(), "{cut}");
+        }
+    }
+
+    #[test]
+    fn a_question_and_its_answer_read_back() {
+        let content = RETRY.encode();
+        assert_eq!(content.kind, kind::GROUP_RETRY);
+        assert_eq!(GroupRetry::decode(&content.data), Ok(RETRY));
+        let nowhere = GroupRetry {
+            sequence: 0,
+            ..RETRY
+        };
+        let forbidden = Err(DecodeError::FieldValueForbidden);
+        assert_eq!(GroupRetry::decode(&nowhere.encode().data), forbidden);
+
+        let resent = GroupResent {
+            asked: RETRY,
+            timestamp: Timestamp(500),
+            content: Content::text("again"),
+        };
+        let content = resent.encode();
+        assert_eq!(content.kind, kind::GROUP_RESENT);
+        assert_eq!(content.data[16 + 8 + 4..][..8], 500u64.to_le_bytes());
+        assert_eq!(GroupResent::decode(&content.data), Ok(resent));
+    }
+
+    proptest! {
+        #[test]
+        fn hostile_bytes_never_panic_and_have_one_spelling(
+            mut data in proptest::collection::vec(any::<u8>(), 0..400),
+            has_head in any::<bool>(),
+        ) {
+            if has_head {
+                data.splice(..0, RETRY.encode().data);
+            }
+            if let Ok(read) = GroupInfo::decode(&data) {
+                prop_assert_eq!(&read.encode().data, &data);
+            }
+            if let Ok(read) = SenderKey::decode(&data) {
+                prop_assert_eq!(&read.encode().data, &data);
+            }
+            if let Ok(read) = GroupRetry::decode(&data) {
+                prop_assert_eq!(&read.encode().data, &data);
+            }
+            if let Ok(read) = GroupResent::decode(&data) {
+                prop_assert_eq!(&read.encode().data, &data);
+            }
+        }
+    }
+}

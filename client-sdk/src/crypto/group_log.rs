@@ -402,3 +402,293 @@ fn verify<'a>(bytes: &'a [u8], list: &SignedList) -> Result<GroupRecord<'a>, Rec
     }
     Ok(record)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::fixtures::{NOW, account, device_key, first_of};
+    use martlet_protocol::group_record::{INFO_NONE, Right};
+    use proptest::prelude::*;
+
+    const GROUP: GroupId = GroupId(9);
+    const ALICE: UserId = UserId(1);
+    const BOB: UserId = UserId(2);
+    const CAROL: UserId = UserId(3);
+    const RIGHTS: GroupRights = GroupRights {
+        add: Right::ADMINS,
+        send: Right::MEMBERS,
+        change: Right::MEMBERS,
+    };
+
+    /// An account with one device.
+    struct Person {
+        list: SignedList,
+        key: DeviceKey,
+    }
+
+    impl Person {
+        fn new(user: UserId) -> Self {
+            Self {
+                list: first_of(user, &account(1)),
+                key: device_key(11),
+            }
+        }
+
+        fn signer(&self) -> Signer<'_> {
+            Signer {
+                key: &self.key,
+                device: DeviceId(1),
+                list: &self.list,
+            }
+        }
+    }
+
+    fn draft(changes: &[(UserId, Role)]) -> Draft {
+        Draft {
+            rights: RIGHTS,
+            info_hash: INFO_NONE,
+            changes: changes.iter().copied().collect(),
+            issued_at: NOW,
+        }
+    }
+
+    /// A group of Alice, who owns it, and Bob.
+    fn group(alice: &Person) -> VerifiedGroup {
+        let members = [(ALICE, Role::OWNER), (BOB, Role::MEMBER)];
+        let made = VerifiedGroup::create(GROUP, &alice.signer(), &draft(&members));
+        made.unwrap().0
+    }
+
+    fn with(group: &VerifiedGroup, user: UserId, role: Role) -> Draft {
+        let mut draft = group.draft(NOW);
+        draft.changes.insert(user, role);
+        draft
+    }
+
+    #[test]
+    fn what_one_signs_the_others_verify_record_by_record() {
+        let (alice, bob) = (Person::new(ALICE), Person::new(BOB));
+        let members = [(ALICE, Role::OWNER), (BOB, Role::MEMBER)];
+        let (mut ours, made) =
+            VerifiedGroup::create(GROUP, &alice.signer(), &draft(&members)).unwrap();
+        let (mut theirs, seen) = VerifiedGroup::first(ours.record(), &alice.list).unwrap();
+        assert_eq!((&theirs, &seen), (&ours, &made));
+        assert!(seen.roles.iter().all(RoleStep::is_added));
+        assert_eq!((seen.version, seen.roles.len()), (1, 2));
+        assert_eq!(seen.rights, Some(RIGHTS));
+
+        let promoted = with(&ours, BOB, Role::ADMIN);
+        (ours, _) = ours.signed(&alice.signer(), &promoted).unwrap();
+        let change = theirs.follow(ours.record(), &alice.list).unwrap().unwrap();
+        let (before, after) = (Role::MEMBER, Role::ADMIN);
+        let step = RoleStep {
+            user: BOB,
+            before,
+            after,
+        };
+        assert_eq!(change.roles, [step]);
+        assert_eq!((change.rights, change.info_hash), (None, None));
+        assert_eq!(change.actor.user, ALICE);
+
+        let mut named = theirs.draft(NOW);
+        named.info_hash = info_hash(b"name");
+        named.changes.insert(CAROL, Role::MEMBER);
+        (theirs, _) = theirs.signed(&bob.signer(), &named).unwrap();
+        let change = ours.follow(theirs.record(), &bob.list).unwrap().unwrap();
+        assert_eq!(change.info_hash, Some(info_hash(b"name")));
+        assert!(change.roles[0].is_added() && !change.roles[0].is_removed());
+
+        let left = with(&theirs, BOB, Role::NONE);
+        (theirs, _) = theirs.signed(&bob.signer(), &left).unwrap();
+        let change = ours.follow(theirs.record(), &bob.list).unwrap().unwrap();
+        assert!(change.roles[0].is_removed());
+        assert_eq!(ours, theirs);
+        assert_eq!(ours.head().version, 4);
+        let members: Vec<_> = ours.roster().members.keys().copied().collect();
+        assert_eq!(members, [ALICE, CAROL]);
+    }
+
+    #[test]
+    fn the_newest_record_once_more_changes_nothing() {
+        let alice = Person::new(ALICE);
+        let mut known = group(&alice);
+        let same = known.clone();
+        assert_eq!(known.follow(same.record(), &alice.list), Ok(None));
+        assert_eq!(known, same);
+    }
+
+    #[test]
+    fn forks_rollbacks_and_holes_are_told_apart() {
+        let alice = Person::new(ALICE);
+        let first = group(&alice);
+        let sign = |on: &VerifiedGroup, user, role| {
+            let draft = with(on, user, role);
+            on.signed(&alice.signer(), &draft).unwrap().0
+        };
+        let second = sign(&first, CAROL, Role::MEMBER);
+        let other_second = sign(&first, BOB, Role::ADMIN);
+        let third = sign(&second, BOB, Role::ADMIN);
+        let other_third = sign(&other_second, CAROL, Role::MEMBER);
+        let fourth = sign(&third, CAROL, Role::NONE);
+        let check = |known: &VerifiedGroup, next: &VerifiedGroup, expected| {
+            let mut group = known.clone();
+            let result = group.follow(next.record(), &alice.list);
+            assert_eq!(result.unwrap_err(), expected);
+            assert_eq!(&group, known, "{expected}");
+        };
+        check(&second, &first, RecordError::RolledBack);
+        check(&second, &other_second, RecordError::Forked);
+        check(&second, &other_third, RecordError::Forked);
+        check(&second, &fourth, RecordError::VersionSkipped);
+        let members = [(ALICE, Role::OWNER)];
+        let other = VerifiedGroup::create(GroupId(8), &alice.signer(), &draft(&members));
+        let other = other.unwrap().0;
+        check(&second, &other, RecordError::Rule(RuleError::GroupOther));
+        // A first record is verified as such only when it is the first one known.
+        let skipped = VerifiedGroup::first(second.record(), &alice.list);
+        let unknown = RecordError::Rule(RuleError::GroupUnknown);
+        assert_eq!(skipped.unwrap_err(), unknown);
+    }
+
+    #[test]
+    fn only_the_actors_device_by_the_named_list_makes_a_record() {
+        let (alice, bob) = (Person::new(ALICE), Person::new(BOB));
+        let mut known = group(&alice);
+        let added = with(&known, CAROL, Role::MEMBER);
+        let next = known.signed(&alice.signer(), &added).unwrap().0;
+        let newer = alice
+            .list
+            .renamed(&account(1), DeviceId(1), b"new".to_vec(), NOW)
+            .unwrap();
+        for list in [&bob.list, &newer] {
+            let error = known.follow(next.record(), list);
+            assert_eq!(error, Err(RecordError::ListOther));
+        }
+        let name = RecordName::read(next.record()).unwrap();
+        assert_eq!((name.actor.user, name.actor_list), (ALICE, 1));
+        assert_eq!((name.group, name.head), (GROUP, next.head()));
+
+        // Whose key or id is another one signs nothing that is let out.
+        let stranger = Person {
+            list: alice.list.clone(),
+            key: device_key(12),
+        };
+        let forged = known.signed(&stranger.signer(), &added);
+        assert_eq!(forged.unwrap_err(), RecordError::SignatureWrong);
+        let unlisted = Signer {
+            device: DeviceId(2),
+            ..alice.signer()
+        };
+        let forged = known.signed(&unlisted, &added);
+        assert_eq!(forged.unwrap_err(), RecordError::DeviceUnknown);
+        let forbidden = known.signed(&bob.signer(), &added);
+        let expected = RecordError::Rule(RuleError::AddForbidden(CAROL));
+        assert_eq!(forbidden.unwrap_err(), expected);
+        let nothing = known.signed(&alice.signer(), &known.draft(NOW));
+        let expected = RecordError::Rule(RuleError::NothingChanged);
+        assert_eq!(nothing.unwrap_err(), expected);
+    }
+
+    #[test]
+    fn no_changed_bit_gets_past() {
+        let alice = Person::new(ALICE);
+        let known = group(&alice);
+        let added = with(&known, CAROL, Role::MEMBER);
+        let next = known.signed(&alice.signer(), &added).unwrap().0;
+        for at in 0..next.record().len() {
+            let mut changed = next.record().to_vec();
+            changed[at] ^= 1;
+            let mut group = known.clone();
+            assert!(group.follow(&changed, &alice.list).is_err(), "byte {at}");
+            let cut = &next.record()[..at];
+            assert!(group.follow(cut, &alice.list).is_err(), "cut at {at}");
+            assert_eq!(group, known);
+        }
+        let long = vec![1; GROUP_RECORD_BYTES_MAX + 1];
+        let expected = RecordError::Malformed(DecodeError::FieldTooLong);
+        assert_eq!(RecordName::read(&long), Err(expected));
+    }
+
+    #[test]
+    fn who_joins_takes_the_members_that_the_newest_record_has_signed() {
+        let (alice, bob) = (Person::new(ALICE), Person::new(BOB));
+        let known = group(&alice);
+        let members = known.roster().members.clone();
+        let joined = VerifiedGroup::joined(known.record(), members.clone(), &alice.list);
+        assert_eq!(joined.unwrap(), known);
+        let other = VerifiedGroup::joined(known.record(), members.clone(), &bob.list);
+        assert_eq!(other.unwrap_err(), RecordError::ListOther);
+        let stored = VerifiedGroup::stored(known.record().to_vec(), members.clone());
+        assert_eq!(stored.unwrap(), known);
+
+        let mut more = members.clone();
+        more.insert(CAROL, Role::MEMBER);
+        let mut fewer = members;
+        fewer.remove(&BOB);
+        for wrong in [more, fewer] {
+            let joined = VerifiedGroup::joined(known.record(), wrong.clone(), &alice.list);
+            let expected = RecordError::Rule(RuleError::MembersHashOther);
+            assert_eq!(joined.unwrap_err(), expected);
+            let stored = VerifiedGroup::stored(known.record().to_vec(), wrong);
+            assert_eq!(stored.unwrap_err(), StateInvalid);
+        }
+    }
+
+    #[test]
+    fn the_last_one_can_leave() {
+        let alice = Person::new(ALICE);
+        let alone = draft(&[(ALICE, Role::OWNER)]);
+        let alone = VerifiedGroup::create(GROUP, &alice.signer(), &alone)
+            .unwrap()
+            .0;
+        let left = with(&alone, ALICE, Role::NONE);
+        let left = alone.signed(&alice.signer(), &left).unwrap().0;
+        let stored = VerifiedGroup::stored(left.record().to_vec(), BTreeMap::new());
+        assert_eq!(stored.unwrap(), left);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn no_bytes_are_taken_for_a_record(
+            mut bytes in proptest::collection::vec(any::<u8>(), 0..400),
+            keeps in 0usize..300,
+        ) {
+            let alice = Person::new(ALICE);
+            let mut known = group(&alice);
+            let before = known.clone();
+            let head = &before.record()[..keeps.min(before.record().len() - 1)];
+            bytes.splice(..0, head.iter().copied());
+            if bytes != before.record() {
+                prop_assert!(known.follow(&bytes, &alice.list).is_err());
+                prop_assert!(VerifiedGroup::first(&bytes, &alice.list).is_err());
+            }
+            prop_assert_eq!(known, before);
+        }
+
+        /// Whatever members do, whoever follows their records has the same group.
+        #[test]
+        fn all_who_follow_agree(
+            steps in proptest::collection::vec((0usize..3, 1u64..5, 0u8..4), 1..30),
+        ) {
+            let people = [ALICE, BOB, CAROL].map(Person::new);
+            let mut ours = group(&people[0]);
+            let mut theirs = ours.clone();
+            for (actor, user, role) in steps {
+                let actor = &people[actor];
+                let draft = with(&ours, UserId(user), Role(role));
+                let Ok((next, change)) = ours.signed(&actor.signer(), &draft) else {
+                    continue;
+                };
+                let seen = theirs.follow(next.record(), &actor.list);
+                prop_assert_eq!(seen, Ok(Some(change)));
+                prop_assert_eq!(&theirs, &next);
+                let (record, members) = (next.record(), &next.roster().members);
+                let stored = VerifiedGroup::stored(record.to_vec(), members.clone());
+                prop_assert_eq!(stored.as_ref(), Ok(&next));
+                ours = next;
+            }
+        }
+    }
+}

@@ -87,3 +87,113 @@ impl<'a> GroupPayload<'a> {
         Ok(payload)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::content::CONTENT_BYTES_MAX;
+    use crate::crypto::group_ratchet::OutboundKey;
+    use crate::crypto::payload::kind;
+    use martlet_protocol::limits::{ENVELOPE_BYTES_MAX, VARINT_MAX};
+    use martlet_protocol::{DeviceId, UserId};
+    use proptest::prelude::*;
+
+    fn payload(contents: &[u8]) -> GroupPayload<'_> {
+        GroupPayload {
+            kind: kind::TEXT,
+            message_id: MessageId([3; 16]),
+            sender: Address {
+                user: UserId(1),
+                device: DeviceId(2),
+            },
+            group: GroupId(4),
+            head: Head {
+                version: 70_000,
+                hash: [6; 32],
+            },
+            counter: 9,
+            previous: [10; 32],
+            contents,
+        }
+    }
+
+    #[test]
+    fn the_layout_is_the_documented_one() {
+        let expected = [
+            &[1, 1][..],
+            &[3; 16],
+            &[1, 0, 0, 0, 0, 0, 0, 0, 2, 0],
+            &[4, 0, 0, 0, 0, 0, 0, 0],
+            &(70_000u32 << 2 | 2).to_le_bytes(),
+            &[6; 32],
+            &[9 << 2],
+            &[10; 32],
+            b"hi",
+        ];
+        let bytes = payload(b"hi").encode();
+        assert_eq!(bytes.as_slice(), expected.concat());
+        assert_eq!(GroupPayload::decode(&bytes), Ok(payload(b"hi")));
+    }
+
+    #[test]
+    fn what_is_not_exactly_a_payload_is_refused() {
+        let bytes = payload(b"").encode();
+        for cut in 0..bytes.len() {
+            let error = GroupPayload::decode(&bytes[..cut]);
+            assert_eq!(error, Err(DecodeError::PayloadTruncated), "{cut}");
+        }
+        let mut newer = bytes.to_vec();
+        newer[0] = 2;
+        let uncounted = GroupPayload {
+            counter: 0,
+            ..payload(b"")
+        };
+        let groupless = GroupPayload {
+            head: Head::default(),
+            ..payload(b"")
+        };
+        let forbidden = Err(DecodeError::FieldValueForbidden);
+        for bytes in [
+            newer,
+            uncounted.encode().to_vec(),
+            groupless.encode().to_vec(),
+        ] {
+            assert_eq!(GroupPayload::decode(&bytes), forbidden);
+        }
+    }
+
+    #[test]
+    fn the_longest_contents_fit_an_envelope() {
+        let contents = vec![b'a'; CONTENT_BYTES_MAX];
+        let longest = GroupPayload {
+            head: Head {
+                version: VARINT_MAX,
+                hash: [6; 32],
+            },
+            counter: VARINT_MAX,
+            ..payload(&contents)
+        };
+        let bytes = longest.encode();
+        assert_eq!(bytes.len(), HEAD_BYTES_MAX + CONTENT_BYTES_MAX);
+        let sealed = OutboundKey::new().encrypt(&bytes).unwrap();
+        assert!(sealed.envelope.len() <= ENVELOPE_BYTES_MAX);
+    }
+
+    proptest! {
+        #[test]
+        fn hostile_bytes_never_panic_and_have_one_spelling(
+            mut bytes in proptest::collection::vec(any::<u8>(), 0..400),
+            valid_head in any::<bool>(),
+        ) {
+            if valid_head {
+                let head = payload(b"").encode();
+                bytes.splice(..0, head.iter().copied());
+            }
+            if let Ok(payload) = GroupPayload::decode(&bytes) {
+                prop_assert_eq!(payload.encode().to_vec(), bytes);
+            } else {
+                prop_assert!(!valid_head);
+            }
+        }
+    }
+}

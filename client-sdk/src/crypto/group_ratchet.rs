@@ -227,7 +227,7 @@ pub struct InboundKey {
     session: InboundGroupSession,
     id: SenderKeyId,
     /// The lowest index that may be opened: above every one that was.
-    next: u64,
+    next: u32,
 }
 
 impl fmt::Debug for InboundKey {
@@ -249,7 +249,7 @@ impl InboundKey {
         Ok(Self::of(session, 0))
     }
 
-    fn of(session: InboundGroupSession, next: u64) -> Self {
+    fn of(session: InboundGroupSession, next: u32) -> Self {
         let id = SenderKeyId::of_session(&session.session_id());
         Self { session, id, next }
     }
@@ -297,28 +297,24 @@ impl InboundKey {
             return Err(GroupOpenError::Damaged);
         }
         let index = message.message_index();
+        // No key has so many messages, and none could follow it.
+        let next = index.checked_add(1).ok_or(GroupOpenError::Damaged)?;
         let plain = match self.session.decrypt(&message) {
             Ok(opened) => Zeroizing::new(opened.plaintext),
-            Err(DecryptionError::UnknownMessageIndex(..)) if u64::from(index) >= self.next => {
-                return Err(GroupOpenError::KeyUnknown);
+            Err(DecryptionError::UnknownMessageIndex(..)) if index < self.next => {
+                return Err(GroupOpenError::Replayed { index });
             }
             Err(DecryptionError::UnknownMessageIndex(..)) => {
-                return Err(GroupOpenError::Replayed { index });
+                return Err(GroupOpenError::KeyUnknown);
             }
             Err(_) => return Err(GroupOpenError::Damaged),
         };
-        // The library could not step beyond the last index of all.
-        if u64::from(index) < self.next {
-            return Err(GroupOpenError::Replayed { index });
-        }
-        self.next = u64::from(index) + 1;
-        if let Ok(next) = u32::try_from(self.next) {
-            self.session.advance_to(next);
-        }
+        self.session.advance_to(next);
+        self.next = next;
         Ok(GroupOpened { index, plain })
     }
 
-    /// The key, to be sealed and stored. Layout: format u8 = 1 · next u64 · session.
+    /// The key, to be sealed and stored. Layout: format u8 = 1 · next u32 · session.
     #[must_use]
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
         let mut out = SecretBuffer::new();
@@ -340,7 +336,13 @@ impl InboundKey {
         let (next, session) = rest.split_first_chunk().ok_or(StateInvalid)?;
         let session: InboundGroupSessionPickle =
             rmp_serde::from_slice(session).map_err(|_| StateInvalid)?;
-        Ok(Self::of(session.into(), u64::from_le_bytes(*next)))
+        let session = InboundGroupSession::from(session);
+        let next = u32::from_le_bytes(*next);
+        // Else it would open again what it has opened.
+        if session.first_known_index() < next {
+            return Err(StateInvalid);
+        }
+        Ok(Self::of(session, next))
     }
 }
 
@@ -352,4 +354,272 @@ fn split(envelope: &[u8]) -> Result<(SenderKeyId, &[u8]), GroupOpenError> {
         .split_first_chunk()
         .ok_or(GroupOpenError::FormatUnknown)?;
     Ok((SenderKeyId(*id), megolm))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn inbound(key: &OutboundKey) -> InboundKey {
+        InboundKey::from_share(&key.share()).unwrap()
+    }
+
+    fn send(key: &mut OutboundKey, text: &str) -> Vec<u8> {
+        key.encrypt(text.as_bytes()).unwrap().envelope
+    }
+
+    fn read(key: &mut InboundKey, envelope: &[u8]) -> (u32, String) {
+        let opened = key.decrypt(envelope).unwrap();
+        let text = String::from_utf8(opened.plain.to_vec()).unwrap();
+        (opened.index, text)
+    }
+
+    fn refused(key: &mut InboundKey, envelope: &[u8]) -> GroupOpenError {
+        let before = key.to_bytes();
+        let error = key.decrypt(envelope).unwrap_err();
+        assert!(key.to_bytes() == before, "{error} changed the key");
+        error
+    }
+
+    /// As after a restart.
+    fn reload(key: &InboundKey) -> InboundKey {
+        InboundKey::from_bytes(&key.to_bytes()).unwrap()
+    }
+
+    #[test]
+    fn everybody_with_a_share_reads_what_follows_it_and_nothing_before() {
+        let mut alice = OutboundKey::new();
+        let mut bob = inbound(&alice);
+        let first = send(&mut alice, "first");
+        let mut carol = inbound(&alice);
+        assert_eq!((bob.first_known(), carol.first_known()), (0, 1));
+        let second = send(&mut alice, "second");
+        assert_eq!(read(&mut bob, &first), (0, "first".to_owned()));
+        assert_eq!(refused(&mut carol, &first), GroupOpenError::KeyUnknown);
+        for key in [&mut bob, &mut carol] {
+            assert_eq!(key.id(), alice.id());
+            assert_eq!(SenderKeyId::of_envelope(&second), Ok(key.id()));
+            assert_eq!(read(key, &second), (1, "second".to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_key_goes_on_after_a_restart() {
+        let mut alice = OutboundKey::new();
+        let mut bob = inbound(&alice);
+        for index in 0..300 {
+            let text = index.to_string();
+            let envelope = send(&mut alice, &text);
+            assert_eq!(read(&mut bob, &envelope), (index, text));
+            let id = alice.id();
+            alice = OutboundKey::from_bytes(&alice.to_bytes()).unwrap();
+            bob = reload(&bob);
+            assert_eq!((alice.id(), alice.used()), (id, index + 1));
+            assert_eq!((bob.id(), bob.first_known()), (id, index + 1));
+        }
+    }
+
+    /// The library opens a message as often as it is given.
+    #[test]
+    fn nothing_is_opened_twice_or_behind_what_was_opened() {
+        let mut alice = OutboundKey::new();
+        let mut bob = inbound(&alice);
+        let sent: Vec<_> = (0..4).map(|n| send(&mut alice, &n.to_string())).collect();
+        assert_eq!(read(&mut bob, &sent[1]).0, 1);
+        for _ in 0..2 {
+            for index in [0, 1] {
+                let replayed = GroupOpenError::Replayed { index };
+                assert_eq!(refused(&mut bob, &sent[index as usize]), replayed);
+            }
+            bob = reload(&bob);
+        }
+        assert_eq!(read(&mut bob, &sent[3]).0, 3);
+        let overtaken = GroupOpenError::Replayed { index: 2 };
+        assert_eq!(refused(&mut bob, &sent[2]), overtaken);
+    }
+
+    #[test]
+    fn a_stolen_key_opens_nothing_that_came_before_the_theft() {
+        let mut alice = OutboundKey::new();
+        let mut bob = inbound(&alice);
+        let old = send(&mut alice, "old");
+        bob.decrypt(&old).unwrap();
+        let session = bob.to_bytes()[5..].to_vec();
+        let session: InboundGroupSessionPickle = rmp_serde::from_slice(&session).unwrap();
+        // Without its memory of what was opened.
+        let mut stolen = InboundKey::of(session.into(), 0);
+        assert_eq!(refused(&mut stolen, &old), GroupOpenError::KeyUnknown);
+    }
+
+    #[test]
+    fn another_share_changes_no_progress() {
+        let mut alice = OutboundKey::new();
+        let early = alice.share();
+        let sent: Vec<_> = (0..5).map(|n| send(&mut alice, &n.to_string())).collect();
+        let late = alice.share();
+
+        let mut bob = InboundKey::from_share(&early).unwrap();
+        bob.take(&late).unwrap();
+        assert_eq!(bob.first_known(), 0, "a later one brings nothing");
+        assert_eq!(read(&mut bob, &sent[2]).0, 2);
+        for share in [&early, &late] {
+            bob.take(share).unwrap();
+            assert_eq!(bob.first_known(), 3);
+            let replayed = GroupOpenError::Replayed { index: 2 };
+            assert_eq!(refused(&mut bob, &sent[2]), replayed);
+        }
+        assert_eq!(read(&mut bob, &sent[3]).0, 3);
+
+        let mut carol = InboundKey::from_share(&late).unwrap();
+        assert_eq!(refused(&mut carol, &sent[4]), GroupOpenError::KeyUnknown);
+        carol.take(&early).unwrap();
+        assert_eq!(read(&mut carol, &sent[4]).0, 4);
+    }
+
+    #[test]
+    fn a_share_of_another_key_is_refused() {
+        let (alice, mallory) = (OutboundKey::new(), OutboundKey::new());
+        let mut bob = inbound(&alice);
+        assert_eq!(bob.take(&mallory.share()), Err(ShareError::OtherKey));
+
+        // Of the same id, which only the owner of the signing key can make.
+        let mut session = serde_json::to_value(alice.session.pickle()).unwrap();
+        session["ratchet"]["inner"][5] = 1.into();
+        session["ratchet"]["inner"][6] = 2.into();
+        let session: GroupSessionPickle = serde_json::from_value(session).unwrap();
+        let other = OutboundKey::of(session.into());
+        assert_eq!(other.id(), alice.id());
+        assert_eq!(bob.take(&other.share()), Err(ShareError::OtherKey));
+        assert_eq!(bob.take(&alice.share()), Ok(()));
+    }
+
+    #[test]
+    fn no_changed_bit_gets_past() {
+        let mut alice = OutboundKey::new();
+        let share = alice.share();
+        assert_eq!(share.len(), SHARE_BYTES);
+        for at in 0..share.len() {
+            let mut changed = share.to_vec();
+            changed[at] ^= 1;
+            assert!(InboundKey::from_share(&changed).is_err(), "byte {at}");
+            assert!(InboundKey::from_share(&share[..at]).is_err());
+        }
+        let longer = [share.as_slice(), &[0]].concat();
+        let longer = InboundKey::from_share(&longer).unwrap_err();
+        assert_eq!(longer, ShareError::Malformed);
+
+        let mut bob = inbound(&alice);
+        let envelope = send(&mut alice, "hello");
+        for at in 0..envelope.len() {
+            let mut changed = envelope.clone();
+            changed[at] ^= 1;
+            let expected = match at {
+                0 => GroupOpenError::FormatUnknown,
+                1..=32 => GroupOpenError::KeyUnknown,
+                _ => GroupOpenError::Damaged,
+            };
+            assert_eq!(refused(&mut bob, &changed), expected, "byte {at}");
+            refused(&mut bob, &envelope[..at]);
+        }
+        assert_eq!(read(&mut bob, &envelope).1, "hello");
+    }
+
+    /// The library would read a field that it does not know, and sign and verify without it.
+    #[test]
+    fn a_message_has_one_spelling() {
+        let mut alice = OutboundKey::new();
+        let mut bob = inbound(&alice);
+        let envelope = send(&mut alice, "hello");
+        let (head, rest) = envelope.split_at(ENVELOPE_HEAD_BYTES + 1);
+        let spelled = [head, &[0x18, 0x07], rest].concat();
+        let megolm = MegolmMessage::from_bytes(&spelled[ENVELOPE_HEAD_BYTES..]).unwrap();
+        assert!(bob.session.decrypt(&megolm).is_ok());
+        assert_eq!(refused(&mut bob, &spelled), GroupOpenError::Damaged);
+    }
+
+    #[test]
+    fn a_key_has_a_thousand_messages_and_seven_days() {
+        let mut alice = OutboundKey::new();
+        assert!(!alice.is_due(AGE_MS_MAX - 1));
+        assert!(alice.is_due(AGE_MS_MAX));
+        for index in 0..MESSAGES_MAX {
+            assert!(!alice.is_due(0));
+            assert_eq!(alice.encrypt(b"").unwrap().index, index);
+        }
+        assert!(alice.is_due(0));
+        assert_eq!(alice.encrypt(b""), Err(KeySpent));
+    }
+
+    #[test]
+    fn sealing_adds_no_more_than_what_is_reckoned() {
+        let mut alice = OutboundKey::new();
+        for _ in 0..200 {
+            send(&mut alice, "");
+        }
+        let most = (65_200..65_232)
+            .map(|bytes| send(&mut alice, &"x".repeat(bytes)).len() - bytes)
+            .max();
+        // An index that fits an envelope has two bytes, not five; a length three.
+        assert_eq!(most, Some(SEALING_BYTES_MAX - 3));
+    }
+
+    #[test]
+    fn what_was_not_stored_so_is_no_key() {
+        for broken in [&[][..], &[1], &[2, 0], &[1, 0, 0, 0, 0, 0, 0, 0, 0]] {
+            assert_eq!(OutboundKey::from_bytes(broken).unwrap_err(), StateInvalid);
+            assert_eq!(InboundKey::from_bytes(broken).unwrap_err(), StateInvalid);
+        }
+        let key = OutboundKey::new();
+        assert!(!format!("{key:?} {:?}", inbound(&key)).contains("ratchet"));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+
+        /// Whatever the server does with the order: each message is opened at most once, and those
+        /// that are opened rise.
+        #[test]
+        fn in_any_order_indices_rise(
+            order in proptest::collection::vec((0usize..20, any::<bool>()), 1..60),
+        ) {
+            let mut alice = OutboundKey::new();
+            let mut bob = inbound(&alice);
+            let sent: Vec<_> = (0..20).map(|n| send(&mut alice, &n.to_string())).collect();
+            let mut newest = None;
+            for (number, restarts) in order {
+                let opened = bob.decrypt(&sent[number]);
+                if newest.is_none_or(|newest| number > newest) {
+                    let opened = opened.unwrap();
+                    prop_assert_eq!(opened.index as usize, number);
+                    let text = number.to_string();
+                    prop_assert_eq!(opened.plain.as_slice(), text.as_bytes());
+                    newest = Some(number);
+                } else {
+                    let index = u32::try_from(number).unwrap();
+                    let replayed = GroupOpenError::Replayed { index };
+                    prop_assert_eq!(opened.unwrap_err(), replayed);
+                }
+                if restarts {
+                    bob = reload(&bob);
+                }
+            }
+        }
+
+        #[test]
+        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let mut alice = OutboundKey::new();
+            let mut bob = inbound(&alice);
+            let head = [&[ENVELOPE_FORMAT], &alice.id().0[..], &[3]].concat();
+            for envelope in [bytes.clone(), [head, bytes.clone()].concat()] {
+                refused(&mut bob, &envelope);
+            }
+            prop_assert!(InboundKey::from_share(&bytes).is_err());
+            prop_assert!(bob.take(&bytes).is_err());
+            prop_assert!(OutboundKey::from_bytes(&bytes).is_err());
+            prop_assert!(InboundKey::from_bytes(&bytes).is_err());
+            let still = send(&mut alice, "still");
+            prop_assert_eq!(read(&mut bob, &still).1, "still");
+        }
+    }
 }
