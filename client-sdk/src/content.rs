@@ -111,6 +111,11 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
+    fn sizes_are_what_the_documents_say() {
+        assert_eq!((CONTENT_BYTES_MAX, TEXT_BYTES_MAX), (65_280, 64_992));
+    }
+
+    #[test]
     fn a_life_is_put_around_contents_and_taken_off() {
         let text = Content::text("hi");
         assert_eq!(text.clone().limited(0), text);

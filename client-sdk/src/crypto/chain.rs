@@ -1,8 +1,9 @@
 //! Chains of payloads: how a device notices what was repeated, reordered or withheld.
 //!
 //! There is one chain from each sending device to each receiving device in each conversation, one
-//! for control messages, and one from each sending device to each group. The server decides when a message arrives, so a hole is a sign, not a
-//! proof: what fills it later is told apart from what never comes.
+//! for control messages, and one from each sending device to each group. The server decides when a
+//! message arrives, so a hole is a sign, not a proof: what fills it later is told apart from what
+//! never comes.
 
 use bytes::BytesMut;
 use martlet_protocol::DecodeError;

@@ -224,6 +224,7 @@ fn a_decoder_made_of_the_tables_alone_refuses_every_malformed_vector() {
 }
 
 // [M-19.2] [M-21.2] [M-21.6] [M-21.8] [M-23.2] [M-23.7] [M-23.23] [M-26.3]
+// [M-28.2] [M-28.8]
 #[test]
 fn a_decoder_made_of_the_tables_alone_reads_what_devices_say_to_each_other() {
     let spec = spec();
@@ -235,6 +236,12 @@ fn a_decoder_made_of_the_tables_alone_reads_what_devices_say_to_each_other() {
         ("links.json", "an answer", "answer_plain", "answer_fields"),
         ("payloads.json", "a payload", "hex", "fields"),
         (
+            "group_messages.json",
+            "a group payload",
+            "payload",
+            "fields",
+        ),
+        (
             "safety_numbers.json",
             "a safety code",
             "code",
@@ -245,6 +252,14 @@ fn a_decoder_made_of_the_tables_alone_reads_what_devices_say_to_each_other() {
             let decoded = interpreter::structure(&spec, structure, &bytes(&case, member));
             assert_eq!(decoded.as_ref(), Ok(&case[fields]), "{}", case["name"]);
         }
+    }
+    for case in cases("group_messages.json") {
+        let envelope = bytes(&case, "envelope");
+        let envelope = interpreter::structure(&spec, "an envelope", &envelope).unwrap();
+        assert_eq!(envelope["format"], 1);
+        let share = text(&case, "share");
+        let key = text(&envelope, "sender_key");
+        assert_eq!(share[2 * 133..2 * 165], *key, "{}", case["name"]);
     }
     for case in cases("olm.json") {
         let part = interpreter::structure(&spec, "a part", &bytes(&case, "part"));

@@ -15,6 +15,7 @@ mod keys;
 mod kinds;
 mod lists;
 mod malformed;
+mod megolm;
 mod olm;
 mod people;
 mod sessions;
@@ -55,6 +56,7 @@ pub(crate) fn files() -> Vec<(String, String)> {
         ("payloads.json", contents::payloads()),
         ("olm.json", olm::session()),
         ("bodies.json", contents::bodies()),
+        ("group_messages.json", megolm::messages()),
         ("contents.json", kinds::valid()),
         ("contents_malformed.json", kinds::malformed()),
         ("safety_numbers.json", contents::safety_numbers()),
