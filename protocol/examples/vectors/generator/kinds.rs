@@ -1,11 +1,10 @@
 //! What messages say: the contents of each kind, and contents that cannot be shown.
 
 use super::fields::{self, Fields, Value, raw, user};
-use super::groups::GROUP;
+use super::group_kinds::{self, GROUP_INFO};
 use super::json::Json;
 use super::lists::{ALICES, BOBS, BOBS_PHONE, Member, Owner, PHONE};
-use super::megolm;
-use super::people::{message_id, timestamp};
+use super::people::message_id;
 
 const TEXT: u8 = 0x01;
 const REPLY: u8 = 0x02;
@@ -16,10 +15,6 @@ const TIMER: u8 = 0x06;
 const CONTACT: u8 = 0x07;
 const LOCATION: u8 = 0x08;
 const LIMITED: u8 = 0x10;
-const GROUP_INFO: u8 = 0x11;
-const SENDER_KEY: u8 = 0x86;
-const GROUP_RETRY: u8 = 0x87;
-const GROUP_RESENT: u8 = 0x88;
 
 /// The name of a message: its id and the device that wrote it.
 fn target(n: u8, owner: Owner, member: Member) -> Fields {
@@ -66,44 +61,6 @@ fn limited(seconds: u32, kind: u8, contents: &[u8]) -> Fields {
         ("kind", Value::U8(kind)),
         ("contents", Value::Rest(contents.to_vec())),
     ]
-}
-
-fn info(name: &str, picture: &[u8]) -> Fields {
-    vec![
-        ("name", Value::Text(name.to_owned(), 100)),
-        ("picture", Value::Bytes(picture.to_vec(), 1024)),
-    ]
-}
-
-/// The info whose hash the group's second record names.
-pub(crate) fn group_info() -> Vec<u8> {
-    fields::payload(&info("Küche", b"a picture, wherever it is"))
-}
-
-fn sender_key(share: &[u8], info: &[u8]) -> Fields {
-    vec![
-        ("group", Value::User(GROUP.0)),
-        ("share", raw(share)),
-        ("info", Value::Bytes(info.to_vec(), 4096)),
-    ]
-}
-
-/// The name of a message to the group.
-fn asked(sequence: u64) -> Fields {
-    vec![
-        ("message_id", raw(&message_id(1).0)),
-        ("group", Value::User(GROUP.0)),
-        ("sequence", Value::Varint(sequence)),
-    ]
-}
-
-fn resent(sequence: u64) -> Fields {
-    let answer = vec![
-        ("timestamp", Value::U64(timestamp(1).0)),
-        ("kind", Value::U8(TEXT)),
-        ("contents", Value::Rest("Grüße".as_bytes().to_vec())),
-    ];
-    [asked(sequence), answer].concat()
 }
 
 fn reply() -> Fields {
@@ -156,30 +113,13 @@ fn cases() -> Vec<(&'static str, u8, Fields)> {
             LIMITED,
             limited(60, 0x7f, b"later"),
         ),
-        (
-            "a group's info",
-            GROUP_INFO,
-            info("Küche", b"a picture, wherever it is"),
-        ),
-        ("a group without a picture", GROUP_INFO, info("a", b"")),
-        (
-            "a sender key and the group's info",
-            SENDER_KEY,
-            sender_key(&megolm::first_share(), &group_info()),
-        ),
-        (
-            "a sender key alone",
-            SENDER_KEY,
-            sender_key(&megolm::first_share(), b""),
-        ),
-        ("a question for a message", GROUP_RETRY, asked(2)),
-        ("a message once more", GROUP_RESENT, resent(70_000)),
     ]
 }
 
 /// `contents.json`.
 pub(crate) fn valid() -> Json {
-    let list = cases().into_iter().map(|(name, kind, fields)| {
+    let all = cases().into_iter().chain(group_kinds::cases());
+    let list = all.map(|(name, kind, fields)| {
         Json::object([
             ("name", Json::text(name)),
             ("kind", Json::Number(u64::from(kind))),
@@ -251,59 +191,8 @@ pub(crate) fn malformed() -> Json {
     ] {
         add(name, LIMITED, forbidden, &payload(limited(60, kind, b"")));
     }
-    for (what, name) in [
-        ("without a name", ""),
-        ("of two lines", "a\nb"),
-        ("with a control character", "a\u{9b}b"),
-    ] {
-        let name = payload(info(name, b""));
-        add(&format!("a group {what}"), GROUP_INFO, forbidden, &name);
+    for (name, kind, error, bytes) in group_kinds::malformed() {
+        add(name, kind, error, &bytes);
     }
-    let long = payload(info(&"x".repeat(101), b""));
-    add(
-        "a group's name of 101 bytes",
-        GROUP_INFO,
-        "FieldTooLong",
-        &long,
-    );
-    let long = payload(info("a", &[0; 1025]));
-    add(
-        "a picture of 1,025 bytes",
-        GROUP_INFO,
-        "FieldTooLong",
-        &long,
-    );
-    let longer = [group_info(), vec![0]].concat();
-    add("a byte behind an info", GROUP_INFO, "FieldTooLong", &longer);
-    let share = megolm::first_share();
-    let key = payload(sender_key(&share[..228], b""));
-    add(
-        "a sender key cut short",
-        SENDER_KEY,
-        "PayloadTruncated",
-        &key,
-    );
-    let long = payload(sender_key(&share, &[0; 4097]));
-    add("an info of 4,097 bytes", SENDER_KEY, "FieldTooLong", &long);
-    add(
-        "a question for no place",
-        GROUP_RETRY,
-        forbidden,
-        &payload(asked(0)),
-    );
-    let longer = [payload(asked(2)), vec![0]].concat();
-    add(
-        "a byte behind a question",
-        GROUP_RETRY,
-        "FieldTooLong",
-        &longer,
-    );
-    let nowhere = payload(resent(0));
-    add(
-        "a message of no place once more",
-        GROUP_RESENT,
-        forbidden,
-        &nowhere,
-    );
     super::cases("Contents that cannot be shown.", list)
 }

@@ -83,7 +83,7 @@ pub(crate) fn first_share() -> Vec<u8> {
 
 /// Alice's chain in the group. The key goes on faster where envelopes had to be made anew.
 fn chain() -> Vec<(&'static str, u32, Fields)> {
-    let info = super::kinds::group_info();
+    let info = super::group_kinds::group_info();
     let said: [(&str, u32, u64, u8, &[u8]); 5] = [
         ("a text", 0, 1, 1, "Grüße".as_bytes()),
         ("the group's info", 1, 2, 0x11, &info),

@@ -8,6 +8,7 @@ mod fields;
 mod frames;
 mod group_fields;
 mod group_frames;
+mod group_kinds;
 mod group_steps;
 mod groups;
 mod json;
