@@ -133,6 +133,23 @@ fn an_edit_that_comes_too_late_is_undone_where_it_was_made() {
     assert!(matches!(late, SendError::TooLate), "{late}");
 }
 
+#[test]
+fn a_deletion_that_comes_too_late_is_undone_where_it_was_made() {
+    let mut lab = Lab::acquainted();
+    let id = lab.say(0, "bob", "the price is 5");
+    lab.leave(0);
+    lab.wait(47 * HOUR_MS);
+    lab.post(0, "bob", edit(id, "the price is 6")).unwrap_err();
+    lab.post(0, "bob", Post::Delete { of: id }).unwrap();
+    assert_eq!(lab.peers[0].texts("bob").last().unwrap(), "[deleted]");
+    lab.wait(2 * HOUR_MS);
+    lab.come_back(0);
+    assert_eq!(seen(&mut lab, id, &[0, 1]).text(), "the price is 5");
+    let text = "the price is 5".to_owned();
+    assert_eq!(changes(&mut lab, 0), [(id, Change::Restored { text })]);
+    assert_eq!(changes(&mut lab, 1), []);
+}
+
 /// [M-23.29]
 #[test]
 fn a_deleted_message_is_gone_everywhere_and_says_so() {

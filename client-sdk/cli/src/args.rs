@@ -33,8 +33,9 @@ Exit status: 0 done, 1 failed (one line on standard error says why), 2 wrong usa
 const LISTEN_JSON: &str = r#"Lines of --json; `at` is in milliseconds since the Unix epoch:
   {"event":"message","id","from","text","at"}   with "to" when another device of yours sent it, and
                                                 what else there is to it, see below
-  {"event":"changed","id","peer","change"}      a message is not what it was; change: edited (with
-                                                "text"), reactions, deleted, or expired: it is gone
+  {"event":"changed","id","peer","change"}      a message is not what it was; change: edited or
+                                                restored (you could not delete it), both with
+                                                "text"; reactions; deleted; expired: it is gone
   {"event":"receipt","id","state","by","at"}    state: sent, delivered, read, expired, overflow,
                                                 held or device_gone
   {"event":"failed","id","to","code"}           the server will never take this message

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::lookups::Lookups;
 use super::state::Core;
 use crate::error::StoreError;
-use crate::event::{Change, Event, OfflineCause, Receipt, SecurityKind, SecurityNotice};
+use crate::event::{Body, Change, Event, OfflineCause, Receipt, SecurityKind, SecurityNotice};
 use crate::local::{Changed, Notice, NoticeId, Tx};
 
 /// The answer to a command. The caller that gave the command takes it; it is no event.
@@ -195,7 +195,10 @@ fn is_void(tx: &Tx<'_>, notice: &Notice) -> Result<bool, StoreError> {
     match notice {
         Notice::Message(seq) => tx.is_over(*seq),
         Notice::Changed { seq, what } => match what {
-            Changed::Text | Changed::Reactions => tx.is_empty(*seq),
+            // Also of what this device deletes, before the server has heard of it.
+            Changed::Text | Changed::Reactions => {
+                Ok(tx.is_empty(*seq)? || tx.shown(*seq)?.body == Body::Deleted)
+            }
             Changed::Deleted => tx.is_over(*seq),
             Changed::Expired => Ok(false),
         },
@@ -213,7 +216,10 @@ fn shown(tx: &Tx<'_>, notice: Notice) -> Result<Event, StoreError> {
                     text: message.text().to_owned(),
                 },
                 Changed::Reactions => Change::Reactions(message.reactions),
-                Changed::Deleted => Change::Deleted,
+                Changed::Deleted if message.body == Body::Deleted => Change::Deleted,
+                Changed::Deleted => Change::Restored {
+                    text: message.text().to_owned(),
+                },
                 Changed::Expired => Change::Expired,
             };
             Event::Changed {

@@ -139,6 +139,11 @@ pub enum Change {
     Reactions(Vec<Reaction>),
     /// Its author has deleted it for everyone. Nothing of it is left.
     Deleted,
+    /// This device's deletion had no effect, and the message is there again.
+    Restored {
+        /// What it says.
+        text: String,
+    },
     /// Its life is over. It is gone, and [`history`](crate::engine::Engine::history) does not show
     /// it any more.
     Expired,

@@ -152,6 +152,7 @@ impl Model {
                 said.text = text;
                 said.edited = true;
             }
+            Change::Restored { text } => said.text = text,
             Change::Reactions(reactions) => said.reactions = reactions,
             Change::Deleted => {
                 said.text = "[deleted]".to_owned();

@@ -75,7 +75,7 @@ pub(super) async fn follow(
         if let (Err(ClientError::DeviceRemoved), Some(cause)) =
             (&reached, client.offline_cause().await?)
         {
-            bail!(cut_off(&args, id, last, &cause));
+            bail!(cut_off(&args.name, id, last, &cause));
         }
         let message = reached?;
         match judge(&message, wanted) {

@@ -220,6 +220,7 @@ pub(super) fn event(event: &Event, me: &str) -> Option<String> {
                 Change::Edited { text } => ("edited", Some(text.as_str()), None),
                 Change::Reactions(all) => ("reactions", None, Some(reacted(all, me, peer))),
                 Change::Deleted => ("deleted", None, None),
+                Change::Restored { text } => ("restored", Some(text.as_str()), None),
                 Change::Expired => ("expired", None, None),
                 _ => return None,
             };

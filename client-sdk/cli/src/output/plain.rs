@@ -103,6 +103,9 @@ fn changed(id: MessageId, change: &Change, me: &str, peer: &str) -> Option<Strin
             format!("reactions: {}", text::one_line(&reactions(all, me, peer)))
         }
         Change::Deleted => "deleted".to_owned(),
+        Change::Restored { text } => {
+            format!("not deleted after all: {}", text::one_line(text))
+        }
         Change::Expired => "disappeared".to_owned(),
         _ => return None,
     };
