@@ -30,8 +30,9 @@ pub enum RecordError {
     /// It cannot be read.
     #[error("the record cannot be read: {0}")]
     Malformed(DecodeError),
-    /// The list is not the one that the record names ([`RecordName::actor_list`]).
-    #[error("the device list is not the one that the record names")]
+    /// The list is another account's, or older than the one that the record names
+    /// ([`RecordName::actor_list`]).
+    #[error("the device list is not one that can have the device of the record")]
     ListOther,
     /// The list does not have the device that the record names.
     #[error("the device that signed the record is not in its account's device list")]
@@ -385,10 +386,11 @@ fn decode(bytes: &[u8]) -> Result<GroupRecord<'_>, RecordError> {
     GroupRecord::decode(bytes).map_err(RecordError::Malformed)
 }
 
-/// A record that the device which it names has signed.
+/// A record that the device which it names has signed. The list may be a later one than the record
+/// names: an id is never given twice, and the keys of a device never change.
 fn verify<'a>(bytes: &'a [u8], list: &SignedList) -> Result<GroupRecord<'a>, RecordError> {
     let record = decode(bytes)?;
-    if list.user() != record.actor.user || list.version() != record.actor_list {
+    if list.user() != record.actor.user || list.version() < record.actor_list {
         return Err(RecordError::ListOther);
     }
     let device = list.device(record.actor.device);
@@ -551,7 +553,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_actors_device_by_the_named_list_makes_a_record() {
+    fn only_the_actors_device_by_the_named_list_or_a_later_one_makes_a_record() {
         let (alice, bob) = (Person::new(ALICE), Person::new(BOB));
         let mut known = group(&alice);
         let added = with(&known, CAROL, Role::MEMBER);
@@ -560,10 +562,17 @@ mod tests {
             .list
             .renamed(&account(1), DeviceId(1), b"new".to_vec(), NOW)
             .unwrap();
-        for list in [&bob.list, &newer] {
-            let error = known.follow(next.record(), list);
-            assert_eq!(error, Err(RecordError::ListOther));
-        }
+        let error = known.follow(next.record(), &bob.list);
+        assert_eq!(error, Err(RecordError::ListOther));
+        // The record that the newer list's device signs is not one that the older list can judge.
+        let signer = Signer {
+            list: &newer,
+            ..alice.signer()
+        };
+        let later = known.signed(&signer, &added).unwrap().0;
+        let error = known.follow(later.record(), &alice.list);
+        assert_eq!(error, Err(RecordError::ListOther));
+        assert!(known.clone().follow(next.record(), &newer).is_ok());
         let name = RecordName::read(next.record()).unwrap();
         assert_eq!((name.actor.user, name.actor_list), (ALICE, 1));
         assert_eq!((name.group, name.head), (GROUP, next.head()));
