@@ -1,5 +1,6 @@
 //! The handle on a running client.
 
+mod groups;
 mod saying;
 
 use std::path::Path;

@@ -290,6 +290,9 @@ pub enum SendError {
     /// The message is of a kind that cannot be changed so, or is gone.
     #[error("this message cannot be changed like this")]
     NotChangeable,
+    /// This account is not in the group, or not any more.
+    #[error("this account is not in the group any more")]
+    NotMember,
     /// The message was written by the other side.
     #[error("only an own message can be edited or deleted for everyone")]
     NotOwn,
@@ -314,6 +317,39 @@ pub enum SendError {
 }
 
 impl From<StoreError> for SendError {
+    fn from(error: StoreError) -> Self {
+        Self::Client(error.into())
+    }
+}
+
+/// A group cannot be made or changed. Nothing was stored.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GroupError {
+    /// A change of this home has no answer yet.
+    #[error("the last change of this group has no answer yet: wait for it")]
+    Busy,
+    /// The client cannot do it now.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The name or the reference to a picture breaks the rules.
+    #[error(
+        "the name is empty, longer than 100 bytes or has control characters, or the reference to a \
+         picture is longer than 1,024 bytes"
+    )]
+    InfoInvalid,
+    /// This account is not in the group, or not any more.
+    #[error("this account is not in the group any more")]
+    NotMember,
+    /// More accounts than one change can name.
+    #[error("at most {accounts_max} accounts can be changed at a time")]
+    TooMany {
+        /// The most.
+        accounts_max: usize,
+    },
+}
+
+impl From<StoreError> for GroupError {
     fn from(error: StoreError) -> Self {
         Self::Client(error.into())
     }

@@ -1,18 +1,20 @@
 //! What an application sees: messages, their states, and what happens to the connection.
 
+mod group;
 mod message;
 mod security;
 
 use core::fmt;
 
 use martlet_protocol::{
-    CloseCode, DeviceId, MessageId, Millis, NackCode, Position, State, UserId, frame,
+    CloseCode, DeviceId, GroupId, MessageId, Millis, NackCode, Position, State, UserId, frame,
 };
 
+pub use group::{Group, GroupReceipts, GroupStep, GroupUpdate, Member};
 pub use message::{Body, Change, ContactCard, Location, Message, Quote, Reaction};
 pub use security::{SecurityKind, SecurityNotice};
 
-/// Something that happened. Messages, their changes, receipts, failures, gaps and security notices
+/// Something that happened. Messages, what changes, receipts, failures, gaps and security notices
 /// wait in the database until they are taken; what concerns the connection is told only while it
 /// is true.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +26,7 @@ pub enum Event {
     Changed {
         /// Which message.
         id: MessageId,
-        /// The handle of the other side of the conversation.
+        /// The handle of the other side of the conversation, or the name of the group.
         peer: String,
         /// What has become of it.
         change: Change,
@@ -35,7 +37,7 @@ pub enum Event {
     Failed {
         /// Which message.
         id: MessageId,
-        /// Its recipient's handle.
+        /// Its recipient's handle, or the name of the group.
         to: String,
         /// Why.
         code: NackCode,
@@ -48,6 +50,30 @@ pub enum Event {
         to: Position,
         /// Why.
         reason: GapReason,
+    },
+    /// Entries of a group are missing, and will not come.
+    GroupGap {
+        /// Which group.
+        group: GroupId,
+        /// Its name among peers.
+        peer: String,
+        /// The first missing place of its log,
+        from: u64,
+        /// and the last one.
+        to: u64,
+        /// Why.
+        reason: GapReason,
+    },
+    /// Somebody has changed a group, this account among them; or this account is in a new one.
+    GroupChanged(GroupUpdate),
+    /// What this home wanted to change of a group will not be.
+    GroupRefused {
+        /// Which group.
+        group: GroupId,
+        /// Its name among peers.
+        peer: String,
+        /// Why.
+        code: NackCode,
     },
     /// Something touches the security of a conversation, or of this account.
     Security(SecurityNotice),
@@ -81,7 +107,8 @@ pub struct Receipt {
     pub id: MessageId,
     /// The state it reached.
     pub state: MessageState,
-    /// The handle of the other side of the conversation.
+    /// The handle of the other side of the conversation; the name of the group when all its members
+    /// have reached it.
     pub by: String,
     /// When, by the server's clock.
     pub at: Millis,

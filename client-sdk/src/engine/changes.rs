@@ -4,7 +4,7 @@
 //! so that every device decides by the same timestamps. Until then it waits. One that was made here
 //! shows its effect from the beginning: that is for the eye only, and undone if it is refused.
 
-use martlet_protocol::Timestamp;
+use martlet_protocol::{Timestamp, UserId};
 
 use super::state::Core;
 use crate::content::{Content, MessageName, Saying};
@@ -114,7 +114,7 @@ impl Core {
             timestamp,
             id: row.id,
         };
-        let is_changed = apply(tx, &target, &saying, (row.own, order))?;
+        let is_changed = apply(tx, &target, &saying, (&row, order))?;
         tx.finish_modification(seq, target.seq)?;
         self.has_wiped |= !matches!(saying, Saying::Reaction { .. });
         // What was made here is seen already, unless something newer has come meanwhile.
@@ -161,11 +161,11 @@ fn apply(
     tx: &Tx<'_>,
     target: &Target,
     saying: &Saying,
-    (own, order): (bool, Order),
+    (row, order): (&Target, Order),
 ) -> Result<bool, StoreError> {
     match saying {
         _ if target.is_gone() => Ok(false),
-        Saying::Reaction { emoji, .. } => tx.react(target.seq, own, emoji, order),
+        Saying::Reaction { emoji, .. } => tx.react(target.seq, (row.own, row.author), emoji, order),
         Saying::Edit { text, .. } if target.edited < Some(order) => {
             tx.edit(target, text, order)?;
             Ok(true)
@@ -185,7 +185,7 @@ fn may_change(row: &Target, target: &Target, saying: &Saying, at: Timestamp) -> 
         .timestamp
         .map(|sent| at.millis().since(sent.millis()));
     let is_within = |ms_max| age_ms.is_some_and(|age_ms| age_ms <= ms_max);
-    let is_own = row.own == target.own;
+    let is_own = (row.own, row.author) == (target.own, target.author);
     // Of a message that is gone the kind may not be known any more, and nothing changes it.
     if target.is_gone() {
         return true;
@@ -201,7 +201,7 @@ fn may_change(row: &Target, target: &Target, saying: &Saying, at: Timestamp) -> 
         }
 }
 
-/// The message that a modification is for, as the rows name it; `None` when neither side of the
+/// The message that a modification is for, as the rows name it; `None` when nobody in the
 /// conversation can have written it.
 fn waiting_for(
     tx: &Tx<'_>,
@@ -209,14 +209,22 @@ fn waiting_for(
     name: MessageName,
 ) -> Result<Option<Waiting>, StoreError> {
     let own = name.author.user == tx.own_user()?;
-    if !own && tx.contact(row.contact)?.user != Some(name.author.user) {
+    let contact = tx.contact(row.contact)?;
+    let is_member = own || contact.group.is_some();
+    if !is_member && contact.user != Some(name.author.user) {
         return Ok(None);
     }
+    let author = if own || contact.group.is_none() {
+        UserId(0)
+    } else {
+        name.author.user
+    };
     Ok(Some(Waiting {
         seq: row.seq,
         contact: row.contact,
         id: name.id,
         own,
+        author,
         device: name.author.device,
     }))
 }

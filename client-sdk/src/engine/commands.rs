@@ -248,9 +248,11 @@ impl Engine {
             outbox,
             reads,
             has_syncs,
+            groups,
             ..
         } = &self.core;
-        outbox.is_empty() && reads.is_empty() && !has_syncs
+        let is_told = outbox.is_empty() && reads.is_empty() && groups.drafts.is_empty();
+        is_told && !has_syncs
     }
 
     /// Whether the server has accepted this device's connection, or may without a person's help.

@@ -242,6 +242,8 @@ impl Core {
         let message = Incoming {
             id: parcel.id,
             contact: contact.id,
+            author: UserId(0),
+            sequence: None,
             device: parcel.sender.device,
             own,
             timestamp: parcel.timestamp,

@@ -112,6 +112,8 @@ impl Core {
         };
         self.notices.store(tx, &notice)?;
         tx.excuse_holes(gap.to.0 - gap.from.0 + 1)?;
+        // There may have been entries of groups among them.
+        self.search_groups(tx)?;
         self.doubt(tx, now)?;
         Ok(())
     }

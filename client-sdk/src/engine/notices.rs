@@ -5,11 +5,14 @@ use std::collections::VecDeque;
 use martlet_protocol::{DeviceId, MessageId, Millis, NackCode, UserId};
 use zeroize::Zeroizing;
 
+use super::group_commands::{naming, update};
 use super::lookups::Lookups;
 use super::state::Core;
 use crate::error::StoreError;
-use crate::event::{Body, Change, Event, OfflineCause, Receipt, SecurityKind, SecurityNotice};
-use crate::local::{Changed, Notice, NoticeId, Tx};
+use crate::event::{
+    Body, Change, Event, GroupReceipts, OfflineCause, Receipt, SecurityKind, SecurityNotice,
+};
+use crate::local::{Changed, ContactId, GroupNotice, Notice, NoticeId, Tx, group_peer};
 
 /// The answer to a command. The caller that gave the command takes it; it is no event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +72,13 @@ pub enum Answer {
     LinkRefused {
         /// Why.
         code: NackCode,
+    },
+    /// To a question how far a message to a group is.
+    GroupReceipts {
+        /// Which message.
+        id: MessageId,
+        /// How far; `None` when the server does not say.
+        receipts: Option<GroupReceipts>,
     },
     /// To a lookup: which account has the handle, if any.
     Found {
@@ -185,8 +195,38 @@ impl Core {
     ) -> Result<(), StoreError> {
         let contact = tx.contact_of_user(user)?;
         self.introduce(now, &contact);
-        self.notices
-            .store(tx, &Notice::Security { user, device, kind })
+        let group = None;
+        self.notices.store(
+            tx,
+            &Notice::Security {
+                user,
+                device,
+                group,
+                kind,
+            },
+        )
+    }
+
+    /// As [`Core::secure`], in a group.
+    pub(super) fn secure_group(
+        &mut self,
+        tx: &Tx<'_>,
+        now: Millis,
+        (user, device): (UserId, Option<DeviceId>),
+        (group, kind): (ContactId, SecurityKind),
+    ) -> Result<(), StoreError> {
+        let contact = tx.contact_of_user(user)?;
+        self.introduce(now, &contact);
+        let group = Some(group);
+        self.notices.store(
+            tx,
+            &Notice::Security {
+                user,
+                device,
+                group,
+                kind,
+            },
+        )
     }
 }
 
@@ -246,10 +286,37 @@ fn shown(tx: &Tx<'_>, notice: Notice) -> Result<Event, StoreError> {
             }
         }
         Notice::Gap { from, to, reason } => Event::Gap { from, to, reason },
-        Notice::Security { user, device, kind } => Event::Security(SecurityNotice {
+        Notice::Security {
+            user,
+            device,
+            group,
+            kind,
+        } => Event::Security(SecurityNotice {
             peer: tx.name_of(user)?,
             device,
+            group: match group {
+                Some(contact) => Some(Core::group_row(tx, contact)?.group),
+                None => None,
+            },
             kind,
         }),
+        Notice::Group { contact, what } => shown_of_group(tx, contact, what)?,
+    })
+}
+
+fn shown_of_group(tx: &Tx<'_>, contact: ContactId, what: GroupNotice) -> Result<Event, StoreError> {
+    let group = Core::group_row(tx, contact)?.group;
+    let peer = group_peer(group);
+    Ok(match what {
+        GroupNotice::Changed(version) => Event::GroupChanged(update(tx, contact, version)?),
+        GroupNotice::Named(by) => Event::GroupChanged(naming(tx, contact, by)?),
+        GroupNotice::Refused(code) => Event::GroupRefused { group, peer, code },
+        GroupNotice::Gap { from, to, reason } => Event::GroupGap {
+            group,
+            peer,
+            from,
+            to,
+            reason,
+        },
     })
 }

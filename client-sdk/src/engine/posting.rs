@@ -6,6 +6,7 @@ use martlet_protocol::{MessageId, Millis, handle};
 use super::changes::{DELETE_MS_MAX, EDIT_MS_MAX};
 use super::lookups::Query;
 use super::machine::Engine;
+use super::outbox::Recipient;
 use crate::content::{
     Content, EMOJI_BYTES_MAX, MessageName, QUOTE_BYTES_MAX, Saying, TEXT_BYTES_MAX,
 };
@@ -158,12 +159,13 @@ impl Engine {
         if self.core.outbox.is_full() {
             return Err(SendError::OutboxFull);
         }
+        let is_to_group = self.is_in_group(outgoing.to)?;
         if self.is_blocked(outgoing.to)? {
             return Err(SendError::IdentityChanged);
         }
         let about = match outgoing.what.about() {
             Some(id) => Some(self.about(now, outgoing, id)?),
-            None if handle::is_valid(outgoing.to) => None,
+            None if is_to_group || handle::is_valid(outgoing.to) => None,
             None => return Err(SendError::HandleInvalid),
         };
         let id = self.turn(now, |core, tx| {
@@ -179,6 +181,7 @@ impl Engine {
                 content: &worded.content,
                 target: worded.changes,
                 life_s: worded.life_s,
+                is_to_group: contact.group.is_some(),
             })?;
             let entry = tx.queue(&Queued {
                 id,
@@ -187,8 +190,9 @@ impl Engine {
                 ttl_ms: outgoing.ttl_ms.unwrap_or(0),
                 control: None,
             })?;
-            core.outbox.push(entry, contact.user);
-            if contact.user.is_none() {
+            let to = Recipient::of(&contact);
+            core.outbox.push(entry, to);
+            if to.is_none() {
                 core.lookups
                     .want(Query::Handle(outgoing.to.to_owned()), false);
             }
@@ -237,19 +241,44 @@ impl Engine {
         Ok(target)
     }
 
-    /// Whether a verified key of this contact has changed, and nobody has accepted the new one.
-    fn is_blocked(&mut self, handle: &str) -> Result<bool, StoreError> {
+    /// Whether a verified key of this contact, or of a member of this group, has changed, and
+    /// nobody has accepted the new one.
+    fn is_blocked(&mut self, peer: &str) -> Result<bool, StoreError> {
         let tx = self.db.begin()?;
-        let user = tx.find_contact(handle)?.and_then(|contact| contact.user);
-        let list = user.map(|user| tx.list(user)).transpose()?.flatten();
-        Ok(list.is_some_and(|row| row.is_blocked))
+        let Some(contact) = tx.find_contact(peer)? else {
+            return Ok(false);
+        };
+        let members = tx.members(contact.id)?;
+        let members = members.iter().map(|member| member.user);
+        for user in members.chain(contact.user) {
+            if tx.list(user)?.is_some_and(|row| row.is_blocked) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether this names a group that the account is in.
+    fn is_in_group(&mut self, peer: &str) -> Result<bool, SendError> {
+        let tx = self.db.begin()?;
+        let Some(contact) = tx.find_contact(peer)?.filter(|it| it.group.is_some()) else {
+            return Ok(false);
+        };
+        let row = tx.group(contact.id)?;
+        if row.is_none_or(|row| row.is_gone) {
+            return Err(SendError::NotMember);
+        }
+        Ok(true)
     }
 }
 
 fn contact_of(tx: &Tx<'_>, to: &str, about: Option<&Target>) -> Result<Contact, StoreError> {
     match about {
         Some(target) => tx.contact(target.contact),
-        None => tx.contact_of_handle(to),
+        None => match tx.find_contact(to)? {
+            Some(contact) if contact.group.is_some() => Ok(contact),
+            _ => tx.contact_of_handle(to),
+        },
     }
 }
 

@@ -13,7 +13,7 @@ use crate::local::{MessageRow, Notice, Tx};
 
 impl Core {
     /// Moves a message to `next` if that is forward, and tells the application.
-    fn advance(
+    pub(super) fn advance(
         &mut self,
         tx: &Tx<'_>,
         row: &mut MessageRow,

@@ -115,7 +115,8 @@ impl Core {
             user: own.user,
             device,
         };
-        self.send_control(tx, now, to, &Content { kind, data }, false)
+        self.send_control(tx, now, to, &Content { kind, data }, false)?;
+        Ok(())
     }
 
     /// Gives the devices that were linked what they have yet to get. One that has no keys waits

@@ -62,6 +62,7 @@ impl Core {
             self.statuses.due(now),
             self.lists.due(now),
             self.claims.due(now),
+            self.groups.due(now),
             self.keys_due(now),
             self.repair_at,
         ];

@@ -1,6 +1,6 @@
 //! A message as an application sees it, and what may become of its contents.
 
-use martlet_protocol::{DeviceId, MessageId, Millis, NackCode, UserId};
+use martlet_protocol::{DeviceId, GroupId, MessageId, Millis, NackCode, UserId};
 
 use super::{Direction, MessageState};
 
@@ -12,8 +12,12 @@ pub struct Message {
     /// Who wrote it.
     pub direction: Direction,
     /// The handle of the other side of the conversation; its user id in hexadecimal while the
-    /// handle is not known.
+    /// handle is not known. Of a group its name among peers.
     pub peer: String,
+    /// The group, if it was written to one.
+    pub group: Option<GroupId>,
+    /// The handle of the account that wrote it.
+    pub author: String,
     /// The device that wrote it.
     pub device: DeviceId,
     /// What it says now: after the newest edit.
@@ -22,7 +26,7 @@ pub struct Message {
     pub reply_to: Option<Quote>,
     /// Whether its author has changed the text.
     pub edited: bool,
-    /// At most one of each side, the other side's first.
+    /// At most one of each account, the own one last.
     pub reactions: Vec<Reaction>,
     /// When it disappears, by the server's clock; `None` while its life has not begun, and when it
     /// has none.
@@ -87,8 +91,10 @@ pub enum Body {
 pub struct Quote {
     /// Which message.
     pub id: MessageId,
-    /// Which side wrote it.
+    /// Which side wrote it,
     pub by: Direction,
+    /// and the handle of the account.
+    pub author: String,
     /// How it began.
     pub text: String,
 }
@@ -98,6 +104,8 @@ pub struct Quote {
 pub struct Reaction {
     /// Whose it is.
     pub by: Direction,
+    /// The handle of the account.
+    pub author: String,
     /// Most often an emoji. Others choose it: show it as any text of theirs.
     pub emoji: String,
 }

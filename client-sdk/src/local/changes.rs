@@ -6,7 +6,7 @@ use rusqlite::Row;
 
 use super::contacts::ContactId;
 use super::db::{Tx, from_sql, to_sql};
-use super::messages::{DELETED, OVER, RECEIVED, SENT_HERE, Seq, UNANSWERED, read_id};
+use super::messages::{DELETED, Name, OVER, RECEIVED, SENT_HERE, Seq, UNANSWERED, author, read_id};
 use crate::content::{Content, MessageName, Saying};
 use crate::error::StoreError;
 
@@ -35,6 +35,8 @@ pub struct Target {
     pub id: MessageId,
     /// Whether this account wrote it.
     pub own: bool,
+    /// Who did, when that is another member of a group; else account 0.
+    pub author: UserId,
     /// The device that wrote it.
     pub device: DeviceId,
     /// Its place in the conversation, once the server has given it one.
@@ -76,6 +78,8 @@ pub struct Waiting {
     pub id: MessageId,
     /// whether this account wrote it,
     pub own: bool,
+    /// or which other member of a group; else account 0,
+    pub author: UserId,
     /// and on which device.
     pub device: DeviceId,
 }
@@ -93,7 +97,7 @@ pub(super) struct Stored {
 
 pub(super) const STORED: &str =
     "SELECT seq, contact, id, direction, device, timestamp, kind, gone, refusal,
-                      edited_at, edited_by, data, target, life_s, expires_at FROM messages";
+                      edited_at, edited_by, data, target, life_s, expires_at, author FROM messages";
 
 impl Tx<'_> {
     /// The account of this home; user 0 when it has none.
@@ -119,7 +123,7 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn target_named(&self, name: &Waiting) -> Result<Option<Target>, StoreError> {
         let sql = format!(
-            "{STORED} WHERE id = ?1 AND contact = ?2 AND device = ?3
+            "{STORED} WHERE id = ?1 AND contact = ?2 AND device = ?3 AND author = ?5
              AND iif(?4, direction IN (0, 2), direction = 1)"
         );
         let key = (
@@ -127,6 +131,7 @@ impl Tx<'_> {
             name.contact.0,
             name.device.0,
             name.own,
+            to_sql(name.author.0),
         );
         let found = self.first(&sql, key, read_stored)?;
         Ok(found.map(|stored| stored.target))
@@ -199,7 +204,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Puts the reaction of one side to a message, unless there is a newer one. Returns whether
+    /// Puts the reaction of one account to a message, unless there is a newer one. Returns whether
     /// it did.
     ///
     /// # Errors
@@ -207,43 +212,54 @@ impl Tx<'_> {
     pub fn react(
         &self,
         target: Seq,
-        own: bool,
+        (own, author): (bool, UserId),
         emoji: &str,
         order: Order,
     ) -> Result<bool, StoreError> {
         let changed = self.execute(
-            "INSERT INTO reactions (seq, own, emoji, timestamp, id) VALUES (?1, ?2, ?3, ?4, ?5)
+            "INSERT INTO reactions (seq, own, author, emoji, timestamp, id)
+             VALUES (?1, ?2, ?6, ?3, ?4, ?5)
              ON CONFLICT DO UPDATE SET emoji = excluded.emoji, timestamp = excluded.timestamp,
                  id = excluded.id
              WHERE (timestamp, id) < (excluded.timestamp, excluded.id)",
             (
                 target.0,
                 own,
-                self.seal(EMOJI, &reaction_key(target, own), emoji.as_bytes()),
+                self.seal(EMOJI, &reaction_key(target, own, author), emoji.as_bytes()),
                 to_sql(order.timestamp.0),
                 order.id.0.as_slice(),
+                to_sql(author.0),
             ),
         )?;
         Ok(changed > 0)
     }
 
-    /// The reaction of one side to a message: the emoji, which may be empty, and the id of the
+    /// The reaction of one account to a message: the emoji, which may be empty, and the id of the
     /// REACTION.
     pub(super) fn reaction(
         &self,
         target: Seq,
-        own: bool,
+        by: (bool, UserId),
     ) -> Result<Option<(String, MessageId)>, StoreError> {
+        let (own, author) = by;
         let found = self.first(
-            "SELECT emoji, id FROM reactions WHERE seq = ?1 AND own = ?2",
-            (target.0, own),
+            "SELECT emoji, id FROM reactions WHERE seq = ?1 AND own = ?2 AND author = ?3",
+            (target.0, own, to_sql(author.0)),
             |row| Ok((row.get::<_, Vec<u8>>(0)?, read_id(row, 1)?)),
         )?;
         let Some((sealed, id)) = found else {
             return Ok(None);
         };
-        let emoji = self.unseal(EMOJI, &reaction_key(target, own), &sealed)?;
+        let emoji = self.unseal(EMOJI, &reaction_key(target, own, author), &sealed)?;
         Ok(Some((read_text(&emoji, EMOJI)?, id)))
+    }
+
+    /// Who has reacted to a message: others first, the own account last.
+    pub(super) fn reacting(&self, target: Seq) -> Result<Vec<(bool, UserId)>, StoreError> {
+        let sql = "SELECT own, author FROM reactions WHERE seq = ?1 ORDER BY own, author";
+        self.all(sql, [target.0], |row| {
+            Ok((row.get(0)?, UserId(from_sql(row.get(1)?))))
+        })
     }
 
     /// A message is deleted for everyone: nothing but that is left of it.
@@ -291,14 +307,15 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn wait(&self, waiting: &Waiting) -> Result<(), StoreError> {
         self.execute(
-            "INSERT OR REPLACE INTO waiting (seq, contact, id, own, device)
-             VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT OR REPLACE INTO waiting (seq, contact, id, own, device, author)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             (
                 waiting.seq.0,
                 waiting.contact.0,
                 waiting.id.0.as_slice(),
                 waiting.own,
                 waiting.device.0,
+                to_sql(waiting.author.0),
             ),
         )?;
         let dropped = self.first(
@@ -323,10 +340,11 @@ impl Tx<'_> {
             target.id.0.as_slice(),
             target.own,
             target.device.0,
+            to_sql(target.author.0),
         );
         let found = self.all(
             "SELECT seq FROM waiting WHERE contact = ?1 AND id = ?2 AND own = ?3 AND device = ?4
-             ORDER BY seq",
+             AND author = ?5 ORDER BY seq",
             key,
             |row| Ok(Seq(row.get(0)?)),
         )?;
@@ -370,6 +388,8 @@ impl Tx<'_> {
     pub fn name_of_message(&self, target: &Target) -> Result<MessageName, StoreError> {
         let user = if target.own {
             self.own_user()?
+        } else if target.author != UserId(0) {
+            target.author
         } else {
             self.contact(target.contact)?.user.unwrap_or(UserId(0))
         };
@@ -384,8 +404,9 @@ impl Tx<'_> {
 }
 
 impl Stored {
-    const fn name(&self) -> (MessageId, u8, DeviceId) {
-        (self.target.id, self.direction, self.target.device)
+    const fn name(&self) -> Name {
+        let by = author(self.target.author, self.target.device);
+        (self.target.id, self.direction, by)
     }
 }
 
@@ -400,8 +421,9 @@ fn with_text(content: &Content, text: &str) -> Content {
     }
 }
 
-fn reaction_key(target: Seq, own: bool) -> Vec<u8> {
-    [&target.0.to_le_bytes()[..], &[own.into()]].concat()
+fn reaction_key(target: Seq, own: bool, author: UserId) -> Vec<u8> {
+    let (target, author) = (target.0.to_le_bytes(), author.0.to_le_bytes());
+    [&target[..], &[own.into()], &author].concat()
 }
 
 pub(super) fn read_text(bytes: &[u8], column: &'static str) -> Result<String, StoreError> {
@@ -424,6 +446,7 @@ pub(super) fn read_stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
         contact: ContactId(row.get(1)?),
         id: read_id(row, 2)?,
         own: direction != RECEIVED,
+        author: UserId(from_sql(row.get(15)?)),
         device: DeviceId(row.get(4)?),
         timestamp: (timestamp != UNANSWERED).then(|| Timestamp(from_sql(timestamp))),
         kind: row.get(6)?,

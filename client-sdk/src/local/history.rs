@@ -1,11 +1,13 @@
 //! Messages as people see them: one, or a page of a conversation.
 
-use martlet_protocol::{DeviceId, MessageId, Millis, NackCode, Timestamp, UserId};
+use martlet_protocol::{DeviceId, GroupId, MessageId, Millis, NackCode, Timestamp, UserId};
 use rusqlite::Row;
 
-use super::contacts::ContactId;
+use super::contacts::{ContactId, group_peer};
 use super::db::{Tx, from_sql};
-use super::messages::{DELETED, Name, OVER, RECEIVED, Seq, UNANSWERED, read_id, read_state};
+use super::messages::{
+    DELETED, Name, OVER, RECEIVED, Seq, UNANSWERED, author, read_id, read_state,
+};
 use crate::config::History;
 use crate::content::{Content, MessageName, Saying};
 use crate::crypto::payload::kind;
@@ -89,6 +91,7 @@ impl Tx<'_> {
 
     fn open_shown(&self, found: Shown) -> Result<Message, StoreError> {
         let Shown { mut message, row } = found;
+        message.author = self.name_of(self.account(&row, row.own, row.name.2.user)?)?;
         if row.gone == DELETED {
             message.body = Body::Deleted;
             return Ok(message);
@@ -106,13 +109,18 @@ impl Tx<'_> {
             data: self.unseal_data(row.name, &row.sealed)?,
         };
         self.fill(&mut message, &content, row.user)?;
-        for own in [false, true] {
-            let emoji = self.reaction(row.seq, own)?.map(|(emoji, _)| emoji);
-            put_reaction(&mut message, own, emoji.unwrap_or_default());
+        for by in self.reacting(row.seq)? {
+            let emoji = self.reaction(row.seq, by)?.map(|(emoji, _)| emoji);
+            let account = self.account(&row, by.0, by.1)?;
+            let author = self.name_of(account)?;
+            put_reaction(&mut message, (by.0, author), emoji.unwrap_or_default());
         }
         for saying in self.unfinished(row.seq)? {
             match saying {
-                Saying::Reaction { emoji, .. } => put_reaction(&mut message, true, emoji),
+                Saying::Reaction { emoji, .. } => {
+                    let author = self.name_of(self.own_user()?)?;
+                    put_reaction(&mut message, (true, author), emoji);
+                }
                 Saying::Edit { text, .. } => {
                     message.body = Body::Text(text);
                     message.edited = true;
@@ -128,6 +136,15 @@ impl Tx<'_> {
             }
         }
         Ok(message)
+    }
+
+    /// The account that a row means by its author.
+    fn account(&self, row: &ShownRow, own: bool, author: UserId) -> Result<UserId, StoreError> {
+        match row.user {
+            _ if own => self.own_user(),
+            Some(user) => Ok(user),
+            None => Ok(author),
+        }
     }
 
     /// Writes what the contents say into the message.
@@ -152,38 +169,40 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// What a reply names, if one of the two sides can have written it.
+    /// What a reply names, if one of the two sides can have written it, or some member of a group.
     fn quote(
         &self,
         to: MessageName,
         text: String,
         peer: Option<UserId>,
     ) -> Result<Option<Quote>, StoreError> {
-        let by = if Some(to.author.user) == peer {
-            Direction::Incoming
-        } else if to.author.user == self.own_user()? {
+        let by = if to.author.user == self.own_user()? {
             Direction::Outgoing
+        } else if peer.is_none_or(|peer| peer == to.author.user) {
+            Direction::Incoming
         } else {
             return Ok(None);
         };
         Ok(Some(Quote {
             id: to.id,
             by,
+            author: self.name_of(to.author.user)?,
             text,
         }))
     }
 }
 
-/// Replaces the reaction of one side; an empty one is none. The other side's stands first.
-fn put_reaction(message: &mut Message, own: bool, emoji: String) {
+/// Replaces the reaction of one account; an empty one is none. The own one stands last.
+fn put_reaction(message: &mut Message, (own, author): (bool, String), emoji: String) {
     let by = if own {
         Direction::Outgoing
     } else {
         Direction::Incoming
     };
-    message.reactions.retain(|reaction| reaction.by != by);
+    let is_other = |reaction: &Reaction| reaction.by != by || reaction.author != author;
+    message.reactions.retain(is_other);
     if !emoji.is_empty() {
-        message.reactions.push(Reaction { by, emoji });
+        message.reactions.push(Reaction { by, author, emoji });
     }
 }
 
@@ -193,7 +212,7 @@ const FOR_PEOPLE: &str = "gone < 2 AND (kind NOT IN (3, 4, 5) OR gone = 1)";
 fn select_shown(tail: &str) -> String {
     format!(
         "SELECT id, direction, handle, user, device, kind, data, state, timestamp, written_at,
-         changed_at, refusal, seq, gone, expires_at, edited_at
+         changed_at, refusal, seq, gone, expires_at, edited_at, group_id, author
          FROM messages JOIN contacts USING (contact) {tail}"
     )
 }
@@ -207,7 +226,9 @@ struct Shown {
 struct ShownRow {
     seq: Seq,
     name: Name,
+    /// The other account; `None` in a group.
     user: Option<UserId>,
+    own: bool,
     kind: u8,
     gone: u8,
     sealed: Vec<u8>,
@@ -216,7 +237,13 @@ struct ShownRow {
 fn read_shown(row: &Row<'_>) -> rusqlite::Result<Shown> {
     let (handle, user): (Option<String>, Option<i64>) = (row.get(2)?, row.get(3)?);
     let user = user.map(|user| UserId(from_sql(user)));
-    let name = || user.map_or_else(String::new, |user| user.to_string());
+    let group: Option<i64> = row.get(16)?;
+    let group = group.map(|group| GroupId(from_sql(group)));
+    let name = || match (user, group) {
+        (Some(user), _) => user.to_string(),
+        (None, Some(group)) => group_peer(group),
+        (None, None) => String::new(),
+    };
     let timestamp: i64 = row.get(8)?;
     let at = match timestamp {
         UNANSWERED => Millis(from_sql(row.get(9)?)),
@@ -231,6 +258,8 @@ fn read_shown(row: &Row<'_>) -> rusqlite::Result<Shown> {
             _ => Direction::Outgoing,
         },
         peer: handle.unwrap_or_else(name),
+        group,
+        author: String::new(),
         device,
         body: Body::Unsupported { kind },
         reply_to: None,
@@ -248,8 +277,13 @@ fn read_shown(row: &Row<'_>) -> rusqlite::Result<Shown> {
         message,
         row: ShownRow {
             seq: Seq(row.get(12)?),
-            name: (id, direction, device),
+            name: (
+                id,
+                direction,
+                author(UserId(from_sql(row.get(17)?)), device),
+            ),
             user,
+            own: direction != RECEIVED,
             kind,
             gone: row.get(13)?,
             sealed: row.get(6)?,

@@ -1,6 +1,6 @@
 //! Every message of this home, own and received.
 
-use martlet_protocol::{DeviceId, MessageId, Millis, NackCode, Timestamp, UserId};
+use martlet_protocol::{Address, DeviceId, MessageId, Millis, NackCode, Timestamp, UserId};
 use rusqlite::Row;
 
 use super::contacts::ContactId;
@@ -47,6 +47,9 @@ pub struct MessageRow {
     pub kind: u8,
     /// How many seconds it stays after it was sent; 0: for ever.
     pub life_s: u32,
+    /// Its place in the log of its group, 0 while the server has given it none; `None`: it is to no
+    /// group.
+    pub sequence: Option<u64>,
 }
 
 /// A message to store that was written here.
@@ -66,6 +69,8 @@ pub struct Outgoing<'a> {
     pub target: Option<Seq>,
     /// How many seconds it stays after it was sent; 0: for ever.
     pub life_s: u32,
+    /// Whether it is to a group.
+    pub is_to_group: bool,
 }
 
 /// A message to store that came out of the stream.
@@ -77,6 +82,10 @@ pub struct Incoming<'a> {
     pub contact: ContactId,
     /// The author's device.
     pub device: DeviceId,
+    /// The author, when that is another member of a group; else account 0.
+    pub author: UserId,
+    /// Its place in the log of its group, if it is to one.
+    pub sequence: Option<u64>,
     /// Whether another device of this account wrote it.
     pub own: bool,
     /// Its place in the conversation.
@@ -91,8 +100,9 @@ pub struct Incoming<'a> {
     pub state: MessageState,
 }
 
-/// What names a message, of all that never changes about it: its id, direction and author.
-pub(super) type Name = (MessageId, u8, DeviceId);
+/// What names a message, of all that never changes about it: its id, direction and author, whose
+/// account is 0 where the conversation says which one it is.
+pub(super) type Name = (MessageId, u8, Address);
 
 impl Tx<'_> {
     /// Stores a message that was written here, in state pending.
@@ -103,8 +113,8 @@ impl Tx<'_> {
         let seq = self.insert(
             "INSERT INTO messages
              (id, contact, direction, device, timestamp, written_at, kind, data, state,
-              changed_at, devices, target, life_s)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?6, 0, ?10, ?11)",
+              changed_at, devices, target, life_s, sequence)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?6, 0, ?10, ?11, ?12)",
             (
                 message.id.0.as_slice(),
                 message.contact.0,
@@ -114,12 +124,13 @@ impl Tx<'_> {
                 to_sql(message.written_at.0),
                 message.content.kind,
                 self.seal_data(
-                    (message.id, SENT_HERE, message.device),
+                    (message.id, SENT_HERE, author(UserId(0), message.device)),
                     &message.content.data,
                 ),
                 state_code(MessageState::Pending),
                 message.target.map(|target| target.0),
                 message.life_s,
+                message.is_to_group.then_some(0),
             ),
         )?;
         Ok(Seq(seq))
@@ -135,34 +146,37 @@ impl Tx<'_> {
         now: Millis,
         message: &Incoming<'_>,
     ) -> Result<Option<Seq>, StoreError> {
-        let (id, contact, device) = (message.id, message.contact, message.device);
-        if self.find(id, contact, device, message.own)?.is_some() {
+        let (id, contact) = (message.id, message.contact);
+        let by = author(message.author, message.device);
+        if self.find(id, contact, by, message.own)?.is_some() {
             return Ok(None);
         }
         let direction = direction_of(message.own);
         let seq = self.insert(
             "INSERT INTO messages
              (id, direction, contact, device, timestamp, written_at, kind, data, state,
-              changed_at, devices, life_s, expires_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?6, 0, ?10, ?11)",
+              changed_at, devices, life_s, expires_at, author, sequence)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?6, 0, ?10, ?11, ?12, ?13)",
             (
                 id.0.as_slice(),
                 direction,
                 contact.0,
-                device.0,
+                by.device.0,
                 to_sql(message.timestamp.0),
                 to_sql(now.0),
                 message.content.kind,
-                self.seal_data((id, direction, device), &message.content.data),
+                self.seal_data((id, direction, by), &message.content.data),
                 state_code(message.state),
                 message.life_s,
                 message.expires_at.map(|at| to_sql(at.0)),
+                to_sql(by.user.0),
+                message.sequence.map(to_sql),
             ),
         )?;
         Ok(Some(Seq(seq)))
     }
 
-    /// A message of another device, by what names it.
+    /// A message of another device, by what names it; the account is that of [`Incoming::author`].
     ///
     /// # Errors
     /// [`StoreError`].
@@ -170,13 +184,19 @@ impl Tx<'_> {
         &self,
         id: MessageId,
         contact: ContactId,
-        device: DeviceId,
+        by: Address,
         own: bool,
     ) -> Result<Option<Seq>, StoreError> {
         self.first(
             "SELECT seq FROM messages
-             WHERE id = ?1 AND direction = ?2 AND contact = ?3 AND device = ?4",
-            (id.0.as_slice(), direction_of(own), contact.0, device.0),
+             WHERE id = ?1 AND direction = ?2 AND contact = ?3 AND author = ?4 AND device = ?5",
+            (
+                id.0.as_slice(),
+                direction_of(own),
+                contact.0,
+                to_sql(by.user.0),
+                by.device.0,
+            ),
             |row| Ok(Seq(row.get(0)?)),
         )
     }
@@ -213,8 +233,8 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn own_message(&self, id: MessageId) -> Result<Option<MessageRow>, StoreError> {
         self.first(
-            "SELECT seq, id, contact, state, timestamp, devices, kind, life_s FROM messages
-             WHERE id = ?1 AND direction = 0",
+            "SELECT seq, id, contact, state, timestamp, devices, kind, life_s, sequence
+             FROM messages WHERE id = ?1 AND direction = 0",
             [id.0.as_slice()],
             read_row,
         )
@@ -233,7 +253,8 @@ impl Tx<'_> {
         up_to: Timestamp,
     ) -> Result<Vec<MessageRow>, StoreError> {
         self.all(
-            "SELECT seq, id, contact, state, timestamp, devices, kind, life_s FROM messages
+            "SELECT seq, id, contact, state, timestamp, devices, kind, life_s, sequence
+             FROM messages
              WHERE contact = ?1 AND direction = 0 AND state < 3
              AND state BETWEEN 1 AND ?2 AND timestamp <= ?3
              AND NOT EXISTS
@@ -364,11 +385,22 @@ const fn direction_of(own: bool) -> u8 {
     if own { SENT_ELSEWHERE } else { RECEIVED }
 }
 
-fn key((id, direction, device): Name) -> Vec<u8> {
-    [&id.0[..], &[direction], &device.0.to_le_bytes()].concat()
+/// The author as the rows name it.
+pub(super) const fn author(user: UserId, device: DeviceId) -> Address {
+    Address { user, device }
 }
 
-fn read_row(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
+fn key((id, direction, by): Name) -> Vec<u8> {
+    [
+        &id.0[..],
+        &[direction],
+        &by.user.0.to_le_bytes(),
+        &by.device.0.to_le_bytes(),
+    ]
+    .concat()
+}
+
+pub(super) fn read_row(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
     let timestamp: i64 = row.get(4)?;
     Ok(MessageRow {
         seq: Seq(row.get(0)?),
@@ -379,6 +411,7 @@ fn read_row(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
         devices: from_sql(row.get(5)?),
         kind: row.get(6)?,
         life_s: row.get(7)?,
+        sequence: row.get::<_, Option<i64>>(8)?.map(from_sql),
     })
 }
 

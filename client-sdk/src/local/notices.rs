@@ -4,6 +4,7 @@ use martlet_protocol::{DeviceId, Millis, NackCode, Position, UserId, frame};
 use rusqlite::Row;
 use rusqlite::types::Type;
 
+use super::contacts::ContactId;
 use super::db::{Tx, from_sql, to_sql};
 use super::messages::{Seq, read_state, state_code};
 use crate::error::StoreError;
@@ -50,15 +51,44 @@ pub enum Notice {
         /// Why.
         reason: GapReason,
     },
+    /// Something has happened to a group.
+    Group {
+        /// Which group.
+        contact: ContactId,
+        /// What has happened.
+        what: GroupNotice,
+    },
     /// Something that touches the security of a conversation.
     Security {
         /// The other account, or the own one.
         user: UserId,
         /// The device of it that is meant, if it is one.
         device: Option<DeviceId>,
+        /// The group that it is about, if it is one.
+        group: Option<ContactId>,
         /// What has happened.
         kind: SecurityKind,
     },
+}
+
+/// What has happened to a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupNotice {
+    /// A record has changed it: the one of this version.
+    Changed(u64),
+    /// Entries are missing.
+    Gap {
+        /// The first place of its log.
+        from: u64,
+        /// The last one.
+        to: u64,
+        /// Why.
+        reason: GapReason,
+    },
+    /// This account has given it a new name.
+    Named(UserId),
+    /// What this home wanted to change will not be, for this reason.
+    Refused(NackCode),
 }
 
 /// What has changed of a message.
@@ -84,6 +114,10 @@ const FAILED: u8 = 3;
 const GAP: u8 = 4;
 const SECURITY: u8 = 5;
 const CHANGED: u8 = 6;
+const GROUP_CHANGED: u8 = 7;
+const GROUP_REFUSED: u8 = 8;
+const GROUP_NAMED: u8 = 9;
+const GROUP_GAP: u8 = 10;
 
 impl Notice {
     /// Which message it is about.
@@ -94,7 +128,16 @@ impl Notice {
             | Self::Changed { seq, .. }
             | Self::Receipt { seq, .. }
             | Self::Failed { seq, .. } => Some(*seq),
-            Self::Gap { .. } | Self::Security { .. } => None,
+            Self::Gap { .. } | Self::Group { .. } | Self::Security { .. } => None,
+        }
+    }
+
+    /// Which group it is about.
+    const fn contact(&self) -> Option<ContactId> {
+        match self {
+            Self::Group { contact, .. } => Some(*contact),
+            Self::Security { group, .. } => *group,
+            _ => None,
         }
     }
 }
@@ -111,14 +154,24 @@ impl Tx<'_> {
             Notice::Changed { what, .. } => (CHANGED, what as u16, 0, 0),
             Notice::Failed { code, .. } => (FAILED, code.0, 0, 0),
             Notice::Gap { from, to, reason } => (GAP, reason.to_wire().0.into(), from.0, to.0),
-            Notice::Security { user, device, kind } => {
+            Notice::Group { what, .. } => match what {
+                GroupNotice::Changed(version) => (GROUP_CHANGED, 0, version, 0),
+                GroupNotice::Gap { from, to, reason } => {
+                    (GROUP_GAP, reason.to_wire().0.into(), from, to)
+                }
+                GroupNotice::Named(by) => (GROUP_NAMED, 0, by.0, 0),
+                GroupNotice::Refused(code) => (GROUP_REFUSED, code.0, 0, 0),
+            },
+            Notice::Security {
+                user, device, kind, ..
+            } => {
                 let device = device.map_or(0, |device| device.0.into());
                 (SECURITY, kind.number().into(), user.0, device)
             }
         };
         self.execute(
-            "INSERT INTO notices (notice, kind, seq, code, low, high)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT INTO notices (notice, kind, seq, code, low, high, contact)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             (
                 id.0,
                 kind,
@@ -126,6 +179,7 @@ impl Tx<'_> {
                 code,
                 to_sql(low),
                 to_sql(high),
+                notice.contact().map(|contact| contact.0),
             ),
         )?;
         Ok(())
@@ -137,7 +191,7 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn first_notice(&self) -> Result<Option<(NoticeId, Notice)>, StoreError> {
         self.first(
-            "SELECT notice, kind, coalesce(seq, 0), code, low, high FROM notices
+            "SELECT notice, kind, coalesce(seq, 0), code, low, high, contact FROM notices
              ORDER BY notice LIMIT 1",
             (),
             |row| Ok((NoticeId(row.get(0)?), read_notice(row)?)),
@@ -168,27 +222,61 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn nameless(&self, notice: &Notice) -> Result<Option<UserId>, StoreError> {
-        if let Notice::Security { user, .. } = notice {
-            return self.first(
-                "SELECT user FROM contacts WHERE user = ?1 AND handle IS NULL",
-                [to_sql(user.0)],
-                |row| row.get(0).map(|user| UserId(from_sql(user))),
-            );
+        match notice {
+            Notice::Security { user, .. }
+            | Notice::Group {
+                what: GroupNotice::Named(user),
+                ..
+            } => return self.without_handle(*user),
+            Notice::Group {
+                contact,
+                what: GroupNotice::Changed(version),
+            } => {
+                for user in self.touched_by(*contact, *version)? {
+                    if let Some(user) = self.without_handle(user)? {
+                        return Ok(Some(user));
+                    }
+                }
+                return Ok(None);
+            }
+            _ => {}
         }
         let Some(seq) = notice.seq() else {
             return Ok(None);
         };
+        let author = self.first(
+            "SELECT author FROM messages WHERE seq = ?1 AND author <> 0",
+            [seq.0],
+            |row| row.get(0).map(|user| UserId(from_sql(user))),
+        )?;
+        if let Some(author) = author {
+            return self.without_handle(author);
+        }
         self.first(
             "SELECT user FROM messages JOIN contacts USING (contact)
-             WHERE seq = ?1 AND handle IS NULL",
+             WHERE seq = ?1 AND user IS NOT NULL AND handle IS NULL",
             [seq.0],
             |row| row.get(0).map(|user| UserId(from_sql(user))),
         )
     }
 }
 
+impl Tx<'_> {
+    /// This account, if it is one whose handle is to be learned.
+    fn without_handle(&self, user: UserId) -> Result<Option<UserId>, StoreError> {
+        self.first(
+            "SELECT user FROM contacts WHERE user = ?1 AND handle IS NULL",
+            [to_sql(user.0)],
+            |row| row.get(0).map(|user| UserId(from_sql(user))),
+        )
+    }
+}
+
 fn read_notice(row: &Row<'_>) -> rusqlite::Result<Notice> {
-    let (kind, seq, low) = (row.get(1)?, Seq(row.get(2)?), from_sql(row.get(4)?));
+    let kind: u8 = row.get(1)?;
+    let (seq, low) = (Seq(row.get(2)?), from_sql(row.get(4)?));
+    let group = row.get::<_, Option<i64>>(6)?.map(ContactId);
+
     Ok(match kind {
         MESSAGE => Notice::Message(seq),
         RECEIPT => Notice::Receipt {
@@ -216,7 +304,21 @@ fn read_notice(row: &Row<'_>) -> rusqlite::Result<Notice> {
             device: Some(row.get(5)?)
                 .filter(|device| *device != 0)
                 .map(DeviceId),
+            group,
             kind: SecurityKind::from_number(row.get(3)?).ok_or_else(|| unknown(3))?,
+        },
+        GROUP_CHANGED | GROUP_GAP | GROUP_NAMED | GROUP_REFUSED => Notice::Group {
+            contact: group.ok_or_else(|| unknown(6))?,
+            what: match kind {
+                GROUP_CHANGED => GroupNotice::Changed(low),
+                GROUP_GAP => GroupNotice::Gap {
+                    from: low,
+                    to: from_sql(row.get(5)?),
+                    reason: frame::GapReason(row.get(3)?).into(),
+                },
+                GROUP_NAMED => GroupNotice::Named(UserId(low)),
+                _ => GroupNotice::Refused(NackCode(row.get(3)?)),
+            },
         },
         _ => return Err(unknown(1)),
     })

@@ -238,6 +238,8 @@ impl Tx<'_> {
             return Ok(None);
         }
         let incoming = super::Incoming {
+            author: UserId(0),
+            sequence: None,
             id,
             contact,
             device,

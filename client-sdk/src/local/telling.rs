@@ -125,7 +125,7 @@ impl Tx<'_> {
                 let tells = telling == Telling::Again || stored.target.kind == kind::DELETE;
                 return Ok((may_delete && tells).then_some(Saying::Delete { of }));
             }
-            kind::REACTION => match self.reaction(target, own)? {
+            kind::REACTION => match self.reaction(target, (own, stored.target.author))? {
                 Some((emoji, id)) => (emoji, id),
                 None => return Ok(None),
             },

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use crate::config::{History, SendOptions};
 use crate::engine::{Engine, Post};
 use crate::error::{ClientError, DevicesError, LinkError, RegisterError, SendError};
-use crate::event::{Device, Event, Identity, Message, MessageState, OfflineCause};
+use crate::event::{Device, Event, GroupReceipts, Identity, Message, MessageState, OfflineCause};
 
 /// Where the answer to a command goes. Nobody may be waiting any more; that is no fault.
 pub(crate) type Reply<T> = oneshot::Sender<T>;
@@ -57,6 +57,9 @@ pub(crate) enum Command {
         peer: String,
         run: WithKeys,
     },
+    /// Something that is answered at once.
+    WithEngine(WithKeys),
+    GroupReceipts(MessageId, Reply<Result<Option<GroupReceipts>, ClientError>>),
     /// Somebody waits for an event.
     WantEvent,
     Close(Reply<()>),

@@ -128,11 +128,11 @@ impl Model {
 
     /// The person has put an emoji to a message, or taken it back.
     pub(crate) fn reacted(&mut self, id: MessageId, emoji: String) {
-        let by = Direction::Outgoing;
+        let (by, author) = (Direction::Outgoing, self.me.clone());
         if let Some(said) = self.said_mut(id) {
             said.reactions.retain(|reaction| reaction.by != by);
             if !emoji.is_empty() {
-                said.reactions.push(Reaction { by, emoji });
+                said.reactions.push(Reaction { by, author, emoji });
             }
         }
     }
@@ -271,6 +271,7 @@ pub(crate) mod tests {
         answer.reply_to = Some(Quote {
             id: MessageId([1; 16]),
             by: Direction::Incoming,
+            author: "bob".to_owned(),
             text: "Are you there?".to_owned(),
         });
         let history = vec![message(1, Direction::Incoming, "Are you there?"), answer];
@@ -386,6 +387,7 @@ pub(crate) mod tests {
         model.apply(Event::Security(SecurityNotice {
             peer: "bob".to_owned(),
             device: None,
+            group: None,
             kind: SecurityKind::IdentityChanged,
         }));
         let [Entry::Warning(line)] = &model.entries[..] else {

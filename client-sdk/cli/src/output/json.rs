@@ -338,11 +338,13 @@ mod tests {
         reply.reply_to = Some(Quote {
             id: id(),
             by: Direction::Incoming,
+            author: "bob".to_owned(),
             text: "Are you there?".to_owned(),
         });
         reply.edited = true;
         reply.reactions = vec![Reaction {
             by: Direction::Incoming,
+            author: "bob".to_owned(),
             emoji: "👍".to_owned(),
         }];
         reply.expires_at = Some(Millis(9));
@@ -460,6 +462,7 @@ mod tests {
             let notice = SecurityNotice {
                 peer: "bob".to_owned(),
                 device,
+                group: None,
                 kind: SecurityKind::LastResortKey,
             };
             event(&Event::Security(notice), "alice").unwrap()

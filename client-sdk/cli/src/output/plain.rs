@@ -233,11 +233,13 @@ mod tests {
         reply.reply_to = Some(Quote {
             id: MessageId([2; 16]),
             by: Direction::Outgoing,
+            author: "alice".to_owned(),
             text: "Are you\nthere?".to_owned(),
         });
         reply.edited = true;
         reply.reactions = vec![Reaction {
             by: Direction::Outgoing,
+            author: "alice".to_owned(),
             emoji: "👍".to_owned(),
         }];
         let line = history(&reply, "alice", &Zone::utc(), true);
@@ -300,6 +302,7 @@ mod tests {
         let notice = SecurityNotice {
             peer: "bob".to_owned(),
             device: None,
+            group: None,
             kind: SecurityKind::IdentityChanged,
         };
         let line = event(&Event::Security(notice), "alice", &Zone::utc()).unwrap();

@@ -66,6 +66,12 @@ pub(crate) mod tests {
             id: MessageId([1; 16]),
             direction,
             peer: "bob".to_owned(),
+            group: None,
+            author: match direction {
+                Direction::Incoming => "bob",
+                Direction::Outgoing => "alice",
+            }
+            .to_owned(),
             device: DeviceId(1),
             body,
             reply_to: None,
@@ -114,6 +120,7 @@ pub(crate) mod tests {
     fn a_reaction_says_whose_it_is() {
         let reaction = |by, emoji: &str| Reaction {
             by,
+            author: "somebody".to_owned(),
             emoji: emoji.to_owned(),
         };
         let both = [
