@@ -34,6 +34,11 @@ fn each_side_has_one_reaction_and_the_newest_counts() {
     let reactions = seen(&mut lab, id, &all).reactions;
     let own = |by, emoji: &str| Reaction {
         by,
+        author: match by {
+            Direction::Incoming => "bob",
+            Direction::Outgoing => "alice",
+        }
+        .to_owned(),
         emoji: emoji.to_owned(),
     };
     let both = [

@@ -11,7 +11,8 @@ use martlet_client::engine::{Answer, Engine, Linking, Outgoing, Post, Registrati
 use martlet_client::keys::KeySeed;
 use martlet_client::local::{Db, Tx};
 use martlet_client::{
-    Event, History, Message, MessageId, Millis, SecurityKind, SendError, StoreKey,
+    Event, GroupError, GroupId, History, Message, MessageId, Millis, SecurityKind, SendError,
+    StoreKey,
 };
 use martlet_protocol::{Address, DeviceId};
 
@@ -274,6 +275,52 @@ impl Lab {
         id
     }
 
+    /// Makes a group, and lets everybody hear of it.
+    pub(crate) fn create_group(&mut self, who: usize, name: &str, members: &[&str]) -> GroupId {
+        self.meet(who, members);
+        let group = self.create_group_here(who, name, members);
+        self.settle();
+        group
+    }
+
+    /// As [`Lab::create_group`], and nobody hears of it yet.
+    pub(crate) fn create_group_here(
+        &mut self,
+        who: usize,
+        name: &str,
+        members: &[&str],
+    ) -> GroupId {
+        let now = self.now;
+        self.peers[who].seed += 1;
+        let entropy = [1 + self.peers[who].seed as u8; 8];
+        let engine = self.peers[who].engine();
+        let group = engine.create_group(now, entropy, name, members).unwrap();
+        self.dial(who);
+        group
+    }
+
+    /// Changes a group, and lets everybody hear of it.
+    pub(crate) fn change(
+        &mut self,
+        who: usize,
+        change: impl FnOnce(&mut Engine, Millis) -> Result<(), GroupError>,
+    ) {
+        let now = self.now;
+        change(self.engine(who), now).unwrap();
+        self.dial(who);
+        self.settle();
+    }
+
+    /// Learns whose these handles are.
+    pub(crate) fn meet(&mut self, who: usize, handles: &[&str]) {
+        for handle in handles {
+            let now = self.now;
+            self.engine(who).lookup(now, handle).unwrap();
+            self.dial(who);
+        }
+        self.settle();
+    }
+
     /// Sends, and lets it arrive.
     pub(crate) fn say(&mut self, who: usize, to: &str, text: &str) -> MessageId {
         let id = self.send(who, to, text);
@@ -392,6 +439,18 @@ impl Lab {
         }
         self.dial(who);
         ended || !up.is_empty() || !down.is_empty()
+    }
+
+    /// What a client has said reaches the server, and no answer comes back yet.
+    pub(crate) fn speak(&mut self, who: usize) {
+        let now = self.now;
+        let peer = &mut self.peers[who];
+        let up = peer.to_server.split();
+        if let Some(session) = &mut peer.session {
+            self.model.now = now.plus(self.model.ahead_ms);
+            self.model.handle(session, &up);
+            self.model.push(session);
+        }
     }
 
     /// Lets everybody do what there is to do now, while no time passes.

@@ -82,6 +82,7 @@ pub(crate) fn smuggle(lab: &mut Lab, who: usize, to: &str, content: &Content) ->
             content,
             target: None,
             life_s: 0,
+            is_to_group: false,
         })
         .unwrap();
         tx.queue(&Queued {
