@@ -83,7 +83,8 @@ impl Side {
     fn receive(&mut self, from: [u8; 32], part: &[u8]) -> Result<(), Box<dyn Error>> {
         let opened = self.sessions.decrypt(&mut self.keys, &from, part)?;
         let payload = Payload::decode(&opened.plain)?;
-        self.receiving.check(&payload, &opened.plain);
+        self.receiving
+            .check(payload.counter, &payload.previous, &opened.plain);
         self.store();
         Ok(())
     }

@@ -1,5 +1,8 @@
 //! The handle on a running client.
 
+mod groups;
+mod saying;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
@@ -11,7 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::config::{Config, History, SendOptions};
 use crate::crypto::safety::SafetyNumber;
-use crate::engine::{Engine, Proof};
+use crate::engine::{Engine, Post, Proof};
 use crate::error::{
     ClientError, DevicesError, LinkError, OpenError, RegisterError, SendError, VerifyError,
 };
@@ -293,14 +296,7 @@ impl Client {
         text: &str,
         options: SendOptions,
     ) -> Result<MessageId, SendError> {
-        let (to, text) = (to.to_owned(), text.to_owned());
-        self.ask(|reply| Command::Send {
-            to,
-            text,
-            options,
-            reply,
-        })
-        .await?
+        self.post(to, Post::Text(text.to_owned()), options).await
     }
 
     /// The next event, in the order in which they happened. Each is handed out at most once, also

@@ -276,6 +276,9 @@ pub enum SendError {
     /// The client cannot do it now.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// An emoji, a contact or a place is not within its limits.
+    #[error("the emoji, contact or place is not one that others can read")]
+    ContentInvalid,
     /// The recipient's name breaks the rules.
     #[error("the recipient's name is not a valid name")]
     HandleInvalid,
@@ -284,6 +287,15 @@ pub enum SendError {
         "the key of this contact was verified and has changed: verify the new one, or accept it"
     )]
     IdentityChanged,
+    /// The message is of a kind that cannot be changed so, or is gone.
+    #[error("this message cannot be changed like this")]
+    NotChangeable,
+    /// This account is not in the group, or not any more.
+    #[error("this account is not in the group any more")]
+    NotMember,
+    /// The message was written by the other side.
+    #[error("only an own message can be edited or deleted for everyone")]
+    NotOwn,
     /// Too many messages wait already.
     #[error("too many messages wait to be sent: go online first")]
     OutboxFull,
@@ -296,12 +308,48 @@ pub enum SendError {
         /// Most bytes of UTF-8 that fit.
         bytes_max: usize,
     },
+    /// It is too long ago.
+    #[error("a message can be edited for 24 hours, and deleted for everyone for 48")]
+    TooLate,
     /// The time to live is out of range.
     #[error("the time to live must lie between one second and 30 days")]
     TtlInvalid,
 }
 
 impl From<StoreError> for SendError {
+    fn from(error: StoreError) -> Self {
+        Self::Client(error.into())
+    }
+}
+
+/// A group cannot be made or changed. Nothing was stored.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GroupError {
+    /// A change of this home has no answer yet.
+    #[error("the last change of this group has no answer yet: wait for it")]
+    Busy,
+    /// The client cannot do it now.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The name or the reference to a picture breaks the rules.
+    #[error(
+        "the name is empty, longer than 100 bytes or has control characters, or the reference to a \
+         picture is longer than 1,024 bytes"
+    )]
+    InfoInvalid,
+    /// This account is not in the group, or not any more.
+    #[error("this account is not in the group any more")]
+    NotMember,
+    /// More accounts than one change can name.
+    #[error("at most {accounts_max} accounts can be changed at a time")]
+    TooMany {
+        /// The most.
+        accounts_max: usize,
+    },
+}
+
+impl From<StoreError> for GroupError {
     fn from(error: StoreError) -> Self {
         Self::Client(error.into())
     }

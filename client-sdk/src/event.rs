@@ -1,29 +1,43 @@
 //! What an application sees: messages, their states, and what happens to the connection.
 
+mod group;
+mod message;
 mod security;
 
 use core::fmt;
 
 use martlet_protocol::{
-    CloseCode, DeviceId, MessageId, Millis, NackCode, Position, State, UserId, frame,
+    CloseCode, DeviceId, GroupId, MessageId, Millis, NackCode, Position, State, UserId, frame,
 };
 
+pub use group::{Group, GroupReceipts, GroupStep, GroupUpdate, Member};
+pub use message::{Body, Change, ContactCard, Location, Message, Quote, Reaction};
 pub use security::{SecurityKind, SecurityNotice};
 
-/// Something that happened. Messages, receipts, failures, gaps and security notices wait in the
-/// database until they are taken; what concerns the connection is told only while it is true.
+/// Something that happened. Messages, what changes, receipts, failures, gaps and security notices
+/// wait in the database until they are taken; what concerns the connection is told only while it
+/// is true.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
     /// A message for this account, or one that another device of it has sent.
     Message(Message),
+    /// The contents of a message have changed, or are gone.
+    Changed {
+        /// Which message.
+        id: MessageId,
+        /// The handle of the other side of the conversation, or the name of the group.
+        peer: String,
+        /// What has become of it.
+        change: Change,
+    },
     /// An own message reached a state.
     Receipt(Receipt),
     /// The server will not take an own message; its state is now [`MessageState::Failed`].
     Failed {
         /// Which message.
         id: MessageId,
-        /// Its recipient's handle.
+        /// Its recipient's handle, or the name of the group.
         to: String,
         /// Why.
         code: NackCode,
@@ -36,6 +50,30 @@ pub enum Event {
         to: Position,
         /// Why.
         reason: GapReason,
+    },
+    /// Entries of a group are missing, and will not come.
+    GroupGap {
+        /// Which group.
+        group: GroupId,
+        /// Its name among peers.
+        peer: String,
+        /// The first missing place of its log,
+        from: u64,
+        /// and the last one.
+        to: u64,
+        /// Why.
+        reason: GapReason,
+    },
+    /// Somebody has changed a group, this account among them; or this account is in a new one.
+    GroupChanged(GroupUpdate),
+    /// What this home wanted to change of a group will not be.
+    GroupRefused {
+        /// Which group.
+        group: GroupId,
+        /// Its name among peers.
+        peer: String,
+        /// Why.
+        code: NackCode,
     },
     /// Something touches the security of a conversation, or of this account.
     Security(SecurityNotice),
@@ -69,59 +107,11 @@ pub struct Receipt {
     pub id: MessageId,
     /// The state it reached.
     pub state: MessageState,
-    /// The handle of the other side of the conversation.
+    /// The handle of the other side of the conversation; the name of the group when all its members
+    /// have reached it.
     pub by: String,
     /// When, by the server's clock.
     pub at: Millis,
-}
-
-/// A message as the database has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Message {
-    /// Chosen by its sender.
-    pub id: MessageId,
-    /// Who wrote it.
-    pub direction: Direction,
-    /// The handle of the other side of the conversation; its user id in hexadecimal while the
-    /// handle is not known.
-    pub peer: String,
-    /// The device that wrote it.
-    pub device: DeviceId,
-    /// What it says.
-    pub body: Body,
-    /// Where it stands. An incoming message is delivered, then read.
-    pub state: MessageState,
-    /// Its place in the conversation by the server's clock, or when it was written while the
-    /// server has not taken it.
-    pub at: Millis,
-    /// When it reached its state.
-    pub changed_at: Millis,
-    /// Why the server refused it for good; only with [`MessageState::Failed`].
-    pub refusal: Option<NackCode>,
-}
-
-impl Message {
-    /// The text, or a placeholder for contents that this version does not know.
-    #[must_use]
-    pub fn text(&self) -> &str {
-        match &self.body {
-            Body::Text(text) => text,
-            Body::Unsupported { .. } => "[unsupported content]",
-        }
-    }
-}
-
-/// The contents of a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Body {
-    /// Text.
-    Text(String),
-    /// Written by a newer client; kept in the database for a newer version of this one.
-    Unsupported {
-        /// The kind of content, as the sender numbers it.
-        kind: u8,
-    },
 }
 
 /// Which side wrote a message.

@@ -47,6 +47,25 @@
 //!   showing it finds the message in [`Client::history`], which has everything.
 //! - The states of a message only move forward, and each step is one [`Event::Receipt`].
 //!
+//! # What can be said
+//!
+//! Text ([`Client::send`]), answers ([`Client::reply`]), contacts and places; and of what was said,
+//! reactions ([`Client::react`]), edits ([`Client::edit`]) and deletions for everyone
+//! ([`Client::delete_for_everyone`]). They reach every device of both sides as [`Event::Changed`]
+//! and are seen at the message itself. After [`Client::set_timer`] messages disappear some time
+//! after they were read, and nothing of them is left in the home.
+//!
+//! # Groups
+//!
+//! [`Client::create_group`] makes one, and [`Client::groups`] lists them. A group is a peer like
+//! any other, named by [`Group::peer`]: what sends, answers, reacts, reads and lists takes that
+//! name. [`Message::author`] says who of the members wrote a message. Who is in a group and who
+//! may do what stands in records that members sign ([`Client::group_history`]), so the server
+//! cannot add anybody; [`Client::add_members`], [`Client::remove_members`], [`Client::set_role`],
+//! [`Client::set_rights`], [`Client::rename_group`] and [`Client::leave_group`] change it, and
+//! each change is told to all members as [`Event::GroupChanged`]. A message is delivered, and
+//! read, when all other members have it, and have read it; [`Client::receipts`] says who has.
+//!
 //! # What is encrypted
 //!
 //! Everything that a message says, from device to device, without any call for it: the server
@@ -95,13 +114,15 @@ pub use config::{Config, History, Passphrase, SendOptions, StoreKeySource};
 pub use crypto::safety::SafetyNumber;
 pub use crypto::store_key::StoreKey;
 pub use error::{
-    ClientError, DevicesError, LinkError, OpenError, RegisterError, SendError, StoreError,
-    VerifyError,
+    ClientError, DevicesError, GroupError, LinkError, OpenError, RegisterError, SendError,
+    StoreError, VerifyError,
 };
 pub use event::{
-    Body, Device, Direction, Event, GapReason, Identity, Message, MessageState, OfflineCause,
-    Receipt, SecurityKind, SecurityNotice,
+    Body, Change, ContactCard, Device, Direction, Event, GapReason, Group, GroupReceipts,
+    GroupStep, GroupUpdate, Identity, Location, Member, Message, MessageState, OfflineCause, Quote,
+    Reaction, Receipt, SecurityKind, SecurityNotice,
 };
+pub use martlet_protocol::group_record::{GroupRights, Right};
 pub use martlet_protocol::{
-    CloseCode, DeviceId, MessageId, Millis, NackCode, Position, Timestamp, UserId,
+    CloseCode, DeviceId, GroupId, MessageId, Millis, NackCode, Position, Role, Timestamp, UserId,
 };

@@ -11,6 +11,9 @@ use data_encoding::HEXLOWER;
 use martlet_client::crypto::body;
 use martlet_client::crypto::chain::{ChainVerdict, ReceiveChain, SendChain};
 use martlet_client::crypto::device::{DeviceKeys, verify_prekey};
+use martlet_client::crypto::group_log::{RecordError, RecordName, info_hash};
+use martlet_client::crypto::group_payload::GroupPayload;
+use martlet_client::crypto::group_ratchet::{GroupOpenError, InboundKey, OutboundKey, SenderKeyId};
 use martlet_client::crypto::identity::{AccountKey, NamesKey, prove};
 use martlet_client::crypto::link::{LinkCode, Offer};
 use martlet_client::crypto::list::{ListError, SignedList, Step, check_successor};
@@ -219,7 +222,8 @@ fn payloads_have_one_spelling_and_the_hash_that_the_next_one_names() {
             chain = (SendChain::default(), ReceiveChain::default());
         }
         assert_eq!(chain.0.next(), (payload.counter, payload.previous));
-        assert_eq!(chain.1.check(&payload, &hex), ChainVerdict::InOrder);
+        let verdict = chain.1.check(payload.counter, &payload.previous, &hex);
+        assert_eq!(verdict, ChainVerdict::InOrder);
         chain.0.advance(&hex);
         assert_eq!(chain.0.next().1, array(&case["hash"]), "{}", case["name"]);
     }
@@ -362,4 +366,103 @@ fn a_session_with_another_implementation_goes_both_ways() {
     let part = bytes(&next["part"]);
     let opened = sessions.decrypt(&mut keys, &alice, &part).unwrap();
     assert_eq!(opened.plain.as_slice(), bytes(&next["payload"]));
+}
+
+/// The sender key of a vector, with its private keys put into the stored form, at an index.
+fn sender_key(case: &Value, index: u32, ratchet: &[u8]) -> OutboundKey {
+    let signing_key: [u8; 32] = array(&case["signing_private_key"]);
+    let session = json!({
+        "ratchet": {"inner": ratchet, "counter": index},
+        "signing_key": {"Normal": signing_key},
+    });
+    let session: vodozemac::megolm::GroupSessionPickle = serde_json::from_value(session).unwrap();
+    let session = rmp_serde::to_vec(&session).unwrap();
+    OutboundKey::from_bytes(&[&[1], session.as_slice()].concat()).unwrap()
+}
+
+#[test]
+fn a_sender_key_makes_what_another_implementation_makes_and_opens_it() {
+    let cases = cases("group_messages.json");
+    let mut ours = sender_key(&cases[0], 0, &bytes(&cases[0]["ratchet"]));
+    let mut theirs = InboundKey::from_share(&bytes(&cases[0]["share"])).unwrap();
+    for case in &cases {
+        let index = case["index"].as_u64().unwrap().try_into().unwrap();
+        while ours.used() < index {
+            ours.encrypt(b"never sent").unwrap();
+        }
+        let (share, payload) = (bytes(&case["share"]), bytes(&case["payload"]));
+        assert_eq!(ours.share().as_slice(), share, "{}", case["name"]);
+        let sealed = ours.encrypt(&payload).unwrap();
+        assert_eq!(sealed.envelope, bytes(&case["envelope"]));
+        assert_eq!(sealed.index, index);
+
+        let mut late = InboundKey::from_share(&share).unwrap();
+        for key in [&mut theirs, &mut late] {
+            let opened = key.decrypt(&sealed.envelope).unwrap();
+            assert_eq!(
+                (opened.index, opened.plain.as_slice()),
+                (index, &payload[..])
+            );
+            let again = key.decrypt(&sealed.envelope).unwrap_err();
+            assert_eq!(again, GroupOpenError::Replayed { index });
+            assert_eq!(SenderKeyId::of_envelope(&sealed.envelope), Ok(key.id()));
+        }
+    }
+}
+
+#[test]
+fn group_payloads_have_one_spelling_and_are_one_chain() {
+    let mut chain = (SendChain::default(), ReceiveChain::default());
+    for case in cases("group_messages.json") {
+        let bytes = bytes(&case["payload"]);
+        let payload = GroupPayload::decode(&bytes).unwrap();
+        assert_eq!(payload.encode().as_slice(), bytes);
+        let fields = &case["fields"];
+        assert_eq!(
+            payload.sender,
+            address(&fields["sender"], &fields["sender_device"])
+        );
+        assert_eq!(payload.message_id.0, array(&fields["message_id"]));
+        assert_eq!(payload.group.0, number(&fields["group"]));
+        assert_eq!(payload.head.version, number(&fields["record_version"]));
+        assert_eq!(payload.head.hash, array(&fields["record_hash"]));
+        assert_eq!(
+            HEXLOWER.encode(payload.contents),
+            fields["contents"].as_str().unwrap()
+        );
+
+        let (counter, previous) = chain.0.next();
+        assert_eq!((payload.counter, payload.previous), (counter, previous));
+        let verdict = chain.1.check(counter, &previous, &bytes);
+        assert_eq!(verdict, ChainVerdict::InOrder);
+        chain.0.advance(&bytes);
+        assert_eq!(chain.0.next().1, array(&case["hash"]), "{}", case["name"]);
+    }
+}
+
+#[test]
+fn records_are_named_alike() {
+    for case in cases("group_records.json") {
+        let name = RecordName::read(&bytes(&case["hex"])).unwrap();
+        let fields = &case["fields"];
+        assert_eq!(name.head.hash, array(&case["hash"]), "{}", case["name"]);
+        assert_eq!(name.head.version, number(&fields["version"]));
+        assert_eq!(name.group.0, number(&fields["group"]));
+        assert_eq!(
+            name.actor,
+            address(&fields["actor"], &fields["actor_device"])
+        );
+        assert_eq!(name.actor_list, number(&fields["actor_list"]));
+    }
+    for case in cases("group_records_malformed.json") {
+        let error = RecordName::read(&bytes(&case["hex"])).unwrap_err();
+        let RecordError::Malformed(error) = error else {
+            panic!("{}: {error}", case["name"]);
+        };
+        assert_eq!(format!("{error:?}"), case["error"], "{}", case["name"]);
+    }
+    let infos = cases("contents.json");
+    let info = infos.iter().find(|case| case["kind"] == 0x11).unwrap();
+    let named = &cases("group_records.json")[1]["fields"]["info_hash"];
+    assert_eq!(info_hash(&bytes(&info["hex"])), array(named));
 }

@@ -1,5 +1,6 @@
 //! Two people with two devices each, and everything that can go wrong between them, at random:
-//! each device ends with the same conversation, and nobody is alarmed.
+//! each device ends with the same conversation, the same texts, reactions and deletions in it, and
+//! nobody is alarmed.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -14,7 +15,8 @@ mod model;
 use std::collections::BTreeSet;
 
 use lab::Lab;
-use martlet_client::{Event, SecurityKind};
+use martlet_client::engine::Post;
+use martlet_client::{Direction, Event, Message, MessageId, SecurityKind};
 use proptest::prelude::*;
 
 /// The other side of each device's conversation.
@@ -23,6 +25,9 @@ const WITH: [&str; 4] = ["bob", "alice", "bob", "alice"];
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Send,
+    /// Somebody edits, deletes or answers a message, or reacts to one: the first number says what,
+    /// the second to which of those that he sees.
+    Touch(u8, usize),
     /// Up to so many bytes travel, each way.
     Travel(usize),
     /// The connection ends; what is on the way is lost.
@@ -39,6 +44,7 @@ enum Step {
 fn steps() -> impl Strategy<Value = Vec<(usize, Step)>> {
     let step = prop_oneof![
         6 => Just(Step::Send),
+        5 => (0u8..6, 0usize..50).prop_map(|(what, which)| Step::Touch(what, which)),
         8 => (1usize..800).prop_map(Step::Travel),
         12 => Just(Step::Travel(100_000)),
         1 => Just(Step::Cut),
@@ -52,7 +58,7 @@ fn steps() -> impl Strategy<Value = Vec<(usize, Step)>> {
 
 struct Fleet {
     lab: Lab,
-    said: [Vec<String>; 4],
+    said: [Vec<MessageId>; 4],
     /// A device of Alice that comes and goes.
     guest: Option<usize>,
 }
@@ -73,9 +79,10 @@ impl Fleet {
         match step {
             Step::Send => {
                 let text = format!("{} from {who}", self.said[who].len());
-                self.lab.send(who, WITH[who], &text);
-                self.said[who].push(text);
+                let id = self.lab.send(who, WITH[who], &text);
+                self.said[who].push(id);
             }
+            Step::Touch(what, which) => self.touch(who, what, which),
             Step::Travel(bytes_max) => {
                 self.lab.travel(who, bytes_max);
             }
@@ -84,6 +91,36 @@ impl Fleet {
             Step::Wait(ms) => self.lab.wait(ms),
             Step::Refuse(count) => self.lab.model.refusals = count,
             Step::Change => self.change(),
+        }
+    }
+
+    fn touch(&mut self, who: usize, what: u8, which: usize) {
+        let messages = self.lab.peers[who].history(WITH[who]);
+        if messages.is_empty() {
+            return;
+        }
+        let Message { id, direction, .. } = messages[which % messages.len()];
+        let is_own = direction == Direction::Outgoing;
+        let text = format!("{what} {which} by {who}");
+        let post = match what {
+            0 | 1 if is_own => Post::Edit { of: id, text },
+            2 if is_own => Post::Delete { of: id },
+            3 => Post::Reply { to: id, text },
+            4 => Post::React {
+                to: id,
+                emoji: String::new(),
+            },
+            _ => Post::React {
+                to: id,
+                emoji: text,
+            },
+        };
+        let is_reply = matches!(post, Post::Reply { .. });
+        // What is deleted cannot be touched any more.
+        if let Ok(id) = self.lab.post(who, WITH[who], post)
+            && is_reply
+        {
+            self.said[who].push(id);
         }
     }
 
@@ -110,15 +147,20 @@ impl Fleet {
         for _ in 0..30 {
             self.lab.settle();
         }
-        let all: BTreeSet<String> = self.said.iter().flatten().cloned().collect();
+        let all: BTreeSet<MessageId> = self.said.iter().flatten().copied().collect();
+        let conversation = self.lab.peers[0].history(WITH[0]);
         for (who, with) in WITH.iter().enumerate() {
-            let texts = self.lab.peers[who].texts(with);
-            assert_eq!(texts.len(), all.len(), "each message once at device {who}");
-            let found: BTreeSet<String> = texts.iter().cloned().collect();
+            let messages = self.lab.peers[who].history(with);
+            let ids: Vec<_> = messages.iter().map(|message| message.id).collect();
+            assert_eq!(ids.len(), all.len(), "each message once at device {who}");
+            let found: BTreeSet<_> = ids.iter().copied().collect();
             assert_eq!(found, all, "the whole conversation at device {who}");
             for said in &self.said {
-                let order = texts.iter().filter(|text| said.contains(text));
+                let order = ids.iter().filter(|id| said.contains(id));
                 assert!(order.eq(said), "in the order of writing at device {who}");
+            }
+            for (here, there) in messages.iter().zip(&conversation) {
+                assert_eq!(view(here), view(there), "at device {who}");
             }
             for event in self.lab.peers[who].take() {
                 match event {
@@ -132,6 +174,19 @@ impl Fleet {
             }
         }
     }
+}
+
+/// What a message looks like, for whichever side.
+fn view(message: &Message) -> (MessageId, &str, bool, Option<MessageId>, BTreeSet<&str>) {
+    let quoted = message.reply_to.as_ref().map(|quote| quote.id);
+    let reactions = message.reactions.iter().map(|it| it.emoji.as_str());
+    (
+        message.id,
+        message.text(),
+        message.edited,
+        quoted,
+        reactions.collect(),
+    )
 }
 
 /// The server lets nothing pass that comes behind a refused message, before that one comes again.

@@ -223,7 +223,7 @@ fn under_another_key_than_the_verified_one_nothing_is_sent_before_a_person_has_d
     assert!(!lab.engine(0).is_verified("bob").unwrap());
     let outgoing = martlet_client::engine::Outgoing {
         to: "bob",
-        text: "secret",
+        what: martlet_client::engine::Post::Text("secret".to_owned()),
         ttl_ms: None,
     };
     let error = lab.engine(0).send(now, [1; 10], &outgoing).unwrap_err();

@@ -14,7 +14,7 @@ mod model;
 use std::fmt::Debug;
 
 use lab::Lab;
-use martlet_client::engine::Outgoing;
+use martlet_client::engine::{Outgoing, Post};
 use martlet_client::local::{Breaker, Db};
 use martlet_client::{Event, History, StoreKey};
 
@@ -134,7 +134,7 @@ fn a_message_is_written_or_was_never_wherever_its_writer_dies() {
         let now = lab.now;
         let outgoing = Outgoing {
             to: "bob",
-            text,
+            what: Post::Text(text.to_owned()),
             ttl_ms: None,
         };
         let sent = lab.engine(0).send(now, [7; 10], &outgoing);

@@ -12,7 +12,7 @@ mod lab;
 mod model;
 
 use lab::Lab;
-use martlet_client::engine::{Answer, Outgoing, Proof, Registration};
+use martlet_client::engine::{Answer, Outgoing, Post, Proof, Registration};
 use martlet_client::keys::KeySeed;
 use martlet_client::local::Db;
 use martlet_client::{
@@ -80,7 +80,7 @@ fn try_to_send(lab: &mut Lab, who: usize, to: &str) -> Result<(), SendError> {
     let now = lab.now;
     let outgoing = Outgoing {
         to,
-        text: "is it you?",
+        what: Post::Text("is it you?".to_owned()),
         ttl_ms: None,
     };
     lab.engine(who).send(now, [9; 10], &outgoing)?;

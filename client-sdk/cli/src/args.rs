@@ -1,5 +1,7 @@
 //! The command line: what may be asked for, and the help that says so.
 
+mod change;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,12 +9,17 @@ use clap::{Parser, Subcommand, ValueEnum};
 use martlet_client::crypto::identity::is_device_name;
 use martlet_client::{MessageId, MessageState};
 
+pub(crate) use change::{Delete, Edit, React, Timer, Until, life};
+
 const EXAMPLES: &str = "\
 Two people on one machine, with `martletd serve --dev` running:
   martlet --home /tmp/alice register --server 127.0.0.1:7400 --name alice
   martlet --home /tmp/bob register --server 127.0.0.1:7400 --name bob
   martlet --home /tmp/alice send bob 'Are you there?'
   martlet --home /tmp/bob chat alice
+  martlet --home /tmp/alice history bob --ids     each message with the end of its id
+  martlet --home /tmp/alice edit bob ID 'Are you here?'
+  martlet --home /tmp/alice timer bob 1day        messages disappear from now on
 
 A second device for alice, and a look at whether nobody is in between:
   martlet --home /tmp/alice link                  shows a code
@@ -24,7 +31,11 @@ Exit status: 0 done, 1 failed (one line on standard error says why), 2 wrong usa
 128 + the signal's number when a signal ended it early.";
 
 const LISTEN_JSON: &str = r#"Lines of --json; `at` is in milliseconds since the Unix epoch:
-  {"event":"message","id","from","text","at"}   with "to" when another device of yours sent it
+  {"event":"message","id","from","text","at"}   with "to" when another device of yours sent it, and
+                                                what else there is to it, see below
+  {"event":"changed","id","peer","change"}      a message is not what it was; change: edited or
+                                                restored (you could not delete it), both with
+                                                "text"; reactions; deleted; expired: it is gone
   {"event":"receipt","id","state","by","at"}    state: sent, delivered, read, expired, overflow,
                                                 held or device_gone
   {"event":"failed","id","to","code"}           the server will never take this message
@@ -32,6 +43,11 @@ const LISTEN_JSON: &str = r#"Lines of --json; `at` is in milliseconds since the 
   {"event":"security","kind","peer"}            something about keys, see below; with "device" when
                                                 one device is meant; peer: a name, perhaps your own
   {"event":"caught_up","position","trimmed"}    all that waited at the server has been printed
+
+A message may also have: "reply_to" {"id","by","text"}, what it answers, as its author saw it;
+"edited" true; "reactions" [{"by","emoji"}]; "expires_at", when it disappears; "timer_s", so long do
+messages stay from here on, 0 for ever; "contact" {"user","handle","name"}; "location" {"latitude",
+"longitude","accuracy_m","label"}, in degrees; "deleted" true. Those of `history` have the same.
 
 Kinds of security lines; as text they begin with `!` and say what to do:
   identity_changed           the account has another key: its owner began anew, or somebody is
@@ -54,6 +70,13 @@ printed; `history` has it. SIGINT, SIGTERM and SIGHUP end it cleanly, with statu
 const CHAT_KEYS: &str = "\
 Enter sends. Ticks behind your lines: … waits here, ✓ the server has it, ✓✓ delivered,
 ✓✓ read. PageUp and PageDown scroll. /quit, Ctrl-C or Ctrl-D leave.
+
+/ids                shows the end of each message's id, or hides it; ID below is that, or more of it
+/reply ID TEXT      answers a message
+/react ID EMOJI     puts an emoji to one; off takes it back
+/edit ID TEXT       gives a message of yours another text
+/delete ID          deletes one of yours, on all devices of both sides
+/timer 1h           lets messages disappear an hour after they were read; /timer off lets them stay
 
 When standard input or output is not a terminal, each line of standard input is sent and what
 happens is printed line by line; it ends when the input has ended and the server has every line.";
@@ -81,6 +104,10 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     Register(Register),
     Send(Send),
+    React(React),
+    Edit(Edit),
+    Delete(Delete),
+    Timer(Timer),
     Listen(Listen),
     History(HistoryOf),
     Status(Status),
@@ -128,19 +155,14 @@ pub(crate) struct Send {
     pub(crate) name: String,
     /// What to say (after `--` if it begins with a dash)
     pub(crate) text: String,
-    /// The state to wait for
-    #[arg(long, value_name = "STATE", value_enum, default_value_t = Wait::Sent)]
-    pub(crate) wait: Wait,
-    /// How long to wait for it
-    #[arg(long, value_name = "DUR", default_value = "30s")]
-    #[arg(value_parser = humantime::parse_duration)]
-    pub(crate) timeout: Duration,
+    /// Answer this message: its id, or the last digits of it (`history --ids` shows six)
+    #[arg(long, value_name = "ID")]
+    pub(crate) reply_to: Option<String>,
+    #[command(flatten)]
+    pub(crate) until: Until,
     /// How long the server keeps it for an absent recipient, 1s to 30days [default: the server's]
     #[arg(long, value_name = "DUR", value_parser = humantime::parse_duration)]
     pub(crate) ttl: Option<Duration>,
-    /// Print {"id","state","at"} for each state reached; `at` in milliseconds since the Unix epoch
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 /// Print messages and receipts as they arrive, and mark the messages read.
@@ -166,9 +188,13 @@ pub(crate) struct Listen {
 pub(crate) struct HistoryOf {
     /// The other side's name
     pub(crate) name: String,
-    /// Print one JSON object a line: {"id","from","to","text","state","at"}
+    /// Print one JSON object a line: {"id","from","to","text","state","at"}, and what else there is
+    /// to a message, as `listen --help` says
     #[arg(long)]
     pub(crate) json: bool,
+    /// Print the last six digits of its id before each message
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) ids: bool,
 }
 
 /// Say where a message stands; one of your own is looked up at the server if it can be reached.
@@ -408,15 +434,15 @@ mod tests {
         let Command::Send(send) = parse("martlet send bob hi").unwrap().command else {
             panic!()
         };
-        assert_eq!(send.wait.states(), [MessageState::Sent]);
-        assert_eq!(send.timeout, Duration::from_secs(30));
+        assert_eq!(send.until.wait.states(), [MessageState::Sent]);
+        assert_eq!(send.until.timeout, Duration::from_secs(30));
         let line = "martlet send bob hi --wait read --ttl 2h --json";
         let Command::Send(send) = parse(line).unwrap().command else {
             panic!()
         };
-        assert_eq!(send.wait.states().last(), Some(&MessageState::Read));
+        assert_eq!(send.until.wait.states().last(), Some(&MessageState::Read));
         assert_eq!(send.ttl, Some(Duration::from_secs(7200)));
-        assert!(send.json);
+        assert!(send.until.json);
     }
 
     #[test]

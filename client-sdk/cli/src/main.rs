@@ -6,6 +6,7 @@ mod ask;
 mod chat;
 mod commands;
 mod home;
+mod ids;
 mod output;
 mod over;
 mod stop;

@@ -1,15 +1,16 @@
 //! Chains of payloads: how a device notices what was repeated, reordered or withheld.
 //!
-//! There is one chain from each sending device to each receiving device in each conversation, and
-//! one for control messages. The server decides when a message arrives, so a hole is a sign, not a
-//! proof: what fills it later is told apart from what never comes.
+//! There is one chain from each sending device to each receiving device in each conversation, one
+//! for control messages, and one from each sending device to each group. The server decides when a
+//! message arrives, so a hole is a sign, not a proof: what fills it later is told apart from what
+//! never comes.
 
 use bytes::BytesMut;
 use martlet_protocol::DecodeError;
 use martlet_protocol::device_list::HASH_BYTES;
 use martlet_protocol::wire::{Reader, Writer};
 
-use super::payload::{Payload, hash_of};
+use super::payload::hash_of;
 use super::store_key::StateInvalid;
 
 /// Most missing counters that are remembered: what a peer can make us store for a chain. Older
@@ -95,12 +96,18 @@ pub struct ReceiveChain {
 }
 
 impl ReceiveChain {
-    /// Takes the next payload in, which was `bytes`. Nothing changes when it is a repeated one.
+    /// Takes the next payload in, which was `bytes` and has this `counter` and `previous`. Nothing
+    /// changes when it is a repeated one.
     ///
     /// The chain goes on from a broken link, so that one break is told once.
-    pub fn check(&mut self, payload: &Payload<'_>, bytes: &[u8]) -> ChainVerdict {
-        if payload.counter <= self.counter {
-            return match self.missing.binary_search(&payload.counter) {
+    pub fn check(
+        &mut self,
+        counter: u64,
+        previous: &[u8; HASH_BYTES],
+        bytes: &[u8],
+    ) -> ChainVerdict {
+        if counter <= self.counter {
+            return match self.missing.binary_search(&counter) {
                 Ok(index) => {
                     self.missing.remove(index);
                     ChainVerdict::Late
@@ -108,19 +115,19 @@ impl ReceiveChain {
                 Err(_) => ChainVerdict::Repeated,
             };
         }
-        let count = payload.counter - self.counter - 1;
+        let count = counter - self.counter - 1;
         let verdict = if count > 0 {
             ChainVerdict::Missing { count }
-        } else if payload.previous == self.previous {
+        } else if *previous == self.previous {
             ChainVerdict::InOrder
         } else {
             ChainVerdict::Broken
         };
-        let first = payload.counter - count.min(MISSING_MAX as u64);
-        self.missing.extend(first..payload.counter);
+        let first = counter - count.min(MISSING_MAX as u64);
+        self.missing.extend(first..counter);
         let surplus = self.missing.len().saturating_sub(MISSING_MAX);
         self.missing.drain(..surplus);
-        self.counter = payload.counter;
+        self.counter = counter;
         self.previous = hash_of(bytes);
         verdict
     }
@@ -173,7 +180,7 @@ impl ReceiveChain {
 mod tests {
     use super::*;
     use crate::crypto::list::Head;
-    use crate::crypto::payload::Contents;
+    use crate::crypto::payload::{Contents, Payload};
     use martlet_protocol::{Address, DeviceId, MessageId, UserId};
     use proptest::prelude::*;
 
@@ -213,6 +220,10 @@ mod tests {
         payloads
     }
 
+    fn check_next(chain: &mut ReceiveChain, payload: &Payload<'_>, bytes: &[u8]) -> ChainVerdict {
+        chain.check(payload.counter, &payload.previous, bytes)
+    }
+
     fn check(order: &[usize], expected: &[ChainVerdict]) {
         let payloads = honest(10);
         let mut chain = ReceiveChain::default();
@@ -221,7 +232,7 @@ mod tests {
             .map(|number| {
                 let (payload, bytes) = &payloads[number - 1];
                 chain = ReceiveChain::from_bytes(&chain.to_bytes()).unwrap();
-                chain.check(payload, bytes)
+                check_next(&mut chain, payload, bytes)
             })
             .collect();
         assert_eq!(verdicts, expected, "{order:?}");
@@ -257,28 +268,31 @@ mod tests {
     fn another_past_is_told_once() {
         let payloads = honest(3);
         let mut chain = ReceiveChain::default();
-        chain.check(&payloads[0].0, &payloads[0].1);
+        check_next(&mut chain, &payloads[0].0, &payloads[0].1);
         let (other, bytes) = payload(2, [9; HASH_BYTES]);
-        assert_eq!(chain.check(&other, &bytes), ChainVerdict::Broken);
+        assert_eq!(check_next(&mut chain, &other, &bytes), ChainVerdict::Broken);
         let (next, bytes) = payload(3, hash_of(&bytes));
-        assert_eq!(chain.check(&next, &bytes), ChainVerdict::InOrder);
+        assert_eq!(check_next(&mut chain, &next, &bytes), ChainVerdict::InOrder);
     }
 
     #[test]
     fn a_huge_hole_is_counted_and_not_stored() {
         let mut chain = ReceiveChain::default();
         let (first, bytes) = payload(1, [0; HASH_BYTES]);
-        chain.check(&first, &bytes);
+        check_next(&mut chain, &first, &bytes);
         let far = 1 << 60;
         let (newest, bytes) = payload(far, [1; HASH_BYTES]);
         let missing = ChainVerdict::Missing { count: far - 2 };
-        assert_eq!(chain.check(&newest, &bytes), missing);
+        assert_eq!(check_next(&mut chain, &newest, &bytes), missing);
         assert_eq!(chain.missing(), MISSING_MAX);
         assert!(chain.to_bytes().len() < 700);
         let (kept, bytes) = payload(far - MISSING_MAX as u64, [1; HASH_BYTES]);
-        assert_eq!(chain.check(&kept, &bytes), ChainVerdict::Late);
+        assert_eq!(check_next(&mut chain, &kept, &bytes), ChainVerdict::Late);
         let (forgotten, bytes) = payload(far - MISSING_MAX as u64 - 1, [1; HASH_BYTES]);
-        assert_eq!(chain.check(&forgotten, &bytes), ChainVerdict::Repeated);
+        assert_eq!(
+            check_next(&mut chain, &forgotten, &bytes),
+            ChainVerdict::Repeated
+        );
     }
 
     #[test]
@@ -305,7 +319,7 @@ mod tests {
             let (mut holes, mut late) = (0, 0);
             for number in order {
                 let (payload, bytes) = &payloads[number - 1];
-                let verdict = chain.check(payload, bytes);
+                let verdict = check_next(&mut chain, payload, bytes);
                 prop_assert_eq!(verdict == ChainVerdict::Repeated, !seen.insert(number));
                 match verdict {
                     ChainVerdict::Missing { count } => holes += count,

@@ -1,4 +1,4 @@
-//! Accounts and devices for the tests of lists.
+//! Accounts and devices for the tests of lists and records.
 
 use martlet_protocol::{Address, DeviceId, Millis, UserId};
 
@@ -13,13 +13,17 @@ pub(super) fn account(seed: u8) -> AccountKey {
     AccountKey::from_seed(&[seed; 32])
 }
 
+pub(super) fn device_key(seed: u8) -> DeviceKey {
+    DeviceKey::new(&KeySeed([seed; 32]))
+}
+
 /// A device of [`USER`] whose keys are made from `seed`.
 pub(super) fn device(account: &AccountKey, id: u16, seed: u8) -> ListedDevice {
     device_of(USER, account, id, seed)
 }
 
 fn device_of(user: UserId, account: &AccountKey, id: u16, seed: u8) -> ListedDevice {
-    let signer = DeviceKey::new(&KeySeed([seed; 32]));
+    let signer = device_key(seed);
     let identity_key = [seed; 32];
     let address = Address {
         user,

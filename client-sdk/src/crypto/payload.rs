@@ -14,6 +14,24 @@ use super::primitives::sha256;
 pub mod kind {
     /// UTF-8.
     pub const TEXT: u8 = 0x01;
+    /// Text that answers another message.
+    pub const REPLY: u8 = 0x02;
+    /// A sign that somebody puts to a message.
+    pub const REACTION: u8 = 0x03;
+    /// Another text for a message.
+    pub const EDIT: u8 = 0x04;
+    /// Takes a message away from everyone.
+    pub const DELETE: u8 = 0x05;
+    /// Sets the life of the messages that follow.
+    pub const TIMER: u8 = 0x06;
+    /// How to reach somebody.
+    pub const CONTACT: u8 = 0x07;
+    /// A place.
+    pub const LOCATION: u8 = 0x08;
+    /// Contents of another kind that disappear.
+    pub const LIMITED: u8 = 0x10;
+    /// What a group calls itself.
+    pub const GROUP_INFO: u8 = 0x11;
     /// Asks for a message again that could not be decrypted.
     pub const RETRY: u8 = 0x81;
     /// A message that was asked for again.
@@ -24,11 +42,29 @@ pub mod kind {
     pub const HISTORY: u8 = 0x84;
     /// Nothing: it makes a session.
     pub const HELLO: u8 = 0x85;
+    /// A sender key of a group.
+    pub const SENDER_KEY: u8 = 0x86;
+    /// Asks for a message to a group again that could not be decrypted.
+    pub const GROUP_RETRY: u8 = 0x87;
+    /// A message to a group that was asked for again.
+    pub const GROUP_RESENT: u8 = 0x88;
 
     /// Whether it is for clients only.
     #[must_use]
     pub const fn is_control(kind: u8) -> bool {
         kind >= 0x80
+    }
+
+    /// Whether it changes another message, and is not shown as one.
+    #[must_use]
+    pub const fn is_modification(kind: u8) -> bool {
+        matches!(kind, REACTION | EDIT | DELETE)
+    }
+
+    /// Whether messages of this kind may disappear.
+    #[must_use]
+    pub const fn may_be_limited(kind: u8) -> bool {
+        !is_control(kind) && !is_modification(kind) && !matches!(kind, TIMER | LIMITED | GROUP_INFO)
     }
 }
 
@@ -105,10 +141,8 @@ impl<'a> Payload<'a> {
         writer.address(self.sender);
         writer.address(self.recipient);
         writer.user(self.conversation);
-        for head in [self.own, self.peer] {
-            writer.varint(head.version);
-            writer.raw(&head.hash);
-        }
+        write_head(&mut writer, &self.own);
+        write_head(&mut writer, &self.peer);
         writer.varint(self.counter);
         writer.raw(&self.previous);
         match &self.contents {
@@ -141,8 +175,8 @@ impl<'a> Payload<'a> {
             sender: reader.address()?,
             recipient: reader.address()?,
             conversation: reader.user()?,
-            own: head(&mut reader)?,
-            peer: head(&mut reader)?,
+            own: read_head(&mut reader)?,
+            peer: read_head(&mut reader)?,
             counter: reader.varint()?,
             previous: reader.array()?,
             contents: contents(reader)?,
@@ -154,7 +188,12 @@ impl<'a> Payload<'a> {
     }
 }
 
-fn head(reader: &mut Reader<'_>) -> Result<Head, DecodeError> {
+pub(super) fn write_head(writer: &mut Writer<'_>, head: &Head) {
+    writer.varint(head.version);
+    writer.raw(&head.hash);
+}
+
+pub(super) fn read_head(reader: &mut Reader<'_>) -> Result<Head, DecodeError> {
     Ok(Head {
         version: reader.varint()?,
         hash: reader.array()?,
@@ -284,12 +323,16 @@ mod tests {
     #[test]
     fn control_messages_have_the_upper_half() {
         assert!(!kind::is_control(kind::TEXT));
+        assert!(!kind::is_control(kind::GROUP_INFO));
         for kind in [
             kind::RETRY,
             kind::RESENT,
             kind::CONTACTS,
             kind::HISTORY,
             kind::HELLO,
+            kind::SENDER_KEY,
+            kind::GROUP_RETRY,
+            kind::GROUP_RESENT,
         ] {
             assert!(kind::is_control(kind));
         }

@@ -1,6 +1,6 @@
 //! What the application asks of the engine.
 
-use martlet_protocol::limits::{TOKEN_BYTES_MAX, TTL_MS_MAX, TTL_MS_MIN};
+use martlet_protocol::limits::TOKEN_BYTES_MAX;
 use martlet_protocol::{MessageId, Millis, UserId, handle};
 
 use super::dial::{ComeBack, Dial};
@@ -10,13 +10,12 @@ use super::machine::Engine;
 use super::notices::Answer;
 use super::state::Core;
 use crate::config::History;
-use crate::content::{Content, TEXT_BYTES_MAX};
 use crate::crypto::device::DeviceKeys;
 use crate::crypto::identity::{AccountKey, NamesKey, is_device_name};
-use crate::error::{ClientError, RegisterError, SendError, StoreError};
+use crate::error::{ClientError, RegisterError, StoreError};
 use crate::event::{Identity, Message, OfflineCause};
 use crate::keys::{DeviceKey, KeySeed};
-use crate::local::{self, IdentityRow, OwnKeys, Queued, Stage, Standing, StreamPlace};
+use crate::local::{IdentityRow, OwnKeys, Stage, Standing, StreamPlace};
 
 /// A registration to make.
 #[derive(Clone, Debug)]
@@ -35,17 +34,6 @@ pub struct Registration<'a> {
     pub account_seed: KeySeed,
     /// What to call this device, 1 to 40 bytes; only the account's own devices can read it.
     pub device_name: &'a str,
-}
-
-/// A message to send.
-#[derive(Clone, Copy, Debug)]
-pub struct Outgoing<'a> {
-    /// The recipient's handle.
-    pub to: &'a str,
-    /// What it says.
-    pub text: &'a str,
-    /// Time to live in milliseconds; `None` for the server's own.
-    pub ttl_ms: Option<u64>,
 }
 
 impl Engine {
@@ -137,79 +125,6 @@ impl Engine {
         })
     }
 
-    /// Stores a message and sends it as soon as that is possible. `entropy` makes its id.
-    ///
-    /// # Errors
-    /// [`SendError`]: nothing was stored.
-    pub fn send(
-        &mut self,
-        now: Millis,
-        entropy: [u8; 10],
-        outgoing: &Outgoing<'_>,
-    ) -> Result<MessageId, SendError> {
-        let identity = self.member()?;
-        let device = identity.address.ok_or(ClientError::NotRegistered)?.device;
-        if !handle::is_valid(outgoing.to) {
-            return Err(SendError::HandleInvalid);
-        }
-        if outgoing.to == identity.handle {
-            return Err(SendError::SelfAddressed);
-        }
-        if outgoing.text.len() > TEXT_BYTES_MAX {
-            return Err(SendError::TextTooLong {
-                bytes_max: TEXT_BYTES_MAX,
-            });
-        }
-        if outgoing
-            .ttl_ms
-            .is_some_and(|ttl_ms| !(TTL_MS_MIN..=TTL_MS_MAX).contains(&ttl_ms))
-        {
-            return Err(SendError::TtlInvalid);
-        }
-        if self.core.outbox.is_full() {
-            return Err(SendError::OutboxFull);
-        }
-        if self.is_blocked(outgoing.to)? {
-            return Err(SendError::IdentityChanged);
-        }
-        let content = Content::text(outgoing.text);
-        let id = self.turn(now, |core, tx| {
-            let written_at = core.server_time(now);
-            let contact = tx.contact_of_handle(outgoing.to)?;
-            let id = core.ids.next(written_at, entropy);
-            let message = local::Outgoing {
-                id,
-                contact: contact.id,
-                device,
-                written_at,
-                content: &content,
-            };
-            tx.insert_outgoing(&message)?;
-            let entry = tx.queue(&Queued {
-                id,
-                contact: contact.id,
-                after: contact.newest,
-                ttl_ms: outgoing.ttl_ms.unwrap_or(0),
-                control: None,
-            })?;
-            core.outbox.push(entry, contact.user);
-            if contact.user.is_none() {
-                core.lookups
-                    .want(Query::Handle(outgoing.to.to_owned()), false);
-            }
-            Ok(id)
-        })?;
-        Ok(id)
-    }
-
-    /// Whether a verified key of this contact has changed, and nobody has accepted the new one.
-    fn is_blocked(&mut self, handle: &str) -> Result<bool, StoreError> {
-        let tx = self.db.begin()?;
-        let user = tx.find_contact(handle)?.and_then(|contact| contact.user);
-        let list = user.map(|user| tx.list(user)).transpose()?.flatten();
-        Ok(list.is_some_and(|row| row.is_blocked))
-    }
-
     /// Marks everything from `peer` up to and including the message `id` read. The server is told
     /// until it has it.
     ///
@@ -227,6 +142,9 @@ impl Engine {
             let at = core.server_time(now);
             if let Some(read) = tx.mark_read(at, (contact, device, id), timestamp)? {
                 core.reads.push(read);
+            }
+            if tx.begin_lives(at, contact, timestamp)? {
+                core.reload_lives(tx)?;
             }
             Ok(())
         })?;
@@ -330,9 +248,11 @@ impl Engine {
             outbox,
             reads,
             has_syncs,
+            groups,
             ..
         } = &self.core;
-        outbox.is_empty() && reads.is_empty() && !has_syncs
+        let is_told = outbox.is_empty() && reads.is_empty() && groups.drafts.is_empty();
+        is_told && !has_syncs
     }
 
     /// Whether the server has accepted this device's connection, or may without a person's help.

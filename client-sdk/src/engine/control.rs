@@ -1,8 +1,9 @@
 //! Messages of this library to one device: they are encrypted and sent as any other, and never
 //! shown.
 
-use martlet_protocol::{Address, Millis, Timestamp};
+use martlet_protocol::{Address, MessageId, Millis, Timestamp};
 
+use super::outbox::Recipient;
 use super::state::Core;
 use crate::content::Content;
 use crate::crypto::payload::kind;
@@ -19,7 +20,7 @@ impl Core {
         to: Address,
         content: &Content,
         is_fresh: bool,
-    ) -> Result<(), StoreError> {
+    ) -> Result<MessageId, StoreError> {
         let contact = tx.contact_of_user(to.user)?;
         self.introduce(now, &contact);
         let id = self.ids.next(self.server_time(now), self.rng.bytes());
@@ -29,13 +30,13 @@ impl Core {
             after: Timestamp(0),
             ttl_ms: 0,
             control: Some(Control {
-                device: to.device,
+                device: Some(to.device),
                 content,
                 is_fresh,
             }),
         })?;
-        self.outbox.push(entry, Some(to.user));
-        Ok(())
+        self.outbox.push(entry, Some(Recipient::Account(to.user)));
+        Ok(id)
     }
 
     /// A control message was opened. Of kinds that this version does not know it only keeps that
@@ -51,6 +52,9 @@ impl Core {
         match content.kind {
             kind::RETRY => self.on_retry(tx, now, from, &content.data),
             kind::RESENT => self.on_resent(tx, now, from, &content.data),
+            kind::SENDER_KEY => self.on_sender_key(tx, now, from, &content.data),
+            kind::GROUP_RETRY => self.on_group_retry(tx, now, from, &content.data),
+            kind::GROUP_RESENT => self.on_group_resent(tx, now, from, &content.data),
             kind::CONTACTS if self.is_own(from.user) => self.on_contacts(tx, now, &content.data),
             kind::HISTORY if self.is_own(from.user) => self.on_history(tx, now, &content.data),
             _ => Ok(()),

@@ -4,6 +4,8 @@ use martlet_protocol::auth::KEY_BYTES;
 use martlet_protocol::frame::EventKind;
 use martlet_protocol::{Address, Millis, UserId};
 
+use super::changes::Tell;
+use super::lives::life_end;
 use super::prepare::load_sessions;
 use super::state::Core;
 use crate::content::Content;
@@ -208,7 +210,7 @@ impl Core {
             }
             None => ReceiveChain::default(),
         };
-        let verdict = chain.check(payload, bytes);
+        let verdict = chain.check(payload.counter, &payload.previous, bytes);
         tx.put_chain(&key, &chain.to_bytes())?;
         let told = match verdict {
             ChainVerdict::InOrder => None,
@@ -235,13 +237,20 @@ impl Core {
         let own = parcel.kind == EventKind::OWN_COPY;
         let contact = tx.contact_of_user(parcel.peer)?;
         tx.see(contact.id, parcel.timestamp)?;
+        let (content, life_s) = content.clone().unlimited();
+        let sent_at = parcel.timestamp.millis();
         let message = Incoming {
             id: parcel.id,
             contact: contact.id,
+            author: UserId(0),
+            sequence: None,
             device: parcel.sender.device,
             own,
             timestamp: parcel.timestamp,
-            content,
+            content: &content,
+            life_s,
+            // Of what the account itself wrote the life has begun.
+            expires_at: (own && life_s > 0).then(|| life_end(sent_at, life_s)),
             state: if own {
                 MessageState::Sent
             } else {
@@ -253,7 +262,13 @@ impl Core {
             return Ok(());
         };
         self.introduce(now, &contact);
-        self.notices.store(tx, &Notice::Message(seq))
+        if message.expires_at.is_some() {
+            self.reload_lives(tx)?;
+        }
+        if self.on_kept(tx, seq, &content, Tell::Changes)? {
+            self.notices.store(tx, &Notice::Message(seq))?;
+        }
+        Ok(())
     }
 
     /// No session opens a message. It leaves a hole in its chain that is nobody's fault.

@@ -171,7 +171,8 @@ impl Core {
         if self.lists.settle(user) {
             self.answers.push_back(Answer::Devices { user });
         }
-        self.open_parked(tx, now, user, true)
+        self.open_parked(tx, now, user, true)?;
+        self.pump_entries_of(tx, now, user)
     }
 
     /// A question for lists was refused.
@@ -201,7 +202,8 @@ impl Core {
         for contact in self.outbox.lanes_of(user) {
             self.fail_all(tx, now, contact, NackCode::UNKNOWN_RECIPIENT)?;
         }
-        self.open_parked(tx, now, user, true)
+        self.open_parked(tx, now, user, true)?;
+        self.pump_entries_of(tx, now, user)
     }
 
     fn take_list(

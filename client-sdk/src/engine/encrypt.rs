@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use martlet_protocol::frame::{Frame, Part, Send, SendScope};
 use martlet_protocol::limits::MESSAGE_ID_AGE_MS_MAX;
 use martlet_protocol::wire::List;
-use martlet_protocol::{Address, DeviceId, Millis, NackCode, codec};
+use martlet_protocol::{Address, DeviceId, Millis, NackCode, UserId, codec};
 use zeroize::Zeroizing;
 
-use super::outbox::Departure;
+use super::outbox::{Departure, Recipient};
 use super::prepare::{Audience, Readiness, addresses, load_sessions};
 use super::state::Core;
-use crate::content::{Content, TEXT_BYTES_MAX};
+use crate::content::{CONTENT_BYTES_MAX, Content};
 use crate::crypto::body;
 use crate::crypto::chain::SendChain;
 use crate::crypto::list::SignedList;
@@ -20,11 +20,11 @@ use crate::crypto::payload::{Contents, INLINE_BYTES_MAX, Payload};
 use crate::error::StoreError;
 use crate::local::{ChainKey, Made, Outbound, OutboxEntry, PartRow, Tx};
 
-// A text that was asked for again fits, with what is said about it.
+// What was asked for again fits, with what is said about it.
 const _: () =
-    assert!(TEXT_BYTES_MAX + super::repair::RESENT_HEAD_BYTES <= body::CONTENTS_BYTES_MAX);
+    assert!(CONTENT_BYTES_MAX + super::repair::RESENT_HEAD_BYTES <= body::CONTENTS_BYTES_MAX);
 const _: () =
-    assert!(TEXT_BYTES_MAX + super::syncing::MESSAGE_HEAD_BYTES <= body::CONTENTS_BYTES_MAX);
+    assert!(CONTENT_BYTES_MAX + super::syncing::MESSAGE_HEAD_BYTES <= body::CONTENTS_BYTES_MAX);
 
 /// How many parts for a device may come before an older one. A receiver keeps the keys of five
 /// turns, and each turn has a part at least.
@@ -46,7 +46,10 @@ impl Core {
             && self.outbox.has_room()
             && let Some(departure) = self.outbox.depart()
         {
-            self.send_one(tx, now, &departure)?;
+            match departure.to {
+                Recipient::Account(to) => self.send_one(tx, now, &departure, to)?,
+                Recipient::Group(group) => self.send_to_group(tx, now, &departure, group)?,
+            }
         }
         Ok(())
     }
@@ -56,6 +59,7 @@ impl Core {
         tx: &Tx<'_>,
         now: Millis,
         departure: &Departure,
+        to: UserId,
     ) -> Result<(), StoreError> {
         let entry = &departure.entry;
         let mut outbound = tx.outbound(entry)?;
@@ -64,7 +68,7 @@ impl Core {
             if outbound.made.is_none() && self.is_too_old(now, entry) {
                 return self.give_up(tx, now, entry, NackCode::MESSAGE_ID_TOO_OLD);
             }
-            match self.readiness(tx, departure, &outbound)? {
+            match self.readiness(tx, to, &outbound)? {
                 Readiness::Ready(audience) => {
                     let versions = (audience.to.version(), audience.own.version());
                     if !self.outbox.joins(departure, versions) {
@@ -79,7 +83,7 @@ impl Core {
                 Readiness::Pointless => match outbound.made.as_mut() {
                     // The server has refused it for now, and lets nothing pass before it comes
                     // again [M-9.16]. With the device gone it is refused for good.
-                    Some(made) => self.make_final(tx, departure, made)?,
+                    Some(made) => self.make_final(tx, (entry, to), made)?,
                     None => return self.give_up(tx, now, entry, NackCode::UNKNOWN_RECIPIENT),
                 },
             }
@@ -89,7 +93,7 @@ impl Core {
                 .outbox
                 .joins(departure, (made.to_version, made.own_version))
         {
-            self.write_send(tx, departure, &outbound, made)?;
+            self.write_send(tx, (entry, to), &outbound, made)?;
         }
         Ok(())
     }
@@ -98,19 +102,19 @@ impl Core {
     fn make_final(
         &mut self,
         tx: &Tx<'_>,
-        departure: &Departure,
+        (entry, to): (&OutboxEntry, UserId),
         made: &mut Made,
     ) -> Result<(), StoreError> {
-        if let Some(list) = self.list_of(tx, departure.to)? {
+        if let Some(list) = self.list_of(tx, to)? {
             made.to_version = list.version();
-            tx.put_made(&departure.entry, made)?;
+            tx.put_made(entry, made)?;
         }
         Ok(())
     }
 
     /// The server would refuse it. Found out before it is encrypted, so that no number of the
     /// chain is lost by it.
-    fn is_too_old(&self, now: Millis, entry: &OutboxEntry) -> bool {
+    pub(super) fn is_too_old(&self, now: Millis, entry: &OutboxEntry) -> bool {
         let written_at = entry.id.time().unwrap_or_default();
         self.server_time(now).since(written_at) > MESSAGE_ID_AGE_MS_MAX
     }
@@ -118,11 +122,11 @@ impl Core {
     fn write_send(
         &mut self,
         tx: &Tx<'_>,
-        departure: &Departure,
+        (entry, to): (&OutboxEntry, UserId),
         outbound: &Outbound,
         made: &Made,
     ) -> Result<(), StoreError> {
-        let rows = tx.parts(departure.entry.slot)?;
+        let rows = tx.parts(entry.slot)?;
         let parts = |own| -> Vec<Part<'_>> {
             let rows = rows.iter().filter(|row| row.own == own);
             rows.map(|row| Part {
@@ -133,8 +137,8 @@ impl Core {
         };
         let (to_parts, own_parts) = (parts(false), parts(true));
         let frame = Frame::Send(Send {
-            message_id: departure.entry.id,
-            to: departure.to,
+            message_id: entry.id,
+            to,
             after: outbound.after,
             ttl_ms: outbound.ttl_ms,
             scope: match outbound.device {

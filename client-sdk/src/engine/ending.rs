@@ -97,6 +97,7 @@ impl Core {
         self.lists.disconnected();
         self.claims.disconnected();
         self.upkeep.disconnected();
+        self.groups.disconnected();
         self.link_disconnected();
         self.offline = Some(cause.clone());
         if core::mem::take(&mut self.unanswered) {

@@ -149,6 +149,7 @@ impl Core {
         self.ask_in_doubt(tx)?;
         self.decoder.set_frame_bytes_max(FRAME_BYTES_MAX);
         self.link = Link::Ready(Live::new(now, ready));
+        self.resume_streams(tx)?;
         self.dial.ready(now);
         self.offline = None;
         self.notices.pass(Event::Online { server });
@@ -179,6 +180,7 @@ impl Core {
         };
         self.notices.store(tx, &gap)?;
         tx.excuse_holes(place.cursor.0 - from.0 + 1)?;
+        self.search_groups(tx)?;
         self.doubt(tx, now)
     }
 
@@ -242,5 +244,14 @@ impl Core {
             .as_ref()
             .map_or(0, |identity| identity.clock_offset_ms);
         Millis(now.0.saturating_add_signed(offset_ms))
+    }
+
+    /// The inverse of [`Core::server_time`].
+    pub(super) fn local_time(&self, server: Millis) -> Millis {
+        let offset_ms = self
+            .identity
+            .as_ref()
+            .map_or(0, |identity| identity.clock_offset_ms);
+        Millis(server.0.saturating_add_signed(offset_ms.saturating_neg()))
     }
 }

@@ -211,6 +211,7 @@ impl Core {
         tx.drop_joining()?;
         self.join_refusal = None;
         self.become_listed(tx)?;
+        self.search_groups(tx)?;
         self.announce();
         if let Some(identity) = &self.identity
             && let Some(address) = identity.address

@@ -89,6 +89,9 @@ impl Engine {
             let value = step(core, &tx)?;
             core.settle(&tx, now)?;
             tx.commit()?;
+            if core::mem::take(&mut core.has_wiped) {
+                db.scrub()?;
+            }
             Ok(value)
         };
         let result = turn();

@@ -16,6 +16,7 @@
 //! transaction is durable. Killing the process between any two instructions is therefore the same
 //! as killing it between two calls.
 
+mod changes;
 mod claims;
 mod commands;
 mod control;
@@ -24,6 +25,15 @@ mod devices;
 mod dial;
 mod encrypt;
 mod ending;
+mod group_commands;
+mod group_drafts;
+mod group_open;
+mod group_receipts;
+mod group_records;
+mod group_repair;
+mod group_sending;
+mod group_stream;
+mod groups;
 mod handshake;
 mod ids;
 mod inbox;
@@ -32,12 +42,14 @@ mod keys;
 mod link;
 mod linking;
 mod lists;
+mod lives;
 mod lookups;
 mod machine;
 mod notices;
 mod outbox;
 mod own_devices;
 mod past;
+mod posting;
 mod prepare;
 mod pulse;
 mod reads;
@@ -52,8 +64,9 @@ mod syncing;
 mod timeouts;
 mod verify;
 
-pub use commands::{Outgoing, Registration};
+pub use commands::Registration;
 pub use joining::Linking;
 pub use machine::Engine;
 pub use notices::Answer;
+pub use posting::{Outgoing, Post};
 pub use verify::Proof;

@@ -5,11 +5,14 @@ use std::collections::VecDeque;
 use martlet_protocol::{DeviceId, MessageId, Millis, NackCode, UserId};
 use zeroize::Zeroizing;
 
+use super::group_commands::{naming, update};
 use super::lookups::Lookups;
 use super::state::Core;
 use crate::error::StoreError;
-use crate::event::{Event, OfflineCause, Receipt, SecurityKind, SecurityNotice};
-use crate::local::{Notice, NoticeId, Tx};
+use crate::event::{
+    Body, Change, Event, GroupReceipts, OfflineCause, Receipt, SecurityKind, SecurityNotice,
+};
+use crate::local::{Changed, ContactId, GroupNotice, Notice, NoticeId, Tx, group_peer};
 
 /// The answer to a command. The caller that gave the command takes it; it is no event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +72,13 @@ pub enum Answer {
     LinkRefused {
         /// Why.
         code: NackCode,
+    },
+    /// To a question how far a message to a group is.
+    GroupReceipts {
+        /// Which message.
+        id: MessageId,
+        /// How far; `None` when the server does not say.
+        receipts: Option<GroupReceipts>,
     },
     /// To a lookup: which account has the handle, if any.
     Found {
@@ -145,11 +155,18 @@ impl Notices {
         tx: &Tx<'_>,
         lookups: &Lookups,
     ) -> Result<Option<Event>, StoreError> {
-        let first = if self.stored {
+        let mut first = if self.stored {
             tx.first_notice()?
         } else {
             None
         };
+        // Of a message that is over before anybody has seen it, only that is told.
+        while let Some((id, notice)) = &first
+            && is_void(tx, notice)?
+        {
+            tx.take_notice(*id)?;
+            first = tx.first_notice()?;
+        }
         self.stored = first.is_some();
         let barrier = self.passing.front().map(|(behind, _)| *behind);
         match first {
@@ -178,14 +195,79 @@ impl Core {
     ) -> Result<(), StoreError> {
         let contact = tx.contact_of_user(user)?;
         self.introduce(now, &contact);
-        self.notices
-            .store(tx, &Notice::Security { user, device, kind })
+        let group = None;
+        self.notices.store(
+            tx,
+            &Notice::Security {
+                user,
+                device,
+                group,
+                kind,
+            },
+        )
+    }
+
+    /// As [`Core::secure`], in a group.
+    pub(super) fn secure_group(
+        &mut self,
+        tx: &Tx<'_>,
+        now: Millis,
+        (user, device): (UserId, Option<DeviceId>),
+        (group, kind): (ContactId, SecurityKind),
+    ) -> Result<(), StoreError> {
+        let contact = tx.contact_of_user(user)?;
+        self.introduce(now, &contact);
+        let group = Some(group);
+        self.notices.store(
+            tx,
+            &Notice::Security {
+                user,
+                device,
+                group,
+                kind,
+            },
+        )
+    }
+}
+
+/// Whether a notice is about contents of which nothing is left to be told.
+fn is_void(tx: &Tx<'_>, notice: &Notice) -> Result<bool, StoreError> {
+    match notice {
+        Notice::Message(seq) => tx.is_over(*seq),
+        Notice::Changed { seq, what } => match what {
+            // Also of what this device deletes, before the server has heard of it.
+            Changed::Text | Changed::Reactions => {
+                Ok(tx.is_empty(*seq)? || tx.shown(*seq)?.body == Body::Deleted)
+            }
+            Changed::Deleted => tx.is_over(*seq),
+            Changed::Expired => Ok(false),
+        },
+        _ => Ok(false),
     }
 }
 
 fn shown(tx: &Tx<'_>, notice: Notice) -> Result<Event, StoreError> {
     Ok(match notice {
         Notice::Message(seq) => Event::Message(tx.shown(seq)?),
+        Notice::Changed { seq, what } => {
+            let message = tx.shown(seq)?;
+            let change = match what {
+                Changed::Text => Change::Edited {
+                    text: message.text().to_owned(),
+                },
+                Changed::Reactions => Change::Reactions(message.reactions),
+                Changed::Deleted if message.body == Body::Deleted => Change::Deleted,
+                Changed::Deleted => Change::Restored {
+                    text: message.text().to_owned(),
+                },
+                Changed::Expired => Change::Expired,
+            };
+            Event::Changed {
+                id: message.id,
+                peer: message.peer,
+                change,
+            }
+        }
         Notice::Receipt { seq, state, at } => {
             let message = tx.shown(seq)?;
             Event::Receipt(Receipt {
@@ -204,10 +286,37 @@ fn shown(tx: &Tx<'_>, notice: Notice) -> Result<Event, StoreError> {
             }
         }
         Notice::Gap { from, to, reason } => Event::Gap { from, to, reason },
-        Notice::Security { user, device, kind } => Event::Security(SecurityNotice {
+        Notice::Security {
+            user,
+            device,
+            group,
+            kind,
+        } => Event::Security(SecurityNotice {
             peer: tx.name_of(user)?,
             device,
+            group: match group {
+                Some(contact) => Some(Core::group_row(tx, contact)?.group),
+                None => None,
+            },
             kind,
         }),
+        Notice::Group { contact, what } => shown_of_group(tx, contact, what)?,
+    })
+}
+
+fn shown_of_group(tx: &Tx<'_>, contact: ContactId, what: GroupNotice) -> Result<Event, StoreError> {
+    let group = Core::group_row(tx, contact)?.group;
+    let peer = group_peer(group);
+    Ok(match what {
+        GroupNotice::Changed(version) => Event::GroupChanged(update(tx, contact, version)?),
+        GroupNotice::Named(by) => Event::GroupChanged(naming(tx, contact, by)?),
+        GroupNotice::Refused(code) => Event::GroupRefused { group, peer, code },
+        GroupNotice::Gap { from, to, reason } => Event::GroupGap {
+            group,
+            peer,
+            from,
+            to,
+            reason,
+        },
     })
 }

@@ -8,9 +8,9 @@
 
 use std::collections::BTreeMap;
 
-use martlet_protocol::{MessageId, Millis, UserId};
+use martlet_protocol::{GroupId, MessageId, Millis, UserId};
 
-use crate::local::{ContactId, OutboxEntry, Slot};
+use crate::local::{Contact, ContactId, OutboxEntry, Slot};
 
 /// Most messages that may wait: a device that stays offline must not fill its disk.
 pub(super) const MESSAGES_MAX: usize = 10_000;
@@ -31,8 +31,8 @@ pub(super) struct Outbox {
 
 #[derive(Debug, Default)]
 struct Lane {
-    /// The account, once it is known which one has the handle.
-    user: Option<UserId>,
+    /// Where it leads, once it is known which account has the handle.
+    to: Option<Recipient>,
     waiting: BTreeMap<Slot, Waiting>,
     /// How many are under way.
     flying: usize,
@@ -46,7 +46,23 @@ struct Lane {
     is_ahead: bool,
 }
 
-/// The versions of the two lists that a message was made for: the recipient's, the own one.
+/// Where messages go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Recipient {
+    Account(UserId),
+    Group(GroupId),
+}
+
+impl Recipient {
+    /// Where the messages of a conversation go, once that is known.
+    pub(super) fn of(contact: &Contact) -> Option<Self> {
+        let group = contact.group.map(Self::Group);
+        group.or_else(|| contact.user.map(Self::Account))
+    }
+}
+
+/// What a message was made for: the versions of the two lists, the recipient's and the own one; or
+/// the version of the group and its roster.
 pub(super) type Versions = (u64, u64);
 
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +74,7 @@ struct Waiting {
 impl Lane {
     const fn is_open(&self) -> bool {
         let may_go = self.held_until.is_none() && !self.is_unprepared && !self.is_ahead;
-        self.user.is_some() && may_go
+        self.to.is_some() && may_go
     }
 
     fn put(&mut self, waiting: Waiting) {
@@ -70,7 +86,7 @@ impl Lane {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Departure {
     pub(super) entry: OutboxEntry,
-    pub(super) to: UserId,
+    pub(super) to: Recipient,
     /// The server may have placed it at an attempt that has no answer: what was sent then has to
     /// be repeated unchanged [M-9.9].
     pub(super) is_uncertain: bool,
@@ -92,18 +108,18 @@ impl Outbox {
     }
 
     /// Adds a new message behind all others of its lane.
-    pub(super) fn push(&mut self, entry: OutboxEntry, user: Option<UserId>) {
-        self.add(entry, user, false);
+    pub(super) fn push(&mut self, entry: OutboxEntry, to: Option<Recipient>) {
+        self.add(entry, to, false);
     }
 
     /// Adds a message that an earlier run may have sent.
-    pub(super) fn load(&mut self, entry: OutboxEntry, user: Option<UserId>) {
-        self.add(entry, user, true);
+    pub(super) fn load(&mut self, entry: OutboxEntry, to: Option<Recipient>) {
+        self.add(entry, to, true);
     }
 
-    fn add(&mut self, entry: OutboxEntry, user: Option<UserId>, is_uncertain: bool) {
+    fn add(&mut self, entry: OutboxEntry, to: Option<Recipient>, is_uncertain: bool) {
         let lane = self.lanes.entry(entry.contact).or_default();
-        lane.user = lane.user.or(user);
+        lane.to = lane.to.or(to);
         lane.put(Waiting {
             entry,
             is_uncertain,
@@ -117,7 +133,7 @@ impl Outbox {
     /// The account of a conversation is known: its lane may go.
     pub(super) fn resolved(&mut self, contact: ContactId, user: UserId) {
         if let Some(lane) = self.lanes.get_mut(&contact) {
-            lane.user = Some(user);
+            lane.to = Some(Recipient::Account(user));
             self.open(contact);
         }
     }
@@ -133,7 +149,7 @@ impl Outbox {
             }
         }
         let lane = self.lanes.entry(into).or_default();
-        lane.user = lane.user.or(old.user);
+        lane.to = lane.to.or(old.to);
         lane.flying += old.flying;
         lane.held_until = lane.held_until.max(old.held_until);
         lane.is_unprepared |= old.is_unprepared;
@@ -159,7 +175,7 @@ impl Outbox {
         self.flying.insert(waiting.entry.id, waiting);
         Some(Departure {
             entry: waiting.entry,
-            to: lane.user?,
+            to: lane.to?,
             is_uncertain: waiting.is_uncertain,
         })
     }
@@ -206,9 +222,18 @@ impl Outbox {
         false
     }
 
-    /// Something is known of this account that its lane may have waited for.
+    /// Something is known of this account that its lane may have waited for, or that of a group.
     pub(super) fn prepared(&mut self, user: UserId) {
-        self.prepare(|lane| lane.user == Some(user));
+        self.prepare(|lane| match lane.to {
+            Some(Recipient::Account(to)) => to == user,
+            Some(Recipient::Group(_)) => true,
+            None => false,
+        });
+    }
+
+    /// Something is known of this group that its lane may have waited for.
+    pub(super) fn group_prepared(&mut self, group: GroupId) {
+        self.prepare(|lane| lane.to == Some(Recipient::Group(group)));
     }
 
     /// Something is known that any lane may have waited for.
@@ -239,10 +264,10 @@ impl Outbox {
     }
 
     /// A message that is under way.
-    pub(super) fn flight(&self, id: MessageId) -> Option<(OutboxEntry, UserId)> {
+    pub(super) fn flight(&self, id: MessageId) -> Option<(OutboxEntry, Recipient)> {
         let entry = self.flying.get(&id)?.entry;
-        let user = self.lanes.get(&entry.contact)?.user?;
-        Some((entry, user))
+        let to = self.lanes.get(&entry.contact)?.to?;
+        Some((entry, to))
     }
 
     /// The server has answered for good: the message leaves the outbox.
@@ -312,7 +337,7 @@ impl Outbox {
     /// The conversations with this account.
     pub(super) fn lanes_of(&self, user: UserId) -> Vec<ContactId> {
         let lanes = self.lanes.iter();
-        let lanes = lanes.filter(|(_, lane)| lane.user == Some(user));
+        let lanes = lanes.filter(|(_, lane)| lane.to == Some(Recipient::Account(user)));
         lanes.map(|(contact, _)| *contact).collect()
     }
 
@@ -399,7 +424,8 @@ mod tests {
     fn outbox(entries: &[OutboxEntry]) -> Outbox {
         let mut outbox = Outbox::default();
         for entry in entries {
-            outbox.push(*entry, Some(UserId(entry.contact.0 as u64)));
+            let user = UserId(entry.contact.0 as u64);
+            outbox.push(*entry, Some(Recipient::Account(user)));
         }
         outbox
     }
@@ -497,7 +523,7 @@ mod tests {
         outbox.resolved(BOB, UserId(7));
         assert_eq!(
             outbox.depart().map(|departure| departure.to),
-            Some(UserId(7))
+            Some(Recipient::Account(UserId(7)))
         );
     }
 
@@ -505,10 +531,10 @@ mod tests {
     fn two_contacts_that_are_one_have_one_order() {
         let (a, b, c) = (entry(1, CAROL), entry(2, BOB), entry(3, CAROL));
         let mut outbox = Outbox::default();
-        outbox.push(a, Some(UserId(7)));
+        outbox.push(a, Some(Recipient::Account(UserId(7))));
         assert_eq!(depart_all(&mut outbox), [1]);
         outbox.push(b, None);
-        outbox.push(c, Some(UserId(7)));
+        outbox.push(c, Some(Recipient::Account(UserId(7))));
         outbox.merge(CAROL, BOB);
         outbox.resolved(BOB, UserId(7));
         assert_eq!(depart_all(&mut outbox), [2, 3]);

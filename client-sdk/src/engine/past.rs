@@ -19,6 +19,8 @@ pub(super) struct Past {
     /// The last of them that was seen. The first one of all cannot be had: version 0 asks for the
     /// newest.
     last: Option<SignedList>,
+    /// All that were seen but the last.
+    earlier: Vec<SignedList>,
     /// Devices that were in one of them and not in the next.
     gone: Vec<(Address, Former)>,
     /// Nothing more is to be learned.
@@ -59,7 +61,7 @@ impl Past {
                 }
             }
         }
-        self.last = Some(list);
+        self.earlier.extend(self.last.replace(list));
         true
     }
 }
@@ -118,11 +120,15 @@ impl Core {
         }
         past.is_over = true;
         let gone = core::mem::take(&mut past.gone);
+        let earlier = core::mem::take(&mut past.earlier);
         if is_wrong || (at == known.version() && !is_same) {
             self.tell_once(tx, now, user, SecurityKind::ListForked)?;
         } else if at == known.version() {
             for (address, former) in gone {
                 tx.put_former(address, &former)?;
+            }
+            for list in earlier {
+                tx.put_past_list(user, list.head(), list.bytes())?;
             }
         }
         Ok(Looked::Over)

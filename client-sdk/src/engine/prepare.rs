@@ -6,7 +6,6 @@ use std::sync::Arc;
 use martlet_protocol::frame::{Bundle, Bundles, PrekeyKind};
 use martlet_protocol::{Address, DeviceId, Millis, UserId};
 
-use super::outbox::Departure;
 use super::state::Core;
 use crate::crypto::device::verify_prekey;
 use crate::crypto::list::{ListedDevice, SignedList};
@@ -36,14 +35,13 @@ pub(super) enum Readiness {
 }
 
 impl Core {
-    /// Whether the message of this departure can be encrypted, and asks for what is missing.
+    /// Whether a message to this account can be encrypted, and asks for what is missing.
     pub(super) fn readiness(
         &mut self,
         tx: &Tx<'_>,
-        departure: &Departure,
+        to: UserId,
         outbound: &Outbound,
     ) -> Result<Readiness, StoreError> {
-        let to = departure.to;
         let Some(own_address) = self.own_address() else {
             return Ok(Readiness::NotYet);
         };

@@ -87,6 +87,22 @@ impl Reads {
         }
     }
 
+    /// The server will never take what was read in this conversation.
+    pub(super) fn failed_in(&mut self, contact: ContactId) -> Vec<PendingRead> {
+        let failed = self
+            .open
+            .extract_if(.., |_, open| open.read.contact == contact);
+        failed.map(|(_, open)| open.read).collect()
+    }
+
+    /// It will take it later.
+    pub(super) fn refused_in(&mut self, contact: ContactId, until: Millis) {
+        let open = self.open.values_mut();
+        for open in open.filter(|open| open.read.contact == contact) {
+            open.stage = Stage::Waiting(until);
+        }
+    }
+
     /// Whether the server has all of them.
     pub(super) fn is_empty(&self) -> bool {
         self.open.is_empty()

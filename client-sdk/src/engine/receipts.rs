@@ -3,6 +3,7 @@
 use martlet_protocol::frame::{Fact, Receipt, StateReply};
 use martlet_protocol::{Millis, State, Timestamp};
 
+use super::changes::Tell;
 use super::notices::Answer;
 use super::state::{Core, Fault};
 use super::statuses::OPEN_MAX;
@@ -12,7 +13,7 @@ use crate::local::{MessageRow, Notice, Tx};
 
 impl Core {
     /// Moves a message to `next` if that is forward, and tells the application.
-    fn advance(
+    pub(super) fn advance(
         &mut self,
         tx: &Tx<'_>,
         row: &mut MessageRow,
@@ -46,6 +47,10 @@ impl Core {
         tx.set_placed(row.seq, timestamp, devices)?;
         tx.see(row.contact, timestamp)?;
         row.devices = devices;
+        if row.life_s > 0 {
+            self.reload_lives(tx)?;
+        }
+        self.on_placed(tx, row.seq, row.kind, Tell::Changes)?;
         self.advance(tx, row, MessageState::Sent, timestamp.millis())?;
         for watermark in tx.watermarks_over(row.seq, row.contact, timestamp)? {
             self.advance(tx, row, watermark.state, watermark.at)?;

@@ -3,7 +3,9 @@
 use martlet_protocol::frame::Nack;
 use martlet_protocol::{Class, MessageId, Millis, NackCode, UserId};
 
+use super::outbox::Recipient;
 use super::state::Core;
+use crate::crypto::payload::kind;
 use crate::error::StoreError;
 use crate::event::MessageState;
 use crate::local::{ContactId, Notice, OutboxEntry, Tx};
@@ -48,6 +50,15 @@ impl Core {
         let made = tx.outbound(&entry)?.made;
         let (to_version, own_version) =
             made.map_or((0, 0), |made| (made.to_version, made.own_version));
+        let to = match to {
+            Recipient::Account(to) => to,
+            Recipient::Group(group) => {
+                let made = (to_version, own_version);
+                self.groups.ready.remove(&entry.contact);
+                self.groups.demand_after(now, group, made, &mut self.rng);
+                return Ok(());
+            }
+        };
         if code != NackCode::STALE_OWN {
             self.refresh_list(tx, now, to, to_version)?;
         }
@@ -94,6 +105,7 @@ impl Core {
         code: NackCode,
     ) -> Result<(), StoreError> {
         tx.dequeue(entry.slot)?;
+        self.on_share_ended(tx, entry, false)?;
         let Some(row) = tx.own_message(entry.id)? else {
             return Ok(());
         };
@@ -102,6 +114,12 @@ impl Core {
             let seq = row.seq;
             tx.set_failed(seq, code, self.server_time(now))?;
             self.notices.store(tx, &Notice::Failed { seq, code })?;
+            if row.life_s > 0 {
+                self.reload_lives(tx)?;
+            }
+            if kind::is_modification(row.kind) {
+                self.undo(tx, seq)?;
+            }
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use crate::error::StoreError;
 use crate::local::{Parcel, Repair, Tx};
 
 /// How often a message is asked for, and how often it is sent again to one device.
-const ATTEMPTS_MAX: u32 = 3;
+pub(super) const ATTEMPTS_MAX: u32 = 3;
 /// The pauses between the attempts, in milliseconds: an hour, and a day. The first question waits
 /// at the server as any message does; more are for what is lost on the way.
 const PAUSES_MS: [u64; 2] = [60 * 60 * 1_000, 24 * 60 * 60 * 1_000];
@@ -98,6 +98,7 @@ impl Core {
             id: parcel.id,
             sender: parcel.sender,
             peer: parcel.peer,
+            group: None,
             timestamp: parcel.timestamp,
             attempts: 0,
         };
@@ -115,7 +116,7 @@ impl Core {
         Ok(())
     }
 
-    fn ask_again(
+    pub(super) fn ask_again(
         &mut self,
         tx: &Tx<'_>,
         now: Millis,
@@ -123,7 +124,11 @@ impl Core {
     ) -> Result<(), StoreError> {
         let list = self.list_of(tx, repair.sender.user)?;
         let is_listed = list.is_some_and(|list| list.device(repair.sender.device).is_some());
-        if is_listed && repair.attempts < ATTEMPTS_MAX {
+        if let Some(content) = self.group_question(tx, now, &repair)? {
+            if is_listed && repair.attempts < ATTEMPTS_MAX {
+                self.send_control(tx, now, repair.sender, &content, false)?;
+            }
+        } else if is_listed && repair.attempts < ATTEMPTS_MAX {
             let own = self.own_address().map_or(repair.peer, |own| own.user);
             let is_copy = repair.sender.user == own;
             let wanted = Wanted {
@@ -182,7 +187,8 @@ impl Core {
             kind: kind::RESENT,
             data: resent.encode(),
         };
-        self.send_control(tx, now, asker, &content, false)
+        self.send_control(tx, now, asker, &content, false)?;
+        Ok(())
     }
 
     /// A message that was asked for comes again. Nobody can make this home take one for which it

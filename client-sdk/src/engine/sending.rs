@@ -2,10 +2,11 @@
 
 use martlet_protocol::codec;
 use martlet_protocol::frame::{
-    Ack, Claim, Devices, Found, Frame, Lookup, LookupQuery, Nack, Ping, Read, Sent, Status,
+    Ack, Claim, Devices, Found, Frame, GroupRead, Lookup, LookupQuery, Nack, Ping, Read, Sent,
+    Status,
 };
 use martlet_protocol::wire::List;
-use martlet_protocol::{Address, Millis, UserId};
+use martlet_protocol::{Address, GroupId, Millis, UserId};
 
 use super::link::Link;
 use super::lookups::Query;
@@ -19,11 +20,16 @@ impl Core {
     /// All of it leaves only after the transaction is committed.
     pub(super) fn settle(&mut self, tx: &Tx<'_>, now: Millis) -> Result<(), StoreError> {
         let written = self.output.len();
+        self.pump_lives(tx, now)?;
         self.store_place(tx)?;
         self.settle_stream();
+        if self.live().is_some() {
+            self.write_group_acks();
+        }
         if self.live().is_some_and(|live| live.leaving.is_none()) {
             self.pump_reads(tx, now)?;
             self.pump_questions(tx, now)?;
+            self.pump_groups(tx, now)?;
             self.pump_keys(tx, now)?;
             self.pump_link(now);
             self.pump_repairs(tx, now)?;
@@ -57,6 +63,7 @@ impl Core {
             || self.lists.is_asking()
             || self.claims.is_asking()
             || self.upkeep.is_asking()
+            || self.groups.is_asking()
             || self.is_linking()
     }
 
@@ -103,7 +110,16 @@ impl Core {
         let reads = self.reads.depart(now, token);
         let asks = !reads.is_empty();
         for read in reads {
-            let Some(user) = tx.contact(read.contact)?.user else {
+            let contact = tx.contact(read.contact)?;
+            if let Some(group) = contact.group {
+                // Of one message alone a watermark cannot speak.
+                let sequence = tx.sequence_of(read.contact, read.device, read.id)?;
+                if let Some(sequence) = sequence.filter(|_| !read.is_late) {
+                    self.write(&Frame::GroupRead(GroupRead { group, sequence }));
+                }
+                continue;
+            }
+            let Some(user) = contact.user else {
                 continue;
             };
             let author = Address {
@@ -193,6 +209,7 @@ impl Core {
             return Ok(());
         };
         tx.dequeue(entry.slot)?;
+        self.on_share_ended(tx, &entry, true)?;
         match tx.own_message(entry.id)? {
             Some(mut row) => self.accept(tx, &mut row, sent.timestamp, sent.devices),
             None => Ok(()),
@@ -210,6 +227,27 @@ impl Core {
             Some(until) => self.reads.refused(id, until),
             None => {
                 if let Some(read) = self.reads.failed(id) {
+                    tx.finish_read(&read)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A mark of what was read in a group was refused.
+    pub(super) fn on_group_read_refused(
+        &mut self,
+        tx: &Tx<'_>,
+        group: GroupId,
+        until: Option<Millis>,
+    ) -> Result<(), StoreError> {
+        let Some(contact) = tx.find_group(group)? else {
+            return Ok(());
+        };
+        match until {
+            Some(until) => self.reads.refused_in(contact.id, until),
+            None => {
+                for read in self.reads.failed_in(contact.id) {
                     tx.finish_read(&read)?;
                 }
             }

@@ -6,10 +6,13 @@ use bytes::BytesMut;
 use martlet_protocol::codec::{self, Decoder};
 use martlet_protocol::frame::{Frame, Nack, Ping, Pong};
 use martlet_protocol::limits::FRAME_BYTES_MAX_UNAUTHENTICATED;
-use martlet_protocol::{Address, Class, CloseCode, DecodeError, Kind, Millis, NackCode, UserId};
+use martlet_protocol::{
+    Address, Class, CloseCode, DecodeError, GroupId, Kind, Millis, NackCode, UserId,
+};
 
 use super::claims::Claims;
 use super::dial::{ComeBack, Dial};
+use super::groups::Groups;
 use super::ids::Ids;
 use super::keys::Upkeep;
 use super::link::{Link, Live};
@@ -17,7 +20,7 @@ use super::linking::{LinkEnd, OpenLink};
 use super::lists::Lists;
 use super::lookups::{Lookups, Query};
 use super::notices::{Answer, Notices};
-use super::outbox::Outbox;
+use super::outbox::{Outbox, Recipient};
 use super::reads::Reads;
 use super::rng::Rng;
 use super::statuses::Statuses;
@@ -68,6 +71,12 @@ pub(super) struct Core {
     pub(super) repair_at: Option<Millis>,
     /// Whether a device that was linked has yet to get something, and may have it now.
     pub(super) has_syncs: bool,
+    /// When the next message disappears, by the server's clock.
+    pub(super) expire_at: Option<Millis>,
+    /// Whether contents were taken away in this call, of which copies may lie in the database's
+    /// log.
+    pub(super) has_wiped: bool,
+    pub(super) groups: Groups,
     pub(super) lookups: Lookups,
     pub(super) reads: Reads,
     pub(super) statuses: Statuses,
@@ -144,6 +153,9 @@ impl Core {
             told: BTreeSet::new(),
             repair_at: tx.next_repair()?.map(|(at, _)| at),
             has_syncs: !tx.syncs()?.is_empty(),
+            expire_at: tx.next_expiry()?,
+            has_wiped: false,
+            groups: Groups::default(),
             lookups: Lookups::default(),
             reads: Reads::default(),
             statuses: Statuses::default(),
@@ -161,8 +173,8 @@ impl Core {
 
     fn load(&mut self, tx: &Tx<'_>, now: Millis) -> Result<(), StoreError> {
         for entry in tx.queued()? {
-            let user = tx.contact(entry.contact)?.user;
-            self.outbox.load(entry, user);
+            let contact = tx.contact(entry.contact)?;
+            self.outbox.load(entry, Recipient::of(&contact));
         }
         self.reads.load(&tx.pending_reads()?);
         for contact in tx.incomplete_contacts()? {
@@ -172,6 +184,7 @@ impl Core {
                 (None, None) => {}
             }
         }
+        self.load_groups(tx)?;
         for user in tx.parked_users()?.into_iter().chain(tx.claimed()?) {
             self.lists.want(user);
         }
@@ -240,7 +253,13 @@ impl Core {
                 let live = self.live().ok_or(UNEXPECTED)?;
                 if matches!(
                     frame.kind(),
-                    Kind::EVENT | Kind::RECEIPT | Kind::FACT | Kind::GAP
+                    Kind::EVENT
+                        | Kind::RECEIPT
+                        | Kind::FACT
+                        | Kind::GAP
+                        | Kind::GROUP_EVENT
+                        | Kind::GROUP_RECEIPT
+                        | Kind::GROUP_GAP
                 ) {
                     live.spent.messages += 1;
                     live.spent.bytes += frame_bytes as u64;
@@ -255,7 +274,10 @@ impl Core {
     fn on_traffic(&mut self, tx: &Tx<'_>, now: Millis, frame: Frame<'_>) -> Result<(), Fault> {
         match frame {
             Frame::Ping(Ping { token }) => self.write(&Frame::Pong(Pong { token })),
-            Frame::Pong(Pong { token }) => self.on_pong(tx, token)?,
+            Frame::Pong(Pong { token }) => {
+                self.on_pong(tx, token)?;
+                self.on_proof(now, token);
+            }
             Frame::Credit(credit) => {
                 if let Some(live) = self.live() {
                     live.allowance.add(credit);
@@ -284,6 +306,29 @@ impl Core {
             Frame::LinkOpened(opened) => self.on_link_opened(&opened),
             Frame::LinkClosed(closed) => self.on_link_closed(closed.request),
             Frame::LinkOffer(offer) => self.on_link_offer(tx, now, &offer)?,
+            frame => self.on_group_traffic(tx, now, frame)?,
+        }
+        Ok(())
+    }
+
+    /// The frames among them that are about groups.
+    fn on_group_traffic(
+        &mut self,
+        tx: &Tx<'_>,
+        now: Millis,
+        frame: Frame<'_>,
+    ) -> Result<(), Fault> {
+        match frame {
+            Frame::GroupEvent(event) => self.on_group_event(tx, now, &event)?,
+            Frame::GroupGap(gap) => self.on_group_gap(tx, &gap)?,
+            Frame::GroupReceipt(receipt) => self.on_group_receipt(tx, &receipt)?,
+            Frame::GroupSent(sent) => self.on_group_sent(tx, now, &sent)?,
+            Frame::GroupChanged(changed) => self.on_group_changed(tx, now, &changed)?,
+            Frame::GroupState(state) => self.on_group_state(tx, now, &state)?,
+            Frame::GroupList(list) => self.on_group_list(tx, &list)?,
+            Frame::GroupCounted(counted) => self.on_group_counted(tx, &counted)?,
+            // Nobody is told yet that somebody is typing.
+            Frame::GroupTyped(_) => {}
             _ => return Err(UNEXPECTED),
         }
         Ok(())
@@ -319,7 +364,7 @@ impl Core {
         };
         let request = nack.reference.as_number();
         match nack.of {
-            Kind::SEND => self.on_send_refused(tx, now, nack, until)?,
+            Kind::SEND | Kind::GROUP_SEND => self.on_send_refused(tx, now, nack, until)?,
             Kind::READ => self.on_read_refused(tx, nack, until)?,
             Kind::STATUS => self.on_status_refused(nack, until),
             Kind::LOOKUP => self.on_lookup_refused(tx, now, nack, until)?,
@@ -330,6 +375,26 @@ impl Core {
             Kind::LINK_OPEN => self.on_link_refused(request, nack.code),
             // It ends by its time, then.
             Kind::LINK_CLOSE => self.on_link_closed(request),
+            _ => self.on_group_nack(tx, now, nack, until)?,
+        }
+        Ok(())
+    }
+
+    fn on_group_nack(
+        &mut self,
+        tx: &Tx<'_>,
+        now: Millis,
+        nack: &Nack,
+        until: Option<Millis>,
+    ) -> Result<(), Fault> {
+        let request = nack.reference.as_number();
+        let refused = (request, nack.code);
+        match nack.of {
+            Kind::GROUP_CHANGE => self.on_group_change_refused(tx, now, refused, until)?,
+            Kind::GROUP_ASK => self.on_group_ask_refused(tx, now, refused, until)?,
+            Kind::GROUP_READ => self.on_group_read_refused(tx, GroupId(request), until)?,
+            Kind::GROUP_COUNT => self.on_count_refused(refused),
+            Kind::GROUPS => self.on_groups_refused(request),
             _ => {}
         }
         Ok(())

@@ -7,8 +7,10 @@ use martlet_protocol::limits::{ENVELOPE_BYTES_MAX, HANDLE_BYTES_MAX};
 use martlet_protocol::wire::{Reader, Writer};
 use martlet_protocol::{Address, DecodeError, DeviceId, Millis, Timestamp, UserId};
 
+use super::changes::Tell;
+use super::lives::life_end;
 use super::state::Core;
-use crate::content::Content;
+use crate::content::{CONTENT_BYTES_MAX, Content};
 use crate::crypto::identity::NamesKey;
 use crate::crypto::list::Head;
 use crate::crypto::payload::kind;
@@ -75,6 +77,29 @@ impl Core {
         self.send_piece(tx, now, device, kind::CONTACTS, piece.to_vec())
     }
 
+    /// Which conversations have a life for their messages: what the new device writes has it too.
+    fn send_timers(
+        &mut self,
+        tx: &Tx<'_>,
+        now: Millis,
+        device: DeviceId,
+    ) -> Result<(), StoreError> {
+        let server_now = self.server_time(now);
+        for contact in tx.complete_contacts()? {
+            if tx.life_of(contact.id)? == 0 {
+                continue;
+            }
+            let timer = tx.remembered_timer(server_now, contact.id)?;
+            if let (Some(user), Some(timer)) = (contact.user, timer) {
+                let mut piece = BytesMut::new();
+                Writer::new(&mut piece).user(user);
+                write_message(&mut piece, &timer);
+                self.send_piece(tx, now, device, kind::HISTORY, piece.to_vec())?;
+            }
+        }
+        Ok(())
+    }
+
     fn send_piece(
         &mut self,
         tx: &Tx<'_>,
@@ -90,7 +115,8 @@ impl Core {
             user: own.user,
             device,
         };
-        self.send_control(tx, now, to, &Content { kind, data }, false)
+        self.send_control(tx, now, to, &Content { kind, data }, false)?;
+        Ok(())
     }
 
     /// Gives the devices that were linked what they have yet to get. One that has no keys waits
@@ -136,6 +162,7 @@ impl Core {
         let device = sync.device;
         if core::mem::take(&mut sync.needs_contacts) {
             self.send_contacts(tx, now, device)?;
+            self.send_timers(tx, now, device)?;
             tx.put_sync(&sync)?;
         }
         let contact = tx.contact_of_user(own)?.id;
@@ -143,7 +170,8 @@ impl Core {
             if tx.queued_controls(contact, device, kind::HISTORY)? >= PIECES_MAX {
                 return Ok(true);
             }
-            let Some(piece) = next_piece(tx, own, &mut sync)? else {
+            let server_now = self.server_time(now);
+            let Some(piece) = next_piece(tx, server_now, own, &mut sync)? else {
                 break;
             };
             self.send_piece(tx, now, device, kind::HISTORY, piece)?;
@@ -201,15 +229,47 @@ impl Core {
             let Ok(message) = read_message(&mut reader) else {
                 break;
             };
-            tx.remember(contact.id, &message)?;
+            self.remember(tx, now, contact.id, message)?;
         }
         Ok(())
     }
 }
 
-/// The next piece of a history, and how far it goes; `None` when all is sent. Layout: user u64 ·
-/// messages, newest first.
-fn next_piece(tx: &Tx<'_>, own: UserId, sync: &mut Sync) -> Result<Option<Vec<u8>>, StoreError> {
+impl Core {
+    /// Stores a message of another device's history, with what is left of its life.
+    fn remember(
+        &mut self,
+        tx: &Tx<'_>,
+        now: Millis,
+        contact: ContactId,
+        mut message: Remembered,
+    ) -> Result<(), StoreError> {
+        if message.content.is_control() {
+            return Ok(());
+        }
+        let (content, life_s) = message.content.unlimited();
+        message.content = content;
+        let has_begun = message.own || message.state == MessageState::Read;
+        let expires_at = (has_begun && life_s > 0).then(|| life_end(self.server_time(now), life_s));
+        let Some(seq) = tx.remember(contact, &message, (life_s, expires_at))? else {
+            return Ok(());
+        };
+        if expires_at.is_some() {
+            self.reload_lives(tx)?;
+        }
+        self.on_kept(tx, seq, &message.content, Tell::Nothing)?;
+        Ok(())
+    }
+}
+
+/// The next piece of a history, and how far it goes; `None` when all is sent. `now` is by the
+/// server's clock. Layout: user u64 · messages, newest first.
+fn next_piece(
+    tx: &Tx<'_>,
+    now: Millis,
+    own: UserId,
+    sync: &mut Sync,
+) -> Result<Option<Vec<u8>>, StoreError> {
     let mut piece = BytesMut::new();
     while let Some((contact, user)) = tx.conversation_from(sync.contact)? {
         if contact != sync.contact {
@@ -218,9 +278,14 @@ fn next_piece(tx: &Tx<'_>, own: UserId, sync: &mut Sync) -> Result<Option<Vec<u8
             sync.messages = 0;
         }
         while user != own && sync.messages < MESSAGES_MAX && piece.len() < PIECE_BYTES {
-            let Some((below, message)) = tx.remembered_below(contact, &sync.below)? else {
+            let Some((below, message)) = tx.remembered_below(now, contact, &sync.below)? else {
                 break;
             };
+            if message.content.data.len() > CONTENT_BYTES_MAX {
+                // Nobody who follows the rules has written it, and it fits no message.
+                sync.below = below;
+                continue;
+            }
             let room = MESSAGE_HEAD_BYTES + message.content.data.len();
             if !piece.is_empty() && piece.len() + room > PIECE_BYTES {
                 return Ok(Some(piece.to_vec()));

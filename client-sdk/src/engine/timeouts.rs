@@ -48,19 +48,21 @@ impl Core {
             Link::Down if self.wants_connection() => self.dial.next_at(),
             Link::Down | Link::Dialing | Link::Closing => None,
         };
-        link.into_iter().chain(self.lookups.patience_due()).min()
+        let always = [self.lookups.patience_due(), self.lives_due()];
+        link.into_iter().chain(always.into_iter().flatten()).min()
     }
 
     fn live_due(&self, live: &Live, now: Millis) -> Millis {
         let pauses = [
             live.leaving,
-            live.backlog.map(|backlog| backlog.until),
+            live.backlog.and_then(|backlog| backlog.until),
             self.outbox.due(),
             self.lookups.retry_due(now),
             self.reads.due(now),
             self.statuses.due(now),
             self.lists.due(now),
             self.claims.due(now),
+            self.groups.due(now),
             self.keys_due(now),
             self.repair_at,
         ];

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use martlet_protocol::DeviceId;
+use martlet_protocol::{DeviceId, GroupId};
 
 /// What a person should know about the keys of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub struct SecurityNotice {
     pub peer: String,
     /// The device of that account, where one is meant.
     pub device: Option<DeviceId>,
+    /// The group that it is about, if it is one.
+    pub group: Option<GroupId>,
     /// What has happened.
     pub kind: SecurityKind,
 }
@@ -54,11 +56,21 @@ pub enum SecurityKind {
     ChainBroken,
     /// A message was delivered as another one than its writer wrote. It is not shown.
     ContextMismatch,
+    /// There are two records of one version of a group: the server shows different people different
+    /// groups.
+    GroupForked,
+    /// The server offers an older state of a group than one that is known to exist.
+    GroupRolledBack,
+    /// The server gave a record of a group that its author did not sign, or was not allowed. It
+    /// changes nothing here.
+    GroupRecordInvalid,
+    /// The server names members of a group that no record names. Nothing is sent to them.
+    GroupMembersInvalid,
 }
 
 impl SecurityKind {
     /// Every kind. A kind's number in the database is its place here, counted from 1.
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 18] = [
         Self::IdentityChanged,
         Self::VerifiedIdentityChanged,
         Self::DevicesChanged,
@@ -73,6 +85,10 @@ impl SecurityKind {
         Self::Missing,
         Self::ChainBroken,
         Self::ContextMismatch,
+        Self::GroupForked,
+        Self::GroupRolledBack,
+        Self::GroupRecordInvalid,
+        Self::GroupMembersInvalid,
     ];
 
     /// The name that people and JSON see.
@@ -93,6 +109,10 @@ impl SecurityKind {
             Self::Missing => "missing",
             Self::ChainBroken => "chain_broken",
             Self::ContextMismatch => "context_mismatch",
+            Self::GroupForked => "group_forked",
+            Self::GroupRolledBack => "group_rolled_back",
+            Self::GroupRecordInvalid => "group_record_invalid",
+            Self::GroupMembersInvalid => "group_members_invalid",
         }
     }
 
@@ -126,6 +146,6 @@ mod tests {
             );
         }
         assert_eq!(SecurityKind::from_number(0), None);
-        assert_eq!(SecurityKind::from_number(15), None);
+        assert_eq!(SecurityKind::from_number(19), None);
     }
 }

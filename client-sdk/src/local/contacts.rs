@@ -1,6 +1,6 @@
-//! The other sides of conversations: a user id, a handle, or both.
+//! The other sides of conversations: a user id, a handle, or both; or a group.
 
-use martlet_protocol::{Timestamp, UserId};
+use martlet_protocol::{GroupId, Timestamp, UserId};
 
 use super::db::{Tx, from_sql, to_sql};
 use crate::error::StoreError;
@@ -9,7 +9,7 @@ use crate::error::StoreError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ContactId(pub i64);
 
-/// The other side of a conversation. At least one of the two names is known.
+/// The other side of a conversation. Of an account at least one of the two names is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contact {
     /// Its number here.
@@ -18,6 +18,8 @@ pub struct Contact {
     pub user: Option<UserId>,
     /// The handle, once the server has said which one the account has.
     pub handle: Option<String>,
+    /// The group, if it is one: then it has neither of both.
+    pub group: Option<GroupId>,
     /// The newest timestamp seen in the conversation.
     pub newest: Timestamp,
 }
@@ -32,9 +34,13 @@ pub struct Learned {
 }
 
 impl Contact {
-    /// The name to show: the handle, or the user id while the handle is not known.
+    /// The name to show: the handle, or the user id while the handle is not known; of a group the
+    /// sign `#` and its id.
     #[must_use]
     pub fn name(&self) -> String {
+        if let Some(group) = self.group {
+            return group_peer(group);
+        }
         match (&self.handle, self.user) {
             (Some(handle), _) => handle.clone(),
             (None, Some(user)) => user.to_string(),
@@ -87,11 +93,37 @@ impl Tx<'_> {
         })
     }
 
-    /// A contact by the name that is shown for it, handle or user id.
+    /// The contact of a group, made when it is new.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn contact_of_group(&self, group: GroupId) -> Result<Contact, StoreError> {
+        if let Some(found) = self.find_group(group)? {
+            return Ok(found);
+        }
+        let id = to_sql(group.0);
+        let contact = self.insert("INSERT INTO contacts (group_id) VALUES (?1)", [id])?;
+        self.execute("INSERT INTO groups (contact) VALUES (?1)", [contact])?;
+        self.contact(ContactId(contact))
+    }
+
+    /// The contact of a group, if there is one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn find_group(&self, group: GroupId) -> Result<Option<Contact>, StoreError> {
+        let sql = "SELECT * FROM contacts WHERE group_id = ?1";
+        self.contact_where(sql, to_sql(group.0))
+    }
+
+    /// A contact by the name that is shown for it, handle, user id or group.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn find_contact(&self, name: &str) -> Result<Option<Contact>, StoreError> {
+        if let Some(group) = group_of_peer(name) {
+            return self.find_group(group);
+        }
         let by_handle = self.contact_where("SELECT * FROM contacts WHERE handle = ?1", name)?;
         if by_handle.is_some() || name.len() != 16 {
             return Ok(by_handle);
@@ -108,9 +140,9 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn incomplete_contacts(&self) -> Result<Vec<Contact>, StoreError> {
         self.all(
-            "SELECT * FROM contacts WHERE handle IS NULL OR
+            "SELECT * FROM contacts WHERE group_id IS NULL AND (handle IS NULL OR
              (user IS NULL AND EXISTS
-                 (SELECT 1 FROM outbox WHERE outbox.contact = contacts.contact))
+                 (SELECT 1 FROM outbox WHERE outbox.contact = contacts.contact)))
              ORDER BY contact",
             (),
             read_contact,
@@ -192,6 +224,7 @@ impl Tx<'_> {
         let pair = (from.0, into.0);
         self.execute("UPDATE messages SET contact = ?2 WHERE contact = ?1", pair)?;
         self.execute("UPDATE outbox SET contact = ?2 WHERE contact = ?1", pair)?;
+        self.execute("UPDATE waiting SET contact = ?2 WHERE contact = ?1", pair)?;
         self.execute(
             "UPDATE OR REPLACE watermarks SET contact = ?2 WHERE contact = ?1",
             pair,
@@ -220,12 +253,29 @@ impl Tx<'_> {
     }
 }
 
+/// The name of a group among the names of peers, where no handle has such a sign.
+#[must_use]
+pub fn group_peer(group: GroupId) -> String {
+    format!("#{:016x}", group.0)
+}
+
+/// The inverse of [`group_peer`].
+#[must_use]
+pub fn group_of_peer(name: &str) -> Option<GroupId> {
+    let digits = name.strip_prefix('#').filter(|digits| digits.len() == 16)?;
+    let group = u64::from_str_radix(digits, 16).ok()?;
+    (group != 0).then_some(GroupId(group))
+}
+
 fn read_contact(row: &rusqlite::Row<'_>) -> rusqlite::Result<Contact> {
     let user: Option<i64> = row.get("user")?;
     Ok(Contact {
         id: ContactId(row.get("contact")?),
         user: user.map(|user| UserId(from_sql(user))),
         handle: row.get("handle")?,
+        group: row
+            .get::<_, Option<i64>>("group_id")?
+            .map(|group| GroupId(from_sql(group))),
         newest: Timestamp(from_sql(row.get("newest")?)),
     })
 }

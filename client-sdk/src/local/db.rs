@@ -73,6 +73,8 @@ impl Db {
         connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
         connection.busy_timeout(BUSY_TIMEOUT)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
+        // What is deleted is overwritten: it was a message that is to be gone, or a used key.
+        connection.pragma_update(None, "secure_delete", "ON")?;
         connection.pragma_update(None, "foreign_keys", "ON")?;
         // Else a statement whose parameter might decide about a partial index is prepared anew
         // each time it runs. The queries here say by constants which index they mean.
@@ -110,6 +112,17 @@ impl Db {
             transaction: self.connection.transaction()?,
             vault: &self.vault,
         })
+    }
+
+    /// Removes what was deleted or overwritten from the write-ahead log as well, where earlier
+    /// pages lie. While another program, such as a backup, looks at the file they stay, until the
+    /// next time, or until the database is closed.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn scrub(&self) -> Result<(), StoreError> {
+        let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+        Ok(self.connection.query_row(sql, (), |_| Ok(()))?)
     }
 
     /// Undoes the rest of a transaction whose process has died, be it a simulated one: of a real
@@ -259,9 +272,11 @@ mod tests {
         set_format(FORMAT + 1);
         let error = Db::open(&file, Secret::Key(&key)).unwrap_err();
         assert!(error.to_string().contains("newer version"), "{error}");
-        set_format(FORMAT - 1);
-        let error = Db::open(&file, Secret::Key(&key)).unwrap_err();
-        assert!(error.to_string().contains("new home"), "{error}");
+        for older in 1..FORMAT {
+            set_format(older);
+            let error = Db::open(&file, Secret::Key(&key)).unwrap_err();
+            assert!(error.to_string().contains("new home"), "{error}");
+        }
 
         let file = dir.path().join("other.db");
         let raw = Connection::open(&file).unwrap();

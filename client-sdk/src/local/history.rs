@@ -1,15 +1,18 @@
 //! Messages as people see them: one, or a page of a conversation.
 
-use martlet_protocol::{DeviceId, MessageId, Millis, NackCode, Timestamp, UserId};
+use martlet_protocol::{DeviceId, GroupId, MessageId, Millis, NackCode, Timestamp, UserId};
 use rusqlite::Row;
 
-use super::contacts::ContactId;
+use super::contacts::{ContactId, group_peer};
 use super::db::{Tx, from_sql};
-use super::messages::{Name, RECEIVED, Seq, UNANSWERED, read_id, read_state};
+use super::messages::{
+    DELETED, Name, OVER, RECEIVED, Seq, UNANSWERED, author, read_id, read_state,
+};
 use crate::config::History;
-use crate::content::Content;
+use crate::content::{Content, MessageName, Saying};
+use crate::crypto::payload::kind;
 use crate::error::StoreError;
-use crate::event::{Body, Direction, Message};
+use crate::event::{Body, Direction, Message, Quote, Reaction};
 
 impl Tx<'_> {
     /// A message to show, by its number.
@@ -22,6 +25,28 @@ impl Tx<'_> {
             column: "notices.seq",
         })?;
         self.open_shown(found)
+    }
+
+    /// Whether a message is over, so that an application cannot be told of it any more.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn is_over(&self, seq: Seq) -> Result<bool, StoreError> {
+        Ok(self.gone(seq)? == OVER)
+    }
+
+    /// Whether a message is over or was deleted, so that it has no text and no reactions.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn is_empty(&self, seq: Seq) -> Result<bool, StoreError> {
+        Ok(self.gone(seq)? != 0)
+    }
+
+    fn gone(&self, seq: Seq) -> Result<u8, StoreError> {
+        let sql = "SELECT gone FROM messages WHERE seq = ?1";
+        let gone = self.first(sql, [seq.0], |row| row.get(0))?;
+        Ok(gone.unwrap_or(OVER))
     }
 
     /// A message to show, by its id; an own one before a received one with the same id.
@@ -53,10 +78,10 @@ impl Tx<'_> {
         };
         let limit = i64::try_from(page.limit).unwrap_or(i64::MAX);
         let sealed = self.all(
-            &select_shown(
+            &select_shown(&format!(
                 "WHERE messages.contact = ?1 AND (timestamp, id, seq) < (?2, ?3, ?4)
-                 ORDER BY timestamp DESC, id DESC, seq DESC LIMIT ?5",
-            ),
+                 AND {FOR_PEOPLE} ORDER BY timestamp DESC, id DESC, seq DESC LIMIT ?5"
+            )),
             (contact.0, timestamp, id, seq, limit),
             read_shown,
         )?;
@@ -65,34 +90,160 @@ impl Tx<'_> {
     }
 
     fn open_shown(&self, found: Shown) -> Result<Message, StoreError> {
+        let Shown { mut message, row } = found;
+        message.author = self.name_of(self.account(&row, row.own, row.name.2.user)?)?;
+        if row.gone == DELETED {
+            message.body = Body::Deleted;
+            return Ok(message);
+        }
+        if kind::is_modification(row.kind) {
+            message.body = Body::Modification;
+            return Ok(message);
+        }
+        if row.gone != 0 {
+            message.body = Body::Deleted;
+            return Ok(message);
+        }
         let content = Content {
-            kind: found.kind,
-            data: self.unseal_data(found.name, &found.sealed)?,
+            kind: row.kind,
+            data: self.unseal_data(row.name, &row.sealed)?,
         };
-        let mut message = found.message;
-        message.body = content.into_body();
+        self.fill(&mut message, &content, row.user)?;
+        for by in self.reacting(row.seq)? {
+            let emoji = self.reaction(row.seq, by)?.map(|(emoji, _)| emoji);
+            let account = self.account(&row, by.0, by.1)?;
+            let author = self.name_of(account)?;
+            put_reaction(&mut message, (by.0, author), emoji.unwrap_or_default());
+        }
+        for saying in self.unfinished(row.seq)? {
+            match saying {
+                Saying::Reaction { emoji, .. } => {
+                    let author = self.name_of(self.own_user()?)?;
+                    put_reaction(&mut message, (true, author), emoji);
+                }
+                Saying::Edit { text, .. } => {
+                    message.body = Body::Text(text);
+                    message.edited = true;
+                }
+                Saying::Delete { .. } => {
+                    message.body = Body::Deleted;
+                    message.reply_to = None;
+                    message.edited = false;
+                    message.reactions.clear();
+                    return Ok(message);
+                }
+                _ => {}
+            }
+        }
         Ok(message)
     }
+
+    /// The account that a row means by its author.
+    fn account(&self, row: &ShownRow, own: bool, author: UserId) -> Result<UserId, StoreError> {
+        match row.user {
+            _ if own => self.own_user(),
+            Some(user) => Ok(user),
+            None => Ok(author),
+        }
+    }
+
+    /// Writes what the contents say into the message.
+    fn fill(
+        &self,
+        message: &mut Message,
+        content: &Content,
+        peer: Option<UserId>,
+    ) -> Result<(), StoreError> {
+        message.body = match Saying::decode(content) {
+            Ok(Some(Saying::Text(text))) => Body::Text(text),
+            Ok(Some(Saying::Reply { to, quote, text })) => {
+                message.reply_to = self.quote(to, quote, peer)?;
+                Body::Text(text)
+            }
+            Ok(Some(Saying::Contact(card))) => Body::Contact(card),
+            Ok(Some(Saying::Location(place))) => Body::Location(place),
+            Ok(Some(Saying::Timer { seconds })) => Body::Timer { seconds },
+            // What is broken, or of a newer version, stays as it is for that version.
+            _ => Body::Unsupported { kind: content.kind },
+        };
+        Ok(())
+    }
+
+    /// What a reply names, if one of the two sides can have written it, or some member of a group.
+    fn quote(
+        &self,
+        to: MessageName,
+        text: String,
+        peer: Option<UserId>,
+    ) -> Result<Option<Quote>, StoreError> {
+        let by = if to.author.user == self.own_user()? {
+            Direction::Outgoing
+        } else if peer.is_none_or(|peer| peer == to.author.user) {
+            Direction::Incoming
+        } else {
+            return Ok(None);
+        };
+        Ok(Some(Quote {
+            id: to.id,
+            by,
+            author: self.name_of(to.author.user)?,
+            text,
+        }))
+    }
 }
+
+/// Replaces the reaction of one account; an empty one is none. The own one stands last.
+fn put_reaction(message: &mut Message, (own, author): (bool, String), emoji: String) {
+    let by = if own {
+        Direction::Outgoing
+    } else {
+        Direction::Incoming
+    };
+    let is_other = |reaction: &Reaction| reaction.by != by || reaction.author != author;
+    message.reactions.retain(is_other);
+    if !emoji.is_empty() {
+        message.reactions.push(Reaction { by, author, emoji });
+    }
+}
+
+/// Leaves out what changes other messages, and what is over.
+const FOR_PEOPLE: &str = "gone < 2 AND (kind NOT IN (3, 4, 5) OR gone = 1)";
 
 fn select_shown(tail: &str) -> String {
     format!(
         "SELECT id, direction, handle, user, device, kind, data, state, timestamp, written_at,
-         changed_at, refusal FROM messages JOIN contacts USING (contact) {tail}"
+         changed_at, refusal, seq, gone, expires_at, edited_at, group_id, author
+         FROM messages JOIN contacts USING (contact) {tail}"
     )
 }
 
 /// A message whose contents are still sealed.
 struct Shown {
     message: Message,
+    row: ShownRow,
+}
+
+struct ShownRow {
+    seq: Seq,
     name: Name,
+    /// The other account; `None` in a group.
+    user: Option<UserId>,
+    own: bool,
     kind: u8,
+    gone: u8,
     sealed: Vec<u8>,
 }
 
 fn read_shown(row: &Row<'_>) -> rusqlite::Result<Shown> {
     let (handle, user): (Option<String>, Option<i64>) = (row.get(2)?, row.get(3)?);
-    let name = || user.map_or_else(String::new, |user| UserId(from_sql(user)).to_string());
+    let user = user.map(|user| UserId(from_sql(user)));
+    let group: Option<i64> = row.get(16)?;
+    let group = group.map(|group| GroupId(from_sql(group)));
+    let name = || match (user, group) {
+        (Some(user), _) => user.to_string(),
+        (None, Some(group)) => group_peer(group),
+        (None, None) => String::new(),
+    };
     let timestamp: i64 = row.get(8)?;
     let at = match timestamp {
         UNANSWERED => Millis(from_sql(row.get(9)?)),
@@ -107,8 +258,16 @@ fn read_shown(row: &Row<'_>) -> rusqlite::Result<Shown> {
             _ => Direction::Outgoing,
         },
         peer: handle.unwrap_or_else(name),
+        group,
+        author: String::new(),
         device,
         body: Body::Unsupported { kind },
+        reply_to: None,
+        edited: row.get::<_, i64>(15)? != 0,
+        reactions: Vec::new(),
+        expires_at: row
+            .get::<_, Option<i64>>(14)?
+            .map(|at| Millis(from_sql(at))),
         state: read_state(row, 7)?,
         at,
         changed_at: Millis(from_sql(row.get(10)?)),
@@ -116,8 +275,18 @@ fn read_shown(row: &Row<'_>) -> rusqlite::Result<Shown> {
     };
     Ok(Shown {
         message,
-        name: (id, direction, device),
-        kind,
-        sealed: row.get(6)?,
+        row: ShownRow {
+            seq: Seq(row.get(12)?),
+            name: (
+                id,
+                direction,
+                author(UserId(from_sql(row.get(17)?)), device),
+            ),
+            user,
+            own: direction != RECEIVED,
+            kind,
+            gone: row.get(13)?,
+            sealed: row.get(6)?,
+        },
     })
 }

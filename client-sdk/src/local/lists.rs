@@ -66,10 +66,46 @@ impl Tx<'_> {
             (to_sql(user.0), list),
         )?;
         self.execute(
-            "INSERT OR IGNORE INTO list_log (user, version, hash) VALUES (?1, ?2, ?3)",
-            (to_sql(user.0), to_sql(head.version), head.hash.as_slice()),
+            "INSERT INTO list_log (user, version, hash, list) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT DO UPDATE SET list = excluded.list",
+            (
+                to_sql(user.0),
+                to_sql(head.version),
+                head.hash.as_slice(),
+                list,
+            ),
         )?;
         Ok(())
+    }
+
+    /// Stores a list that was verified and leads to the newest one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn put_past_list(&self, user: UserId, head: Head, list: &[u8]) -> Result<(), StoreError> {
+        self.execute(
+            "INSERT OR IGNORE INTO list_log (user, version, hash, list) VALUES (?1, ?2, ?3, ?4)",
+            (
+                to_sql(user.0),
+                to_sql(head.version),
+                head.hash.as_slice(),
+                list,
+            ),
+        )?;
+        Ok(())
+    }
+
+    /// The lists of an account from this version on that are known here, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn lists_from(&self, user: UserId, version: u64) -> Result<Vec<Vec<u8>>, StoreError> {
+        self.all(
+            "SELECT list FROM list_log WHERE user = ?1 AND version >= ?2 AND list IS NOT NULL
+             ORDER BY version",
+            (to_sql(user.0), to_sql(version)),
+            |row| row.get(0),
+        )
     }
 
     /// The hash of a version that was verified.

@@ -1,6 +1,6 @@
 //! Every message of this home, own and received.
 
-use martlet_protocol::{DeviceId, MessageId, Millis, NackCode, Timestamp, UserId};
+use martlet_protocol::{Address, DeviceId, MessageId, Millis, NackCode, Timestamp, UserId};
 use rusqlite::Row;
 
 use super::contacts::ContactId;
@@ -23,6 +23,11 @@ pub(super) const SENT_ELSEWHERE: u8 = 2;
 
 const DATA: &str = "messages.data";
 
+/// A message that its author has deleted, or was told to be a deleted one.
+pub(super) const DELETED: u8 = 1;
+/// A message whose life is over, or that never was for people; it is kept to know it again.
+pub(super) const OVER: u8 = 2;
+
 /// What the state machine needs to know of an own message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MessageRow {
@@ -38,6 +43,13 @@ pub struct MessageRow {
     pub timestamp: Option<Timestamp>,
     /// In how many inboxes it was placed; 0 while that is not known.
     pub devices: u64,
+    /// What kind of contents it has.
+    pub kind: u8,
+    /// How many seconds it stays after it was sent; 0: for ever.
+    pub life_s: u32,
+    /// Its place in the log of its group, 0 while the server has given it none; `None`: it is to no
+    /// group.
+    pub sequence: Option<u64>,
 }
 
 /// A message to store that was written here.
@@ -51,8 +63,14 @@ pub struct Outgoing<'a> {
     pub device: DeviceId,
     /// When it was written.
     pub written_at: Millis,
-    /// What it says.
+    /// What it says, without what names the target.
     pub content: &'a Content,
+    /// The message that it changes.
+    pub target: Option<Seq>,
+    /// How many seconds it stays after it was sent; 0: for ever.
+    pub life_s: u32,
+    /// Whether it is to a group.
+    pub is_to_group: bool,
 }
 
 /// A message to store that came out of the stream.
@@ -64,18 +82,27 @@ pub struct Incoming<'a> {
     pub contact: ContactId,
     /// The author's device.
     pub device: DeviceId,
+    /// The author, when that is another member of a group; else account 0.
+    pub author: UserId,
+    /// Its place in the log of its group, if it is to one.
+    pub sequence: Option<u64>,
     /// Whether another device of this account wrote it.
     pub own: bool,
     /// Its place in the conversation.
     pub timestamp: Timestamp,
-    /// What it says.
+    /// What it says, taken out of LIMITED.
     pub content: &'a Content,
+    /// How many seconds it stays after it was read, or sent; 0: for ever.
+    pub life_s: u32,
+    /// When it disappears, if its life has begun.
+    pub expires_at: Option<Millis>,
     /// Where it stands: delivered, or sent when another own device wrote it.
     pub state: MessageState,
 }
 
-/// What names a message, of all that never changes about it: its id, direction and author.
-pub(super) type Name = (MessageId, u8, DeviceId);
+/// What names a message, of all that never changes about it: its id, direction and author, whose
+/// account is 0 where the conversation says which one it is.
+pub(super) type Name = (MessageId, u8, Address);
 
 impl Tx<'_> {
     /// Stores a message that was written here, in state pending.
@@ -86,8 +113,8 @@ impl Tx<'_> {
         let seq = self.insert(
             "INSERT INTO messages
              (id, contact, direction, device, timestamp, written_at, kind, data, state,
-              changed_at, devices)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?6, 0)",
+              changed_at, devices, target, life_s, sequence)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?6, 0, ?10, ?11, ?12)",
             (
                 message.id.0.as_slice(),
                 message.contact.0,
@@ -96,8 +123,14 @@ impl Tx<'_> {
                 UNANSWERED,
                 to_sql(message.written_at.0),
                 message.content.kind,
-                self.seal_data((message.id, SENT_HERE, message.device), message.content),
+                self.seal_data(
+                    (message.id, SENT_HERE, author(UserId(0), message.device)),
+                    &message.content.data,
+                ),
                 state_code(MessageState::Pending),
+                message.target.map(|target| target.0),
+                message.life_s,
+                message.is_to_group.then_some(0),
             ),
         )?;
         Ok(Seq(seq))
@@ -113,32 +146,37 @@ impl Tx<'_> {
         now: Millis,
         message: &Incoming<'_>,
     ) -> Result<Option<Seq>, StoreError> {
-        let (id, contact, device) = (message.id, message.contact, message.device);
-        if self.find(id, contact, device, message.own)?.is_some() {
+        let (id, contact) = (message.id, message.contact);
+        let by = author(message.author, message.device);
+        if self.find(id, contact, by, message.own)?.is_some() {
             return Ok(None);
         }
         let direction = direction_of(message.own);
         let seq = self.insert(
             "INSERT INTO messages
              (id, direction, contact, device, timestamp, written_at, kind, data, state,
-              changed_at, devices)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?6, 0)",
+              changed_at, devices, life_s, expires_at, author, sequence)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?6, 0, ?10, ?11, ?12, ?13)",
             (
                 id.0.as_slice(),
                 direction,
                 contact.0,
-                device.0,
+                by.device.0,
                 to_sql(message.timestamp.0),
                 to_sql(now.0),
                 message.content.kind,
-                self.seal_data((id, direction, device), message.content),
+                self.seal_data((id, direction, by), &message.content.data),
                 state_code(message.state),
+                message.life_s,
+                message.expires_at.map(|at| to_sql(at.0)),
+                to_sql(by.user.0),
+                message.sequence.map(to_sql),
             ),
         )?;
         Ok(Some(Seq(seq)))
     }
 
-    /// A message of another device, by what names it.
+    /// A message of another device, by what names it; the account is that of [`Incoming::author`].
     ///
     /// # Errors
     /// [`StoreError`].
@@ -146,38 +184,21 @@ impl Tx<'_> {
         &self,
         id: MessageId,
         contact: ContactId,
-        device: DeviceId,
+        by: Address,
         own: bool,
     ) -> Result<Option<Seq>, StoreError> {
         self.first(
             "SELECT seq FROM messages
-             WHERE id = ?1 AND direction = ?2 AND contact = ?3 AND device = ?4",
-            (id.0.as_slice(), direction_of(own), contact.0, device.0),
+             WHERE id = ?1 AND direction = ?2 AND contact = ?3 AND author = ?4 AND device = ?5",
+            (
+                id.0.as_slice(),
+                direction_of(own),
+                contact.0,
+                to_sql(by.user.0),
+                by.device.0,
+            ),
             |row| Ok(Seq(row.get(0)?)),
         )
-    }
-
-    /// What an own message says.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn own_content(&self, id: MessageId) -> Result<Option<Content>, StoreError> {
-        let found = self.first(
-            "SELECT device, kind, data FROM messages WHERE id = ?1 AND direction = 0",
-            [id.0.as_slice()],
-            |row| {
-                Ok((
-                    DeviceId(row.get(0)?),
-                    row.get(1)?,
-                    row.get::<_, Vec<u8>>(2)?,
-                ))
-            },
-        )?;
-        let Some((device, kind, sealed)) = found else {
-            return Ok(None);
-        };
-        let data = self.unseal_data((id, SENT_HERE, device), &sealed)?;
-        Ok(Some(Content { kind, data }))
     }
 
     /// A message of another device, by the other account of its conversation.
@@ -198,8 +219,8 @@ impl Tx<'_> {
         )
     }
 
-    fn seal_data(&self, name: Name, content: &Content) -> Vec<u8> {
-        self.seal(DATA, &key(name), &content.data)
+    pub(super) fn seal_data(&self, name: Name, data: &[u8]) -> Vec<u8> {
+        self.seal(DATA, &key(name), data)
     }
 
     pub(super) fn unseal_data(&self, name: Name, sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
@@ -212,8 +233,8 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn own_message(&self, id: MessageId) -> Result<Option<MessageRow>, StoreError> {
         self.first(
-            "SELECT seq, id, contact, state, timestamp, devices FROM messages
-             WHERE id = ?1 AND direction = 0",
+            "SELECT seq, id, contact, state, timestamp, devices, kind, life_s, sequence
+             FROM messages WHERE id = ?1 AND direction = 0",
             [id.0.as_slice()],
             read_row,
         )
@@ -232,7 +253,8 @@ impl Tx<'_> {
         up_to: Timestamp,
     ) -> Result<Vec<MessageRow>, StoreError> {
         self.all(
-            "SELECT seq, id, contact, state, timestamp, devices FROM messages
+            "SELECT seq, id, contact, state, timestamp, devices, kind, life_s, sequence
+             FROM messages
              WHERE contact = ?1 AND direction = 0 AND state < 3
              AND state BETWEEN 1 AND ?2 AND timestamp <= ?3
              AND NOT EXISTS
@@ -270,8 +292,14 @@ impl Tx<'_> {
         devices: u64,
     ) -> Result<(), StoreError> {
         self.execute(
-            "UPDATE messages SET timestamp = ?2, devices = ?3 WHERE seq = ?1",
-            (seq.0, to_sql(timestamp.0), to_sql(devices)),
+            "UPDATE messages SET timestamp = ?2, devices = ?3,
+             expires_at = iif(life_s > 0, ?4 + 1000 * life_s, NULL) WHERE seq = ?1",
+            (
+                seq.0,
+                to_sql(timestamp.0),
+                to_sql(devices),
+                to_sql(timestamp.millis().0),
+            ),
         )?;
         Ok(())
     }
@@ -315,8 +343,9 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn set_failed(&self, seq: Seq, code: NackCode, at: Millis) -> Result<(), StoreError> {
         self.execute(
-            "UPDATE messages SET timestamp = written_at * 1000, refusal = ?2 WHERE seq = ?1",
-            (seq.0, code.0),
+            "UPDATE messages SET timestamp = written_at * 1000, refusal = ?2,
+             expires_at = iif(life_s > 0, ?3 + 1000 * life_s, NULL) WHERE seq = ?1",
+            (seq.0, code.0, to_sql(at.0)),
         )?;
         self.set_state(seq, MessageState::Failed, at)
     }
@@ -333,7 +362,7 @@ impl Tx<'_> {
         )
     }
 
-    /// The author, conversation and timestamp of a received message.
+    /// The author's device and the timestamp of a received message, if it is one that is shown.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -344,7 +373,8 @@ impl Tx<'_> {
     ) -> Result<Option<(DeviceId, Timestamp)>, StoreError> {
         self.first(
             "SELECT device, timestamp FROM messages
-             WHERE id = ?1 AND direction = 1 AND contact = ?2",
+             WHERE id = ?1 AND direction = 1 AND contact = ?2
+             AND gone < 2 AND (kind NOT IN (3, 4, 5) OR gone = 1)",
             (id.0.as_slice(), contact.0),
             |row| Ok((DeviceId(row.get(0)?), Timestamp(from_sql(row.get(1)?)))),
         )
@@ -355,11 +385,22 @@ const fn direction_of(own: bool) -> u8 {
     if own { SENT_ELSEWHERE } else { RECEIVED }
 }
 
-fn key((id, direction, device): Name) -> Vec<u8> {
-    [&id.0[..], &[direction], &device.0.to_le_bytes()].concat()
+/// The author as the rows name it.
+pub(super) const fn author(user: UserId, device: DeviceId) -> Address {
+    Address { user, device }
 }
 
-fn read_row(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
+fn key((id, direction, by): Name) -> Vec<u8> {
+    [
+        &id.0[..],
+        &[direction],
+        &by.user.0.to_le_bytes(),
+        &by.device.0.to_le_bytes(),
+    ]
+    .concat()
+}
+
+pub(super) fn read_row(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
     let timestamp: i64 = row.get(4)?;
     Ok(MessageRow {
         seq: Seq(row.get(0)?),
@@ -368,6 +409,9 @@ fn read_row(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
         state: read_state(row, 3)?,
         timestamp: (timestamp != UNANSWERED).then(|| Timestamp(from_sql(timestamp))),
         devices: from_sql(row.get(5)?),
+        kind: row.get(6)?,
+        life_s: row.get(7)?,
+        sequence: row.get::<_, Option<i64>>(8)?.map(from_sql),
     })
 }
 

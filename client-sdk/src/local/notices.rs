@@ -4,6 +4,7 @@ use martlet_protocol::{DeviceId, Millis, NackCode, Position, UserId, frame};
 use rusqlite::Row;
 use rusqlite::types::Type;
 
+use super::contacts::ContactId;
 use super::db::{Tx, from_sql, to_sql};
 use super::messages::{Seq, read_state, state_code};
 use crate::error::StoreError;
@@ -27,6 +28,13 @@ pub enum Notice {
         /// When.
         at: Millis,
     },
+    /// The contents of a message have changed.
+    Changed {
+        /// Which message.
+        seq: Seq,
+        /// What has changed.
+        what: Changed,
+    },
     /// An own message was refused for good.
     Failed {
         /// Which message.
@@ -43,15 +51,61 @@ pub enum Notice {
         /// Why.
         reason: GapReason,
     },
+    /// Something has happened to a group.
+    Group {
+        /// Which group.
+        contact: ContactId,
+        /// What has happened.
+        what: GroupNotice,
+    },
     /// Something that touches the security of a conversation.
     Security {
         /// The other account, or the own one.
         user: UserId,
         /// The device of it that is meant, if it is one.
         device: Option<DeviceId>,
+        /// The group that it is about, if it is one.
+        group: Option<ContactId>,
         /// What has happened.
         kind: SecurityKind,
     },
+}
+
+/// What has happened to a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupNotice {
+    /// A record has changed it: the one of this version.
+    Changed(u64),
+    /// Entries are missing.
+    Gap {
+        /// The first place of its log.
+        from: u64,
+        /// The last one.
+        to: u64,
+        /// Why.
+        reason: GapReason,
+    },
+    /// This account has given it a new name.
+    Named(UserId),
+    /// What this home wanted to change will not be, for this reason.
+    Refused(NackCode),
+}
+
+/// What has changed of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Changed {
+    /// Its text.
+    Text,
+    /// The reactions to it.
+    Reactions,
+    /// It was deleted.
+    Deleted,
+    /// Its life is over.
+    Expired,
+}
+
+impl Changed {
+    const ALL: [Self; 4] = [Self::Text, Self::Reactions, Self::Deleted, Self::Expired];
 }
 
 const MESSAGE: u8 = 1;
@@ -59,14 +113,31 @@ const RECEIPT: u8 = 2;
 const FAILED: u8 = 3;
 const GAP: u8 = 4;
 const SECURITY: u8 = 5;
+const CHANGED: u8 = 6;
+const GROUP_CHANGED: u8 = 7;
+const GROUP_REFUSED: u8 = 8;
+const GROUP_NAMED: u8 = 9;
+const GROUP_GAP: u8 = 10;
 
 impl Notice {
     /// Which message it is about.
     #[must_use]
     pub const fn seq(&self) -> Option<Seq> {
         match self {
-            Self::Message(seq) | Self::Receipt { seq, .. } | Self::Failed { seq, .. } => Some(*seq),
-            Self::Gap { .. } | Self::Security { .. } => None,
+            Self::Message(seq)
+            | Self::Changed { seq, .. }
+            | Self::Receipt { seq, .. }
+            | Self::Failed { seq, .. } => Some(*seq),
+            Self::Gap { .. } | Self::Group { .. } | Self::Security { .. } => None,
+        }
+    }
+
+    /// Which group it is about.
+    const fn contact(&self) -> Option<ContactId> {
+        match self {
+            Self::Group { contact, .. } => Some(*contact),
+            Self::Security { group, .. } => *group,
+            _ => None,
         }
     }
 }
@@ -80,16 +151,27 @@ impl Tx<'_> {
         let (kind, code, low, high) = match *notice {
             Notice::Message(_) => (MESSAGE, 0, 0, 0),
             Notice::Receipt { state, at, .. } => (RECEIPT, state_code(state).into(), at.0, 0),
+            Notice::Changed { what, .. } => (CHANGED, what as u16, 0, 0),
             Notice::Failed { code, .. } => (FAILED, code.0, 0, 0),
             Notice::Gap { from, to, reason } => (GAP, reason.to_wire().0.into(), from.0, to.0),
-            Notice::Security { user, device, kind } => {
+            Notice::Group { what, .. } => match what {
+                GroupNotice::Changed(version) => (GROUP_CHANGED, 0, version, 0),
+                GroupNotice::Gap { from, to, reason } => {
+                    (GROUP_GAP, reason.to_wire().0.into(), from, to)
+                }
+                GroupNotice::Named(by) => (GROUP_NAMED, 0, by.0, 0),
+                GroupNotice::Refused(code) => (GROUP_REFUSED, code.0, 0, 0),
+            },
+            Notice::Security {
+                user, device, kind, ..
+            } => {
                 let device = device.map_or(0, |device| device.0.into());
                 (SECURITY, kind.number().into(), user.0, device)
             }
         };
         self.execute(
-            "INSERT INTO notices (notice, kind, seq, code, low, high)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT INTO notices (notice, kind, seq, code, low, high, contact)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             (
                 id.0,
                 kind,
@@ -97,6 +179,7 @@ impl Tx<'_> {
                 code,
                 to_sql(low),
                 to_sql(high),
+                notice.contact().map(|contact| contact.0),
             ),
         )?;
         Ok(())
@@ -108,7 +191,7 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn first_notice(&self) -> Result<Option<(NoticeId, Notice)>, StoreError> {
         self.first(
-            "SELECT notice, kind, coalesce(seq, 0), code, low, high FROM notices
+            "SELECT notice, kind, coalesce(seq, 0), code, low, high, contact FROM notices
              ORDER BY notice LIMIT 1",
             (),
             |row| Ok((NoticeId(row.get(0)?), read_notice(row)?)),
@@ -139,27 +222,61 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn nameless(&self, notice: &Notice) -> Result<Option<UserId>, StoreError> {
-        if let Notice::Security { user, .. } = notice {
-            return self.first(
-                "SELECT user FROM contacts WHERE user = ?1 AND handle IS NULL",
-                [to_sql(user.0)],
-                |row| row.get(0).map(|user| UserId(from_sql(user))),
-            );
+        match notice {
+            Notice::Security { user, .. }
+            | Notice::Group {
+                what: GroupNotice::Named(user),
+                ..
+            } => return self.without_handle(*user),
+            Notice::Group {
+                contact,
+                what: GroupNotice::Changed(version),
+            } => {
+                for user in self.touched_by(*contact, *version)? {
+                    if let Some(user) = self.without_handle(user)? {
+                        return Ok(Some(user));
+                    }
+                }
+                return Ok(None);
+            }
+            _ => {}
         }
         let Some(seq) = notice.seq() else {
             return Ok(None);
         };
+        let author = self.first(
+            "SELECT author FROM messages WHERE seq = ?1 AND author <> 0",
+            [seq.0],
+            |row| row.get(0).map(|user| UserId(from_sql(user))),
+        )?;
+        if let Some(author) = author {
+            return self.without_handle(author);
+        }
         self.first(
             "SELECT user FROM messages JOIN contacts USING (contact)
-             WHERE seq = ?1 AND handle IS NULL",
+             WHERE seq = ?1 AND user IS NOT NULL AND handle IS NULL",
             [seq.0],
             |row| row.get(0).map(|user| UserId(from_sql(user))),
         )
     }
 }
 
+impl Tx<'_> {
+    /// This account, if it is one whose handle is to be learned.
+    fn without_handle(&self, user: UserId) -> Result<Option<UserId>, StoreError> {
+        self.first(
+            "SELECT user FROM contacts WHERE user = ?1 AND handle IS NULL",
+            [to_sql(user.0)],
+            |row| row.get(0).map(|user| UserId(from_sql(user))),
+        )
+    }
+}
+
 fn read_notice(row: &Row<'_>) -> rusqlite::Result<Notice> {
-    let (kind, seq, low) = (row.get(1)?, Seq(row.get(2)?), from_sql(row.get(4)?));
+    let kind: u8 = row.get(1)?;
+    let (seq, low) = (Seq(row.get(2)?), from_sql(row.get(4)?));
+    let group = row.get::<_, Option<i64>>(6)?.map(ContactId);
+
     Ok(match kind {
         MESSAGE => Notice::Message(seq),
         RECEIPT => Notice::Receipt {
@@ -167,6 +284,12 @@ fn read_notice(row: &Row<'_>) -> rusqlite::Result<Notice> {
             state: read_state(row, 3)?,
             at: Millis(low),
         },
+        CHANGED => {
+            let code: u16 = row.get(3)?;
+            let what = Changed::ALL.get(usize::from(code));
+            let what = *what.ok_or_else(|| unknown(3))?;
+            Notice::Changed { seq, what }
+        }
         FAILED => Notice::Failed {
             seq,
             code: NackCode(row.get(3)?),
@@ -181,21 +304,28 @@ fn read_notice(row: &Row<'_>) -> rusqlite::Result<Notice> {
             device: Some(row.get(5)?)
                 .filter(|device| *device != 0)
                 .map(DeviceId),
-            kind: SecurityKind::from_number(row.get(3)?).ok_or_else(|| {
-                rusqlite::Error::FromSqlConversionFailure(
-                    3,
-                    Type::Integer,
-                    "no security event".into(),
-                )
-            })?,
+            group,
+            kind: SecurityKind::from_number(row.get(3)?).ok_or_else(|| unknown(3))?,
         },
-        _ => {
-            let reason = "no kind of notice".into();
-            return Err(rusqlite::Error::FromSqlConversionFailure(
-                1,
-                Type::Integer,
-                reason,
-            ));
-        }
+        GROUP_CHANGED | GROUP_GAP | GROUP_NAMED | GROUP_REFUSED => Notice::Group {
+            contact: group.ok_or_else(|| unknown(6))?,
+            what: match kind {
+                GROUP_CHANGED => GroupNotice::Changed(low),
+                GROUP_GAP => GroupNotice::Gap {
+                    from: low,
+                    to: from_sql(row.get(5)?),
+                    reason: frame::GapReason(row.get(3)?).into(),
+                },
+                GROUP_NAMED => GroupNotice::Named(UserId(low)),
+                _ => GroupNotice::Refused(NackCode(row.get(3)?)),
+            },
+        },
+        _ => return Err(unknown(1)),
     })
+}
+
+/// A number stands for nothing that this version knows.
+fn unknown(column: usize) -> rusqlite::Error {
+    let reason = "no notice has this number".into();
+    rusqlite::Error::FromSqlConversionFailure(column, Type::Integer, reason)
 }

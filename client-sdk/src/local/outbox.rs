@@ -26,7 +26,7 @@ pub struct OutboxEntry {
     pub id: MessageId,
     /// Whom it is for.
     pub contact: ContactId,
-    /// Whether it is this library's own and no person's.
+    /// Whether it is this library's own, in no table of messages, and no person's.
     pub is_control: bool,
 }
 
@@ -46,11 +46,11 @@ pub struct Queued<'a> {
     pub control: Option<Control<'a>>,
 }
 
-/// A message of this library to one device.
+/// A message of this library, to one device most often.
 #[derive(Clone, Copy, Debug)]
 pub struct Control<'a> {
-    /// The only device that gets it.
-    pub device: DeviceId,
+    /// The only device that gets it; `None` in a group, for all.
+    pub device: Option<DeviceId>,
     /// What it says.
     pub content: &'a Content,
     /// Goes only through a session that is yet to be made: the present one may be broken.
@@ -115,7 +115,9 @@ impl Tx<'_> {
                 queued.contact.0,
                 to_sql(queued.after.0),
                 to_sql(queued.ttl_ms),
-                control.map_or(0, |control| control.device.0),
+                control
+                    .and_then(|control| control.device)
+                    .map_or(0, |device| device.0),
                 control.map_or(0, |control| control.content.kind),
                 control.map(|control| self.seal(DATA, &queued.id.0, &control.content.data)),
                 control.is_some_and(|control| control.is_fresh),
@@ -135,7 +137,7 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn queued(&self) -> Result<Vec<OutboxEntry>, StoreError> {
         self.all(
-            "SELECT slot, id, contact, device FROM outbox ORDER BY slot",
+            "SELECT slot, id, contact, kind FROM outbox ORDER BY slot",
             (),
             |row| {
                 Ok(OutboxEntry {
@@ -190,10 +192,7 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn queued_content(&self, entry: &OutboxEntry) -> Result<Content, StoreError> {
         if !entry.is_control {
-            let content = self.own_content(entry.id)?;
-            return content.ok_or(StoreError::RowInvalid {
-                column: "outbox.id",
-            });
+            return self.outgoing_content(entry.id);
         }
         let found = self.first(
             "SELECT kind, data FROM outbox WHERE slot = ?1",
@@ -377,7 +376,7 @@ mod tests {
                 after: Timestamp(0),
                 ttl_ms: 0,
                 control: Some(Control {
-                    device: DeviceId(2),
+                    device: Some(DeviceId(2)),
                     content: &content,
                     is_fresh: true,
                 }),

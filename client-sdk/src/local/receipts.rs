@@ -109,7 +109,8 @@ impl Tx<'_> {
     pub fn doubt_undelivered(&self, at: Millis) -> Result<(), StoreError> {
         self.execute(
             "INSERT OR IGNORE INTO facts (seq, device, ended, at)
-             SELECT seq, 0, 0, ?1 FROM messages WHERE direction = 0 AND state < 3 AND state <= 1",
+             SELECT seq, 0, 0, ?1 FROM messages
+             WHERE direction = 0 AND state < 3 AND state <= 1 AND sequence IS NULL",
             [to_sql(at.0)],
         )?;
         Ok(())

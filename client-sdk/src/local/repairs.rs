@@ -1,6 +1,6 @@
 //! Messages that could not be opened here, and those that others could not open and asked for.
 
-use martlet_protocol::{Address, DeviceId, MessageId, Millis, Timestamp, UserId};
+use martlet_protocol::{Address, DeviceId, GroupId, MessageId, Millis, Timestamp, UserId};
 use rusqlite::Row;
 
 use super::db::{Tx, from_sql, to_sql};
@@ -14,8 +14,10 @@ pub struct Repair {
     pub id: MessageId,
     /// The device that wrote it.
     pub sender: Address,
-    /// The other account of the conversation.
+    /// The other account of the conversation; in a group, the author's.
     pub peer: UserId,
+    /// The group and the place in its log, if it was written to one.
+    pub group: Option<(GroupId, u64)>,
     /// Its place in the conversation, as the server said.
     pub timestamp: Timestamp,
     /// How often it was asked for again.
@@ -29,7 +31,7 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn repair(&self, id: MessageId, sender: Address) -> Result<Option<Repair>, StoreError> {
         self.first(
-            "SELECT id, user, device, peer, timestamp, attempts FROM repairs
+            "SELECT id, user, device, peer, timestamp, attempts, group_id, sequence FROM repairs
              WHERE id = ?1 AND user = ?2 AND device = ?3 AND asked = 0",
             (id.0.as_slice(), to_sql(sender.user.0), sender.device.0),
             read_repair,
@@ -43,8 +45,8 @@ impl Tx<'_> {
     pub fn put_repair(&self, repair: &Repair, again_at: Option<Millis>) -> Result<(), StoreError> {
         self.execute(
             "INSERT OR REPLACE INTO repairs
-             (id, user, device, asked, peer, timestamp, attempts, again_at)
-             VALUES (?1, ?2, ?3, 0, ?4, ?5, ?6, ?7)",
+             (id, user, device, asked, peer, timestamp, attempts, again_at, group_id, sequence)
+             VALUES (?1, ?2, ?3, 0, ?4, ?5, ?6, ?7, ?8, ?9)",
             (
                 repair.id.0.as_slice(),
                 to_sql(repair.sender.user.0),
@@ -53,6 +55,8 @@ impl Tx<'_> {
                 to_sql(repair.timestamp.0),
                 repair.attempts,
                 again_at.map_or(i64::MAX, |at| to_sql(at.0)),
+                repair.group.map_or(0, |(group, _)| to_sql(group.0)),
+                repair.group.map_or(0, |(_, sequence)| to_sql(sequence)),
             ),
         )?;
         Ok(())
@@ -76,10 +80,11 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn next_repair(&self) -> Result<Option<(Millis, Repair)>, StoreError> {
         self.first(
-            "SELECT id, user, device, peer, timestamp, attempts, again_at FROM repairs
+            "SELECT id, user, device, peer, timestamp, attempts, group_id, sequence, again_at
+             FROM repairs
              WHERE asked = 0 AND again_at < ?1 ORDER BY again_at, id LIMIT 1",
             [i64::MAX],
-            |row| Ok((Millis(from_sql(row.get(6)?)), read_repair(row)?)),
+            |row| Ok((Millis(from_sql(row.get(8)?)), read_repair(row)?)),
         )
     }
 
@@ -115,6 +120,10 @@ fn read_repair(row: &Row<'_>) -> rusqlite::Result<Repair> {
         peer: UserId(from_sql(row.get(3)?)),
         timestamp: Timestamp(from_sql(row.get(4)?)),
         attempts: row.get(5)?,
+        group: match from_sql(row.get(6)?) {
+            0 => None,
+            group => Some((GroupId(group), from_sql(row.get(7)?))),
+        },
     })
 }
 
@@ -136,6 +145,7 @@ mod tests {
             id: MessageId([1; 16]),
             sender,
             peer: UserId(7),
+            group: Some((GroupId(9), 3)),
             timestamp: Timestamp(500),
             attempts: 1,
         };

@@ -6,8 +6,9 @@ use crate::error::StoreError;
 
 /// "MRTL" in SQLite's application id: a foreign database is recognised before it is changed.
 const APPLICATION_ID: i64 = 0x4d52_544c;
-/// The format that this version writes. Those before it were never released.
-pub(super) const FORMAT: i64 = 3;
+/// The format that this version writes. Those before were never released: 1 had no keys, in 2 no
+/// message could be read late, in 3 none could be changed, and 4 had no groups.
+pub(super) const FORMAT: i64 = 5;
 
 const TABLES: &str = "
 CREATE TABLE vault (                     -- which key opens the sealed columns
@@ -67,6 +68,7 @@ CREATE TABLE list_log (                  -- every version that was verified
     user INTEGER NOT NULL,
     version INTEGER NOT NULL,
     hash BLOB NOT NULL,
+    list BLOB,                           -- NULL: somebody has only said that there is one
     PRIMARY KEY (user, version)
 ) STRICT, WITHOUT ROWID;
 
@@ -109,7 +111,8 @@ CREATE TABLE contacts (
     handle TEXT UNIQUE,                  -- NULL until LOOKUP has answered
     newest INTEGER NOT NULL DEFAULT 0,   -- newest timestamp seen in the conversation
     read_up_to INTEGER NOT NULL DEFAULT 0, -- newest incoming timestamp marked read here
-    CHECK (user IS NOT NULL OR handle IS NOT NULL)
+    group_id INTEGER UNIQUE,             -- of a conversation in a group, which has neither of both
+    CHECK ((group_id IS NULL) = (user IS NOT NULL OR handle IS NOT NULL))
 ) STRICT;
 
 CREATE TABLE messages (
@@ -117,22 +120,56 @@ CREATE TABLE messages (
     id BLOB NOT NULL,
     contact INTEGER NOT NULL REFERENCES contacts,
     direction INTEGER NOT NULL,          -- 0 sent here, 1 received, 2 sent by another own device
+    author INTEGER NOT NULL DEFAULT 0,   -- account of another member of a group; else 0
     device INTEGER NOT NULL,             -- the author's
+    sequence INTEGER,                    -- place in the group's log, 0 while the server has not
+                                         -- answered; NULL: in no group
     timestamp INTEGER NOT NULL,          -- the server's; 2^63-1 while it has not answered
     written_at INTEGER NOT NULL,
     kind INTEGER NOT NULL,               -- of the contents
-    data BLOB NOT NULL,                  -- sealed
+    data BLOB NOT NULL,                  -- sealed; empty when nothing of it is left
     state INTEGER NOT NULL,
     changed_at INTEGER NOT NULL,
     devices INTEGER NOT NULL,            -- inboxes it was placed in; 0: not known
     to_next INTEGER NOT NULL DEFAULT 0,  -- it was encrypted for devices of the recipient below this
     own_next INTEGER NOT NULL DEFAULT 0, -- and for own ones below this
-    refusal INTEGER                      -- why the server will never take it; NULL: it may
+    refusal INTEGER,                     -- why the server will never take it; NULL: it may
+    life_s INTEGER NOT NULL DEFAULT 0,   -- how long it stays once its life has begun; 0: for ever
+    expires_at INTEGER,                  -- by the server's clock; NULL: its life has not begun
+    gone INTEGER NOT NULL DEFAULT 0,     -- 1: it was deleted, 2: it is over and not shown
+    edited_at INTEGER NOT NULL DEFAULT 0, -- timestamp of the edit that it shows; 0: none
+    edited_by BLOB NOT NULL DEFAULT x'', -- and its id
+    target INTEGER                       -- the message that this one changes, once that is known
 ) STRICT;
-CREATE UNIQUE INDEX messages_id ON messages (id, direction, contact, device);
+CREATE UNIQUE INDEX messages_id ON messages (id, direction, contact, author, device);
 CREATE INDEX messages_order ON messages (contact, timestamp, id);
 CREATE INDEX messages_open ON messages (contact, state, timestamp)
     WHERE direction = 0 AND state < 3;
+CREATE INDEX messages_target ON messages (target) WHERE target IS NOT NULL;
+CREATE INDEX messages_timers ON messages (contact, timestamp, id) WHERE kind = 6;
+CREATE INDEX messages_waking ON messages (contact, timestamp)
+    WHERE life_s > 0 AND expires_at IS NULL AND gone = 0;
+CREATE INDEX messages_expiring ON messages (expires_at) WHERE expires_at IS NOT NULL;
+
+CREATE TABLE reactions (                 -- the newest one of each account
+    seq INTEGER NOT NULL REFERENCES messages,
+    own INTEGER NOT NULL,                -- 1: of this account
+    author INTEGER NOT NULL,             -- account of another member of a group; else 0
+    emoji BLOB NOT NULL,                 -- sealed
+    timestamp INTEGER NOT NULL,          -- of the REACTION, and its id
+    id BLOB NOT NULL,
+    PRIMARY KEY (seq, own, author)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE waiting (                   -- modifications whose message has not come
+    seq INTEGER PRIMARY KEY REFERENCES messages, -- of the modification
+    contact INTEGER NOT NULL REFERENCES contacts,
+    id BLOB NOT NULL,                    -- of the message, and who wrote it
+    own INTEGER NOT NULL,
+    author INTEGER NOT NULL,
+    device INTEGER NOT NULL
+) STRICT;
+CREATE INDEX waiting_message ON waiting (contact, id, own, author, device);
 
 CREATE TABLE outbox (
     slot INTEGER PRIMARY KEY AUTOINCREMENT, -- the order of sending
@@ -141,12 +178,13 @@ CREATE TABLE outbox (
     after INTEGER NOT NULL,
     ttl_ms INTEGER NOT NULL,
     device INTEGER NOT NULL,             -- the only one that gets it; 0: all, and copies
-    kind INTEGER NOT NULL,               -- of a control message; else 0
+    kind INTEGER NOT NULL,               -- of what is in no table of messages; else 0
     data BLOB,                           -- its contents, sealed; NULL: the message's
     is_fresh INTEGER NOT NULL,           -- 1: only through a session that is yet to be made
     to_version INTEGER NOT NULL,         -- the lists that the parts are for; 0: no parts yet
-    own_version INTEGER NOT NULL,
-    body BLOB,                           -- what payloads say of the envelope, sealed
+    own_version INTEGER NOT NULL,        -- to a group: version and roster that it is for
+    body BLOB,                           -- what payloads say of the envelope, sealed; to a group:
+                                         -- the payload in it
     envelope BLOB NOT NULL
 ) STRICT;
 CREATE INDEX outbox_contact ON outbox (contact);
@@ -184,6 +222,8 @@ CREATE TABLE repairs (                   -- messages that could not be opened
     timestamp INTEGER NOT NULL,
     attempts INTEGER NOT NULL,
     again_at INTEGER NOT NULL,           -- when to ask again; 2^63-1: never
+    group_id INTEGER NOT NULL DEFAULT 0, -- where it was written, and its place there; else 0
+    sequence INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (id, user, device, asked)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX repairs_due ON repairs (again_at) WHERE asked = 0;
@@ -225,8 +265,11 @@ CREATE TABLE watermarks (
 
 CREATE TABLE notices (
     notice INTEGER PRIMARY KEY,
-    kind INTEGER NOT NULL,               -- 1 message, 2 receipt, 3 failed, 4 gap, 5 security
+    kind INTEGER NOT NULL,               -- 1 message, 2 receipt, 3 failed, 4 gap, 5 security,
+                                         -- 6 changed, and of groups 7 changed,
+                                         -- 8 refused, 9 named, 10 gap
     seq INTEGER,                         -- of the message it is about
+    contact INTEGER,                     -- the group that it is about
     code INTEGER NOT NULL,               -- state, refusal, reason or what has happened
     low INTEGER NOT NULL,                -- time of a receipt, first position of a gap, account
     high INTEGER NOT NULL                -- last position of a gap, device
@@ -239,6 +282,104 @@ CREATE TABLE reads (
     late INTEGER NOT NULL,               -- 1: of this message alone, and not of those before it
     PRIMARY KEY (contact, device, id)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE groups (
+    contact INTEGER PRIMARY KEY REFERENCES contacts,
+    record BLOB,                         -- the newest that was verified; NULL: none yet
+    seen INTEGER NOT NULL DEFAULT 0,     -- version of the newest record among the entries
+    roster INTEGER NOT NULL DEFAULT 0,   -- the server's number of the members and their devices
+    sequence INTEGER NOT NULL DEFAULT 0, -- of the newest entry that has come
+    cursor INTEGER NOT NULL DEFAULT 0,   -- of the newest one out of the group's own stream
+    mode INTEGER NOT NULL DEFAULT 1,     -- 1: entries come by the inbox, 2: by the own stream
+    info BLOB,                           -- sealed; contents of the newest GROUP_INFO
+    gone INTEGER NOT NULL DEFAULT 0      -- 1: this account is no member any more
+) STRICT;
+
+CREATE TABLE group_members (             -- and those who were
+    contact INTEGER NOT NULL REFERENCES groups,
+    user INTEGER NOT NULL,
+    role INTEGER NOT NULL,               -- 0: not any more
+    until INTEGER NOT NULL,              -- then the version of the record that removed it
+    list_version INTEGER NOT NULL,       -- as the server says; 0: not yet
+    since INTEGER NOT NULL,              -- messages up to this sequence are not for it
+    delivered INTEGER NOT NULL,          -- up to which sequence it has all, or was no member
+    read INTEGER NOT NULL,
+    PRIMARY KEY (contact, user)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE group_log (                 -- every record that was verified
+    contact INTEGER NOT NULL REFERENCES groups,
+    version INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    record BLOB NOT NULL,
+    roles BLOB NOT NULL,                 -- those before, of whose role it changes: a byte for each
+    changes INTEGER NOT NULL,            -- 1: the rights, 2: the info, 4: it is the first
+                                         -- one that was verified here
+    PRIMARY KEY (contact, version)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE group_drafts (              -- what this home wants to change
+    contact INTEGER PRIMARY KEY REFERENCES groups,
+    wish BLOB NOT NULL,                  -- sealed; see engine::group_drafts
+    record BLOB                          -- that was sent and has no answer
+) STRICT;
+
+CREATE TABLE group_entries (             -- that wait for a list or for a sender key
+    contact INTEGER NOT NULL REFERENCES groups,
+    sequence INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    user INTEGER NOT NULL,
+    device INTEGER NOT NULL,
+    id BLOB NOT NULL,
+    timestamp INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (contact, sequence)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX group_entries_author ON group_entries (contact, user, device, sequence);
+
+CREATE TABLE group_own_keys (            -- this device's sender keys
+    contact INTEGER PRIMARY KEY REFERENCES groups,
+    data BLOB NOT NULL,                  -- sealed
+    made_at INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE group_shares (              -- who gets, or has, the present one
+    contact INTEGER NOT NULL REFERENCES groups,
+    user INTEGER NOT NULL,
+    device INTEGER NOT NULL,
+    id BLOB NOT NULL,                    -- of the message with it
+    placed INTEGER NOT NULL,             -- 1: the server has that message
+    PRIMARY KEY (contact, user, device)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX group_shares_id ON group_shares (id);
+
+CREATE TABLE group_keys (                -- the others' sender keys
+    contact INTEGER NOT NULL REFERENCES groups,
+    user INTEGER NOT NULL,
+    device INTEGER NOT NULL,
+    key BLOB NOT NULL,                   -- its id
+    number INTEGER NOT NULL,             -- rises with each one of the device
+    data BLOB NOT NULL,                  -- sealed
+    PRIMARY KEY (contact, user, device, key)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE group_chains (              -- where the numbering of messages stands
+    contact INTEGER NOT NULL REFERENCES groups,
+    user INTEGER NOT NULL,
+    device INTEGER NOT NULL,
+    data BLOB NOT NULL,                  -- sealed
+    PRIMARY KEY (contact, user, device)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE group_claims (              -- what somebody says a group's newest record is
+    contact INTEGER PRIMARY KEY REFERENCES groups,
+    version INTEGER NOT NULL,
+    hash BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE group_search (              -- a row while the server is to be asked for all groups
+    only INTEGER PRIMARY KEY CHECK (only = 1)
+) STRICT;
 ";
 
 /// Creates the tables in a new database, accepts one of this format, refuses any other. Returns

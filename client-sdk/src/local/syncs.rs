@@ -1,11 +1,12 @@
 //! What devices that were linked have yet to get: who is who, and the history, how far each one is.
 
-use martlet_protocol::{DeviceId, MessageId, Timestamp, UserId};
+use martlet_protocol::{DeviceId, MessageId, Millis, Timestamp, UserId};
 use rusqlite::Row;
 
 use super::contacts::ContactId;
 use super::db::{Tx, from_sql, to_sql};
-use super::messages::{SENT_HERE, Seq, UNANSWERED, read_id, read_state};
+use super::messages::{RECEIVED, SENT_HERE, Seq, UNANSWERED, read_id, read_state};
+use super::telling::Telling;
 use crate::content::Content;
 use crate::error::StoreError;
 use crate::event::MessageState;
@@ -60,7 +61,7 @@ pub struct Remembered {
     pub timestamp: Timestamp,
     /// Where it stands.
     pub state: MessageState,
-    /// What it says.
+    /// What it says, in LIMITED if it has a life.
     pub content: Content,
 }
 
@@ -141,12 +142,53 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn remembered_below(
         &self,
+        now: Millis,
         contact: ContactId,
         below: &Below,
     ) -> Result<Option<(Below, Remembered)>, StoreError> {
+        let mut below = *below;
+        while let Some((place, found)) = self.next_below(contact, &below)? {
+            if let Some(message) = self.remembered(now, place, found)? {
+                return Ok(Some((place, message)));
+            }
+            below = place;
+        }
+        Ok(None)
+    }
+
+    /// The TIMER of a conversation, if it has one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn remembered_timer(
+        &self,
+        now: Millis,
+        contact: ContactId,
+    ) -> Result<Option<Remembered>, StoreError> {
+        let Some(seq) = self.newest_timer(contact)? else {
+            return Ok(None);
+        };
         let found = self.first(
-            "SELECT timestamp, id, seq, direction, device, state, kind, data FROM messages
+            "SELECT timestamp, id, seq, direction, device, state FROM messages
+             WHERE seq = ?1 AND timestamp < ?2",
+            (seq.0, UNANSWERED),
+            read_found,
+        )?;
+        match found {
+            Some((place, found)) => self.remembered(now, place, found),
+            None => Ok(None),
+        }
+    }
+
+    fn next_below(
+        &self,
+        contact: ContactId,
+        below: &Below,
+    ) -> Result<Option<(Below, Found)>, StoreError> {
+        self.first(
+            "SELECT timestamp, id, seq, direction, device, state FROM messages
              WHERE contact = ?1 AND (timestamp, id, seq) < (?2, ?3, ?4) AND refusal IS NULL
+             AND gone < 2
              ORDER BY timestamp DESC, id DESC, seq DESC LIMIT 1",
             (
                 contact.0,
@@ -154,41 +196,38 @@ impl Tx<'_> {
                 below.id.0.as_slice(),
                 below.seq.0,
             ),
-            |row| {
-                let place = read_below(row, 0)?;
-                let (direction, device): (u8, u16) = (row.get(3)?, row.get(4)?);
-                let (state, kind) = (read_state(row, 5)?, row.get(6)?);
-                Ok((
-                    place,
-                    direction,
-                    device,
-                    state,
-                    kind,
-                    row.get::<_, Vec<u8>>(7)?,
-                ))
-            },
-        )?;
-        let Some((place, direction, device, state, kind, sealed)) = found else {
-            return Ok(None);
-        };
-        let device = DeviceId(device);
-        let data = self.unseal_data((place.id, direction, device), &sealed)?;
-        let message = Remembered {
+            read_found,
+        )
+    }
+
+    fn remembered(
+        &self,
+        now: Millis,
+        place: Below,
+        (direction, device, state): Found,
+    ) -> Result<Option<Remembered>, StoreError> {
+        let content = self.content_of(place.seq, Telling::Past(now.0))?;
+        Ok(content.map(|content| Remembered {
             id: place.id,
-            own: direction != super::messages::RECEIVED,
+            own: direction != RECEIVED,
             device,
             timestamp: Timestamp(from_sql(place.timestamp)),
             state,
-            content: Content { kind, data },
-        };
-        Ok(Some((place, message)))
+            content,
+        }))
     }
 
-    /// Stores a message of another device's history, unless this home has it.
+    /// Stores a message of another device's history, unless this home has it; then it returns
+    /// `None`. `life_s` and `expires_at` are as for [`Incoming`](super::Incoming).
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn remember(&self, contact: ContactId, message: &Remembered) -> Result<(), StoreError> {
+    pub fn remember(
+        &self,
+        contact: ContactId,
+        message: &Remembered,
+        (life_s, expires_at): (u32, Option<Millis>),
+    ) -> Result<Option<Seq>, StoreError> {
         let (id, device) = (message.id, message.device);
         let known_here = self.first(
             "SELECT 1 FROM messages WHERE id = ?1 AND direction = ?2",
@@ -196,20 +235,33 @@ impl Tx<'_> {
             |_| Ok(()),
         )?;
         if known_here.is_some() {
-            return Ok(());
+            return Ok(None);
         }
         let incoming = super::Incoming {
+            author: UserId(0),
+            sequence: None,
             id,
             contact,
             device,
             own: message.own,
             timestamp: message.timestamp,
             content: &message.content,
+            life_s,
+            expires_at,
             state: message.state,
         };
-        self.insert_incoming(message.timestamp.millis(), &incoming)?;
-        self.see(contact, message.timestamp)
+        let seq = self.insert_incoming(message.timestamp.millis(), &incoming)?;
+        self.see(contact, message.timestamp)?;
+        Ok(seq)
     }
+}
+
+/// Direction, device and state of a message.
+type Found = (u8, DeviceId, MessageState);
+
+fn read_found(row: &Row<'_>) -> rusqlite::Result<(Below, Found)> {
+    let found = (row.get(3)?, DeviceId(row.get(4)?), read_state(row, 5)?);
+    Ok((read_below(row, 0)?, found))
 }
 
 fn read_below(row: &Row<'_>, column: usize) -> rusqlite::Result<Below> {
@@ -239,15 +291,17 @@ mod tests {
             state: MessageState::Read,
             content: Content::text("hi"),
         };
-        tx.remember(contact, &message(1, true)).unwrap();
-        tx.remember(contact, &message(2, false)).unwrap();
-        tx.remember(contact, &message(2, false)).unwrap();
+        let remember = |message| tx.remember(contact, &message, (0, None)).unwrap();
+        assert!(remember(message(1, true)).is_some());
+        assert!(remember(message(2, false)).is_some());
+        assert!(remember(message(2, false)).is_none());
 
-        let (place, newest) = tx.remembered_below(contact, &Below::END).unwrap().unwrap();
+        let below = |place: &Below| tx.remembered_below(Millis(0), contact, place).unwrap();
+        let (place, newest) = below(&Below::END).unwrap();
         assert_eq!(newest, message(2, false));
-        let (place, oldest) = tx.remembered_below(contact, &place).unwrap().unwrap();
+        let (place, oldest) = below(&place).unwrap();
         assert_eq!(oldest, message(1, true));
-        assert_eq!(tx.remembered_below(contact, &place).unwrap(), None);
+        assert_eq!(below(&place), None);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::entrance::{Entrance, answer, entropy_missing};
 use super::mailbox::{Command, Reply, WithKeys};
 use crate::engine::{Answer, Engine, Outgoing};
 use crate::error::{ClientError, LinkError, SendError, StoreError};
-use crate::event::{Direction, Message, MessageState};
+use crate::event::{Direction, GroupReceipts, Message, MessageState};
 
 /// How long a question to the server may take before the local answer counts, in milliseconds.
 const ANSWER_MS_MAX: u64 = 3_000;
@@ -22,6 +22,7 @@ pub(super) struct Desk {
     unasked: Vec<Asked<MessageId, Result<Option<Message>, ClientError>>>,
     statuses: Vec<Asked<MessageId, Result<Option<Message>, ClientError>>>,
     lookups: Vec<Asked<String, Result<Option<UserId>, ClientError>>>,
+    counts: Vec<Asked<MessageId, Result<Option<GroupReceipts>, ClientError>>>,
     waits: Vec<Wait>,
     flushes: Vec<Reply<Result<(), ClientError>>>,
 }
@@ -51,13 +52,13 @@ impl Desk {
             Command::OfflineCause(reply) => answer(reply, engine.offline_cause().cloned()),
             Command::Send {
                 to,
-                text,
+                what,
                 options,
                 reply,
             } => {
                 let outgoing = Outgoing {
                     to: &to,
-                    text: &text,
+                    what,
                     ttl_ms: options.ttl_ms,
                 };
                 answer(reply, send(engine, now, &outgoing));
@@ -95,6 +96,18 @@ impl Desk {
             }
             Command::Devices(command) => self.devices.serve(engine, now, command)?,
             Command::WithKeys { peer, run } => self.with_keys(engine, now, &peer, run)?,
+            Command::WithEngine(run) => run(engine, now),
+            Command::GroupReceipts(id, reply) => match engine.ask_receipts(now, id) {
+                Ok(()) => {
+                    let deadline = now.plus(ANSWER_MS_MAX);
+                    self.counts.push(Asked {
+                        what: id,
+                        deadline,
+                        reply,
+                    });
+                }
+                Err(error) => answer(reply, Err(error)),
+            },
             // The settling that follows every command hands the event out.
             Command::WantEvent => {}
             // These concern the connection, and the driver has it.
@@ -194,6 +207,9 @@ impl Desk {
         for asked in self.lookups.extract_if(.., |asked| asked.deadline <= now) {
             answer(asked.reply, Err(ClientError::NoAnswer));
         }
+        for asked in self.counts.extract_if(.., |asked| asked.deadline <= now) {
+            answer(asked.reply, Err(ClientError::NoAnswer));
+        }
         if engine.is_settled() || engine.is_removed() {
             for reply in self.flushes.drain(..) {
                 let settled = engine.is_settled().then_some(());
@@ -252,6 +268,11 @@ impl Desk {
                     answer(asked.reply, Ok(user));
                 }
             }
+            Answer::GroupReceipts { id, receipts } => {
+                for asked in self.counts.extract_if(.., |asked| asked.what == id) {
+                    answer(asked.reply, Ok(receipts.clone()));
+                }
+            }
             Answer::Status { id } => {
                 for asked in self.statuses.extract_if(.., |asked| asked.what == id) {
                     answer(asked.reply, Ok(engine.message(id)?));
@@ -269,9 +290,11 @@ impl Desk {
             .chain(&self.statuses)
             .map(|asked| asked.deadline);
         let lookups = self.lookups.iter().map(|asked| asked.deadline);
+        let counts = self.counts.iter().map(|asked| asked.deadline);
         let keys = self.keys.iter().map(|(_, deadline, _)| *deadline);
         statuses
             .chain(lookups)
+            .chain(counts)
             .chain(keys)
             .chain(self.entrance.due())
             .chain(self.devices.due())

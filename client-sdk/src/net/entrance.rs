@@ -164,7 +164,7 @@ fn check_code(code: &str, config: &Config) -> Result<(), LinkError> {
     }
 }
 
-pub(super) fn entropy_missing(error: &getrandom::Error) -> ClientError {
+pub(crate) fn entropy_missing(error: &getrandom::Error) -> ClientError {
     ClientError::EntropyMissing {
         reason: error.to_string(),
     }

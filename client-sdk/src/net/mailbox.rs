@@ -9,9 +9,9 @@ use tokio::sync::{Notify, oneshot};
 use zeroize::Zeroizing;
 
 use crate::config::{History, SendOptions};
-use crate::engine::Engine;
+use crate::engine::{Engine, Post};
 use crate::error::{ClientError, DevicesError, LinkError, RegisterError, SendError};
-use crate::event::{Device, Event, Identity, Message, MessageState, OfflineCause};
+use crate::event::{Device, Event, GroupReceipts, Identity, Message, MessageState, OfflineCause};
 
 /// Where the answer to a command goes. Nobody may be waiting any more; that is no fault.
 pub(crate) type Reply<T> = oneshot::Sender<T>;
@@ -23,7 +23,7 @@ pub(crate) enum Command {
     Register(NewRegistration, Reply<Result<Identity, RegisterError>>),
     Send {
         to: String,
-        text: String,
+        what: Post,
         options: SendOptions,
         reply: Reply<Result<MessageId, SendError>>,
     },
@@ -57,6 +57,9 @@ pub(crate) enum Command {
         peer: String,
         run: WithKeys,
     },
+    /// Something that is answered at once.
+    WithEngine(WithKeys),
+    GroupReceipts(MessageId, Reply<Result<Option<GroupReceipts>, ClientError>>),
     /// Somebody waits for an event.
     WantEvent,
     Close(Reply<()>),

@@ -11,4 +11,5 @@ mod mailbox;
 mod tls;
 
 pub(crate) use driver::Driver;
+pub(crate) use entrance::entropy_missing;
 pub(crate) use mailbox::{Command, DevicesCommand, EventQueue, NewRegistration, Reply};

@@ -12,7 +12,8 @@ use martlet_client::local::{Db, IdentityRow, OwnKeys, Stage, Standing, StreamPla
 use martlet_client::{MessageId, StoreKey};
 use martlet_protocol::codec;
 use martlet_protocol::frame::{
-    Bundles, DeviceLists, Event, EventKind, Frame, Published, Send, SignedList as ListBytes, Stock,
+    Bundles, DeviceLists, Event, EventKind, Frame, GroupList, Published, Send,
+    SignedList as ListBytes, Stock,
 };
 use martlet_protocol::wire::List;
 use martlet_protocol::{Address, DeviceId, MessageId as Id, Position, Timestamp, UserId};
@@ -122,6 +123,15 @@ impl People {
     /// Answers a question about keys, and returns whether it was one.
     pub(crate) fn answer(&mut self, frame: &Frame<'_>, out: &mut BytesMut) -> bool {
         match frame {
+            // The client of a script is in no group.
+            Frame::Groups(asked) => codec::encode(
+                &Frame::GroupList(GroupList {
+                    request: asked.request,
+                    more: false,
+                    groups: List::Slice(&[]),
+                }),
+                out,
+            ),
             Frame::Devices(asked) => {
                 let list = self.list_of(asked.user);
                 let is_news = list.version() > asked.have;

@@ -7,10 +7,13 @@
 )]
 
 use bytes::BytesMut;
-use martlet_client::engine::{Answer, Engine, Linking, Outgoing, Registration};
+use martlet_client::engine::{Answer, Engine, Linking, Outgoing, Post, Registration};
 use martlet_client::keys::KeySeed;
-use martlet_client::local::Db;
-use martlet_client::{Event, History, MessageId, Millis, SecurityKind, StoreKey};
+use martlet_client::local::{Db, Tx};
+use martlet_client::{
+    Event, GroupError, GroupId, History, Message, MessageId, Millis, SecurityKind, SendError,
+    StoreKey,
+};
 use martlet_protocol::{Address, DeviceId};
 
 use crate::model::{Model, Session};
@@ -90,15 +93,18 @@ impl Peer {
 
     /// What the conversation with `peer` says, oldest first.
     pub(crate) fn texts(&mut self, peer: &str) -> Vec<String> {
+        let history = self.history(peer);
+        let texts = history.iter().map(|message| message.text().to_owned());
+        texts.collect()
+    }
+
+    /// The conversation with `peer`, oldest first.
+    pub(crate) fn history(&mut self, peer: &str) -> Vec<Message> {
         let page = History {
             limit: 10_000,
             before: None,
         };
-        let history = self.engine().history(peer, &page).unwrap();
-        history
-            .iter()
-            .map(|message| message.text().to_owned())
-            .collect()
+        self.engine().history(peer, &page).unwrap()
     }
 }
 
@@ -250,17 +256,69 @@ impl Lab {
     }
 
     pub(crate) fn send(&mut self, who: usize, to: &str, text: &str) -> MessageId {
+        self.post(who, to, Post::Text(text.to_owned())).unwrap()
+    }
+
+    pub(crate) fn post(
+        &mut self,
+        who: usize,
+        to: &str,
+        what: Post,
+    ) -> Result<MessageId, SendError> {
         let now = self.now;
         let peer = &mut self.peers[who];
         let entropy = [peer.seed as u8; 10];
-        let outgoing = Outgoing {
-            to,
-            text,
-            ttl_ms: None,
-        };
-        let id = peer.engine().send(now, entropy, &outgoing).unwrap();
+        let ttl_ms = None;
+        let outgoing = Outgoing { to, what, ttl_ms };
+        let id = peer.engine().send(now, entropy, &outgoing);
         self.dial(who);
         id
+    }
+
+    /// Makes a group, and lets everybody hear of it.
+    pub(crate) fn create_group(&mut self, who: usize, name: &str, members: &[&str]) -> GroupId {
+        self.meet(who, members);
+        let group = self.create_group_here(who, name, members);
+        self.settle();
+        group
+    }
+
+    /// As [`Lab::create_group`], and nobody hears of it yet.
+    pub(crate) fn create_group_here(
+        &mut self,
+        who: usize,
+        name: &str,
+        members: &[&str],
+    ) -> GroupId {
+        let now = self.now;
+        self.peers[who].seed += 1;
+        let entropy = [1 + self.peers[who].seed as u8; 8];
+        let engine = self.peers[who].engine();
+        let group = engine.create_group(now, entropy, name, members).unwrap();
+        self.dial(who);
+        group
+    }
+
+    /// Changes a group, and lets everybody hear of it.
+    pub(crate) fn change(
+        &mut self,
+        who: usize,
+        change: impl FnOnce(&mut Engine, Millis) -> Result<(), GroupError>,
+    ) {
+        let now = self.now;
+        change(self.engine(who), now).unwrap();
+        self.dial(who);
+        self.settle();
+    }
+
+    /// Learns whose these handles are.
+    pub(crate) fn meet(&mut self, who: usize, handles: &[&str]) {
+        for handle in handles {
+            let now = self.now;
+            self.engine(who).lookup(now, handle).unwrap();
+            self.dial(who);
+        }
+        self.settle();
     }
 
     /// Sends, and lets it arrive.
@@ -281,6 +339,17 @@ impl Lab {
         peer.answers.clear();
         peer.engine = Some(Engine::open(db, now, peer.seed).unwrap());
         self.dial(who);
+    }
+
+    /// Changes the database of a client while its process does not run.
+    pub(crate) fn tamper(&mut self, who: usize, change: impl FnOnce(&Tx<'_>)) {
+        let (now, seed) = (self.now, self.peers[who].seed);
+        let mut db = self.peers[who].engine.take().unwrap().into_db();
+        let tx = db.begin().unwrap();
+        change(&tx);
+        tx.commit().unwrap();
+        self.peers[who].engine = Some(Engine::open(db, now, seed).unwrap());
+        self.crash(who);
     }
 
     /// The client's process is stopped, and its last words arrive.
@@ -359,7 +428,7 @@ impl Lab {
             return false;
         };
         let up = peer.to_server.split_to(bytes_max.min(peer.to_server.len()));
-        self.model.now = now;
+        self.model.now = now.plus(self.model.ahead_ms);
         self.model.handle(session, &up);
         self.model.push(session);
         let down = session.output.split_to(bytes_max.min(session.output.len()));
@@ -370,6 +439,18 @@ impl Lab {
         }
         self.dial(who);
         ended || !up.is_empty() || !down.is_empty()
+    }
+
+    /// What a client has said reaches the server, and no answer comes back yet.
+    pub(crate) fn speak(&mut self, who: usize) {
+        let now = self.now;
+        let peer = &mut self.peers[who];
+        let up = peer.to_server.split();
+        if let Some(session) = &mut peer.session {
+            self.model.now = now.plus(self.model.ahead_ms);
+            self.model.handle(session, &up);
+            self.model.push(session);
+        }
     }
 
     /// Lets everybody do what there is to do now, while no time passes.

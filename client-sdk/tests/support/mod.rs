@@ -34,7 +34,7 @@ use std::collections::VecDeque;
 use std::fmt::Write;
 
 use bytes::BytesMut;
-use martlet_client::engine::{Engine, Outgoing, Registration};
+use martlet_client::engine::{Engine, Outgoing, Post, Registration};
 use martlet_client::keys::KeySeed;
 use martlet_client::local::Db;
 use martlet_client::{MessageId, Millis, StoreKey};
@@ -198,9 +198,9 @@ impl World {
 
     fn send(&mut self, to: &str, text: &str, ttl_ms: Option<u64>) {
         let now = self.now;
-        let result = self
-            .engine()
-            .send(now, [0; 10], &Outgoing { to, text, ttl_ms });
+        let what = Post::Text(text.to_owned());
+        let outgoing = Outgoing { to, what, ttl_ms };
+        let result = self.engine().send(now, [0; 10], &outgoing);
         match result {
             Ok(id) => {
                 let name = format!("m{}", self.names.len() + 1);

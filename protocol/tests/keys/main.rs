@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a bad vector must fail the test")]
 
 mod lists;
+mod megolm;
 mod olm;
 mod primitives;
 mod records;

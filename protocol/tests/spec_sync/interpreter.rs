@@ -71,6 +71,19 @@ pub(crate) fn structure(spec: &str, name: &str, mut input: &[u8]) -> Result<Valu
     }
 }
 
+/// The contents of a message of this kind.
+pub(crate) fn contents(spec: &str, kind: &Value, mut input: &[u8]) -> Result<Value> {
+    let kind = format!("0x{:02X}", kind.as_u64().expect("a number"));
+    let rows = table(spec, &["kind", "name", "contents"]);
+    let row = rows.iter().find(|row| row[0] == kind).expect("in §23");
+    let value = decode_fields(&names_and_types(&row[2], " · "), &mut input)?;
+    if input.is_empty() {
+        Ok(value)
+    } else {
+        Err(format!("{} bytes are left", input.len()))
+    }
+}
+
 fn decode_fields(fields: &[(String, String)], payload: &mut &[u8]) -> Result<Value> {
     let mut object = Map::new();
     for (name, kind) in fields {

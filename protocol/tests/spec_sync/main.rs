@@ -224,6 +224,7 @@ fn a_decoder_made_of_the_tables_alone_refuses_every_malformed_vector() {
 }
 
 // [M-19.2] [M-21.2] [M-21.6] [M-21.8] [M-23.2] [M-23.7] [M-23.23] [M-26.3]
+// [M-28.2] [M-28.8]
 #[test]
 fn a_decoder_made_of_the_tables_alone_reads_what_devices_say_to_each_other() {
     let spec = spec();
@@ -234,6 +235,12 @@ fn a_decoder_made_of_the_tables_alone_reads_what_devices_say_to_each_other() {
         ("links.json", "an offer", "offer_plain", "offer_fields"),
         ("links.json", "an answer", "answer_plain", "answer_fields"),
         ("payloads.json", "a payload", "hex", "fields"),
+        (
+            "group_messages.json",
+            "a group payload",
+            "payload",
+            "fields",
+        ),
         (
             "safety_numbers.json",
             "a safety code",
@@ -246,6 +253,14 @@ fn a_decoder_made_of_the_tables_alone_reads_what_devices_say_to_each_other() {
             assert_eq!(decoded.as_ref(), Ok(&case[fields]), "{}", case["name"]);
         }
     }
+    for case in cases("group_messages.json") {
+        let envelope = bytes(&case, "envelope");
+        let envelope = interpreter::structure(&spec, "an envelope", &envelope).unwrap();
+        assert_eq!(envelope["format"], 1);
+        let share = text(&case, "share");
+        let key = text(&envelope, "sender_key");
+        assert_eq!(share[2 * 133..2 * 165], *key, "{}", case["name"]);
+    }
     for case in cases("olm.json") {
         let part = interpreter::structure(&spec, "a part", &bytes(&case, "part"));
         assert_eq!(
@@ -254,6 +269,16 @@ fn a_decoder_made_of_the_tables_alone_reads_what_devices_say_to_each_other() {
             "{}",
             case["name"]
         );
+    }
+}
+
+// [M-23.12] [M-23.24]
+#[test]
+fn a_decoder_made_of_the_table_of_kinds_alone_reads_what_messages_say() {
+    let spec = spec();
+    for case in cases("contents.json") {
+        let decoded = interpreter::contents(&spec, &case["kind"], &bytes(&case, "hex"));
+        assert_eq!(decoded.as_ref(), Ok(&case["fields"]), "{}", case["name"]);
     }
 }
 

@@ -73,7 +73,8 @@ impl World {
         }
     }
 
-    /// What people find when they look at their conversations again is what they were shown.
+    /// What people find when they look at their conversations again is what they were shown, as it
+    /// has become since.
     fn check_histories(&mut self) {
         for index in 0..self.devices.len() {
             if !self.devices[index].is_in_use(&self.env) {
@@ -82,6 +83,11 @@ impl World {
             let own = self.account_of(index);
             for account in (0..self.accounts.len()).filter(|account| *account != own) {
                 let handle = self.accounts[account].handle;
+                for id in self.env.ledger.deeds_between(own, account) {
+                    if self.devices[index].has_heard(&mut self.env, id) {
+                        self.env.ledger.on_known(index, id);
+                    }
+                }
                 let history = self.devices[index].look_back(&mut self.env, handle);
                 let counters = &mut self.env.counters;
                 self.env

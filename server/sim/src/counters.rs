@@ -25,6 +25,20 @@ macro_rules! counters {
 counters! {
     /// Messages that users wrote.
     messages,
+    /// Messages that answer another one.
+    replies,
+    /// Times that a user gave a message another text.
+    edits,
+    /// Times that a user put a sign to a message, or took it back.
+    reactions,
+    /// Messages that a user has deleted for everyone.
+    deletions,
+    /// Messages that a user saw in the end with another text than the first,
+    seen_edited,
+    /// with a sign, for each,
+    seen_reactions,
+    /// and deleted.
+    seen_deleted,
     /// Messages that were handed to a user.
     shown,
     /// Copies of own messages that were handed to a user.

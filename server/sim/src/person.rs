@@ -1,12 +1,13 @@
 //! What a person does with a client.
 
-use martlet_client::engine::{Linking, Outgoing, Registration};
+use martlet_client::engine::{Linking, Outgoing, Post, Registration};
 use martlet_client::keys::KeySeed;
-use martlet_client::{History, Message, MessageId};
+use martlet_client::{Body, Direction, History, Message, MessageId};
 use martlet_protocol::DeviceId;
 
 use crate::device::{Dead, Device};
 use crate::env::Env;
+use crate::oracle::{Deed, View, What};
 use crate::sweep::{Doubt, Draft};
 
 const SERVER: &str = "sim:1";
@@ -60,14 +61,26 @@ impl Device {
         size: usize,
         ttl_ms: Option<u64>,
     ) -> Option<MessageId> {
+        self.say(env, (to, account), (size, None), ttl_ms)
+    }
+
+    /// The same, perhaps as an answer.
+    fn say(
+        &mut self,
+        env: &mut Env,
+        (to, account): (&str, Option<usize>),
+        (size, answered): (usize, Option<MessageId>),
+        ttl_ms: Option<u64>,
+    ) -> Option<MessageId> {
         let number = env.ledger.next_number(self.index, account);
         let text = format!("{number} {} {to} {:size$}", env.ledger.name(self.index), "");
         let entropy = env.rng.bytes();
-        let outgoing = Outgoing {
-            to,
-            text: &text,
-            ttl_ms,
+        let said = text.clone();
+        let what = match answered {
+            Some(to) => Post::Reply { to, text: said },
+            None => Post::Text(said),
         };
+        let outgoing = Outgoing { to, what, ttl_ms };
         let sent = self.call(env, "send", |engine, now| {
             engine.send(now, entropy, &outgoing)
         });
@@ -86,10 +99,58 @@ impl Device {
             }
         };
         if let Some(id) = id {
+            env.counters.replies += u64::from(answered.is_some());
             self.has_written(env, id, &draft);
         }
         self.pump(env);
         id
+    }
+
+    /// The person does something with one of the newest messages of a conversation.
+    pub(crate) fn touch(&mut self, env: &mut Env, (peer, account): (&str, usize)) {
+        let page = History {
+            limit: 8,
+            before: None,
+        };
+        let page = self.call(env, "history", |engine, _| engine.history(peer, &page));
+        let page = page.ok().and_then(Result::ok).unwrap_or_default();
+        if page.is_empty() {
+            return;
+        }
+        let message = &page[env.rng.index(page.len())];
+        let (of, is_own) = (message.id, message.direction == Direction::Outgoing);
+        let number = env.rng.below(1_000_000);
+        match env.rng.below(10) {
+            0..=3 => {
+                let size = env.rng.index(40);
+                self.say(env, (peer, Some(account)), (size, Some(of)), None);
+            }
+            4..=6 if is_own => {
+                let text = format!("{number} by {}", env.ledger.name(self.index));
+                let what = What::Edit(text.clone());
+                self.act(
+                    env,
+                    (peer, account),
+                    Post::Edit { of, text },
+                    Deed { of, what },
+                );
+            }
+            7 if is_own => {
+                let what = What::Delete;
+                self.act(env, (peer, account), Post::Delete { of }, Deed { of, what });
+            }
+            _ => {
+                let is_back = env.rng.one_in(4);
+                let emoji = if is_back {
+                    String::new()
+                } else {
+                    number.to_string()
+                };
+                let what = What::React(emoji.clone());
+                let post = Post::React { to: of, emoji };
+                self.act(env, (peer, account), post, Deed { of, what });
+            }
+        }
     }
 
     /// A message is in the outbox.
@@ -138,6 +199,22 @@ impl Device {
                 }
             }
         }
+    }
+
+    fn act(&mut self, env: &mut Env, (to, account): (&str, usize), what: Post, deed: Deed) {
+        let entropy = env.rng.bytes();
+        let ttl_ms = None;
+        let outgoing = Outgoing { to, what, ttl_ms };
+        let sent = self.call(env, "send", |engine, now| {
+            engine.send(now, entropy, &outgoing)
+        });
+        // What is deleted, or was not taken, is not to be changed any more.
+        if let Some(id) = sent.ok().and_then(Result::ok) {
+            env.note(format_args!("{} does {id}: {deed:?}", self.index));
+            env.ledger
+                .on_deed(&mut env.counters, self.index, (id, account), deed);
+        }
+        self.pump(env);
     }
 
     /// The person reads something that was shown.
@@ -221,8 +298,31 @@ impl Device {
     }
 
     /// What the person finds when looking at a conversation again.
-    pub(crate) fn look_back(&mut self, env: &mut Env, peer: &str) -> Vec<Message> {
+    pub(crate) fn look_back(&mut self, env: &mut Env, peer: &str) -> Vec<View> {
         let page = self.call(env, "history", |engine, _| engine.history(peer, &PAGE));
-        page.ok().and_then(Result::ok).unwrap_or_default()
+        let page = page.ok().and_then(Result::ok).unwrap_or_default();
+        page.into_iter().map(view).collect()
+    }
+
+    /// Whether this home has a message, be it one that is not shown.
+    pub(crate) fn has_heard(&mut self, env: &mut Env, id: MessageId) -> bool {
+        let found = self.call(env, "message", |engine, _| engine.message(id));
+        matches!(found, Ok(Ok(Some(_))))
+    }
+}
+
+fn view(message: Message) -> View {
+    let sign = |by| {
+        let mut signs = message.reactions.iter();
+        let sign = signs.find(|reaction| reaction.by == by);
+        sign.map_or_else(String::new, |reaction| reaction.emoji.clone())
+    };
+    View {
+        id: message.id,
+        text: message.text().to_owned(),
+        state: message.state,
+        edited: message.edited,
+        deleted: message.body == Body::Deleted,
+        signs: [sign(Direction::Outgoing), sign(Direction::Incoming)],
     }
 }

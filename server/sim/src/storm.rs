@@ -45,11 +45,11 @@ impl World {
         if own >= self.plan.accounts || !client.is_in_use(env) {
             return;
         }
-        match env.rng.below(20) {
+        let others = (0..self.plan.accounts).filter(|account| *account != own);
+        let others: Vec<usize> = others.collect();
+        let to = others[env.rng.index(others.len())];
+        match env.rng.below(24) {
             0..=10 => {
-                let others = (0..self.plan.accounts).filter(|account| *account != own);
-                let others: Vec<usize> = others.collect();
-                let to = others[env.rng.index(others.len())];
                 for _ in 0..1 + env.rng.below(4) {
                     client.write(env, (HANDLES[to], Some(to)));
                 }
@@ -57,6 +57,7 @@ impl World {
             11..=16 => client.read(env),
             17 => client.ask(env),
             18 => client.write(env, ("nobody", None)),
+            19..=22 => client.touch(env, (HANDLES[to], to)),
             _ => {
                 client.read(env);
                 client.read(env);

@@ -4,15 +4,17 @@ use std::future::pending;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crossterm::event::Event as Key;
-use martlet_client::{Client, Event, History, Identity, MessageId, Millis, SendOptions};
+use martlet_client::{Change, Client, Event, History, Identity, MessageId, Millis, SendOptions};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
 use super::input::Action;
 use super::layout;
 use super::model::Model;
+use super::orders::{self, Order};
 use super::terminal::{Terminal, input};
-use crate::output::{Zone, not_taken};
+use crate::ids;
+use crate::output::{Zone, life, not_taken};
 
 /// How long changes are collected before they are painted: too short to notice, and a backlog of
 /// a thousand messages is painted a few times instead of a thousand.
@@ -28,7 +30,10 @@ pub(super) async fn run(client: Client, identity: Identity, peer: String) -> any
     };
     let history = client.history(&peer, page).await?;
     let mut model = Model::new(identity.handle.clone(), peer, history);
-    model.notice(format!("you are {}; /quit leaves", identity.handle));
+    model.notice(format!(
+        "you are {}; /quit leaves, /ids shows what /reply, /react, /edit and /delete need",
+        identity.handle
+    ));
     let seen = model.newest_incoming();
     let (zone, terminal) = (Zone::system(), Terminal::take_over()?);
     let mut chat = Chat {
@@ -144,18 +149,72 @@ impl Chat {
     }
 
     async fn send(&mut self, text: String) {
-        match self
-            .client
-            .send(&self.model.peer, &text, SendOptions::default())
-            .await
-        {
-            Ok(id) => self.model.sent(id, text, now()),
-            Err(error) => {
-                // Given back to be mended.
-                self.model.editor.paste(&text);
-                self.model.notice(not_taken(&error, &self.model.peer));
-            }
+        let done = match orders::parse(&text) {
+            None => self.say(&text, None).await,
+            Some(Ok(order)) => self.obey(order).await,
+            Some(Err(usage)) => Err(usage),
+        };
+        if let Err(reason) = done {
+            // Given back to be mended.
+            self.model.editor.paste(&text);
+            self.model.notice(reason);
         }
+    }
+
+    /// Sends a text, perhaps as an answer.
+    async fn say(&mut self, text: &str, to: Option<MessageId>) -> Result<(), String> {
+        let (peer, options) = (&self.model.peer, SendOptions::default());
+        let sent = match to {
+            Some(to) => self.client.reply(peer, to, text, options).await,
+            None => self.client.send(peer, text, options).await,
+        };
+        let id = sent.map_err(|error| not_taken(&error, peer))?;
+        let quote = to.and_then(|to| self.model.text_of(to));
+        let quote = quote.map(str::to_owned);
+        self.model.sent(id, (text.to_owned(), quote), now());
+        Ok(())
+    }
+
+    /// Does what a line asks for; what it changes is seen at once.
+    async fn obey(&mut self, order: Order) -> Result<(), String> {
+        let find = |id: &str| ids::find(self.model.ids(), id);
+        let peer = &self.model.peer;
+        let failed = |error| not_taken(&error, peer);
+        match order {
+            Order::Reply { id, text } => {
+                let to = find(&id)?;
+                self.say(&text, Some(to)).await?;
+            }
+            Order::React { id, emoji } => {
+                let to = find(&id)?;
+                self.client.react(peer, to, &emoji).await.map_err(failed)?;
+                self.model.reacted(to, emoji);
+            }
+            Order::Edit { id, text } => {
+                let of = find(&id)?;
+                self.client.edit(peer, of, &text).await.map_err(failed)?;
+                self.model.changed(of, Change::Edited { text });
+            }
+            Order::Delete { id } => {
+                let of = find(&id)?;
+                let deleted = self.client.delete_for_everyone(peer, of).await;
+                deleted.map_err(failed)?;
+                self.model.changed(of, Change::Deleted);
+            }
+            Order::Timer { seconds } => {
+                let set = self.client.set_timer(peer, seconds).await;
+                set.map_err(failed)?;
+                self.model.notice(match seconds {
+                    0 => "from here on messages stay".to_owned(),
+                    seconds => format!(
+                        "from here on messages disappear {} after they were read",
+                        life(seconds)
+                    ),
+                });
+            }
+            Order::Ids => self.model.shows_ids = !self.model.shows_ids,
+        }
+        Ok(())
     }
 }
 

@@ -12,8 +12,8 @@
 use martlet_client::{Direction, MessageState};
 
 use super::model::{Entry, Link, Model, Said};
-use crate::output::Zone;
-use crate::text;
+use crate::output::{Zone, reactions};
+use crate::{ids, text};
 
 /// The size of a terminal in character cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,7 +129,12 @@ fn entry_rows(model: &Model, index: usize, columns: usize, zone: &Zone) -> Vec<R
         let indent = " ".repeat(columns.saturating_sub(day.len()) / 2);
         rows.push(vec![span(indent + &text::cut(&day, columns), Style::Faint)]);
     }
-    rows.append(&mut said_rows(said, &model.peer, columns, zone));
+    rows.append(&mut said_rows(
+        said,
+        (&model.peer, model.shows_ids),
+        columns,
+        zone,
+    ));
     rows
 }
 
@@ -139,7 +144,7 @@ fn notice_rows(sign: &str, line: &str, columns: usize, style: Style) -> Vec<Row>
     rows.map(|row| vec![span(row, style)]).collect()
 }
 
-fn said_rows(said: &Said, peer: &str, columns: usize, zone: &Zone) -> Vec<Row> {
+fn said_rows(said: &Said, (peer, shows_id): (&str, bool), columns: usize, zone: &Zone) -> Vec<Row> {
     let peer = text::cut(peer, NAME_COLUMNS_MAX);
     let name_columns = text::width(&peer).max("you".len());
     let (name, style) = match said.direction {
@@ -160,12 +165,21 @@ fn said_rows(said: &Said, peer: &str, columns: usize, zone: &Zone) -> Vec<Row> {
         .max(TICKS_COLUMNS);
     let lines = text::wrap(&text::harmless(&said.text), room);
     let last = lines.len() - 1;
-    let mut rows = Vec::with_capacity(lines.len() + 1);
+    let mut rows = Vec::with_capacity(lines.len() + 3);
     let mut lead = vec![span(time, Style::Faint), span(name, style)];
     if narrow {
         rows.push(std::mem::take(&mut lead));
     } else {
         lead.push(span(" ".repeat(padding), Style::Plain));
+    }
+    if let Some(quote) = &said.quote {
+        let mut row = std::mem::take(&mut lead);
+        if row.is_empty() {
+            row.push(span(" ".repeat(gutter), Style::Plain));
+        }
+        let quote = text::cut(&text::one_line(quote), room.saturating_sub(2));
+        row.push(span(format!("> {quote}"), Style::Faint));
+        rows.push(row);
     }
     for (index, line) in lines.into_iter().enumerate() {
         let mut row = std::mem::take(&mut lead);
@@ -178,6 +192,13 @@ fn said_rows(said: &Said, peer: &str, columns: usize, zone: &Zone) -> Vec<Row> {
         }
         rows.push(row);
     }
+    if let Some(marks) = marks(said, &peer, shows_id) {
+        let marks = text::cut(&marks, columns.saturating_sub(gutter));
+        rows.push(vec![
+            span(" ".repeat(gutter), Style::Plain),
+            span(marks, Style::Faint),
+        ]);
+    }
     if let Some(reason) = failure(said) {
         for line in text::wrap(&reason, columns.saturating_sub(gutter).max(1)) {
             rows.push(vec![
@@ -187,6 +208,21 @@ fn said_rows(said: &Said, peer: &str, columns: usize, zone: &Zone) -> Vec<Row> {
         }
     }
     rows
+}
+
+/// What there is to know of a message beside what it says.
+fn marks(said: &Said, peer: &str, shows_id: bool) -> Option<String> {
+    let mut marks = Vec::new();
+    if shows_id {
+        marks.push(ids::short(said.id));
+    }
+    if said.edited {
+        marks.push("edited".to_owned());
+    }
+    if !said.reactions.is_empty() {
+        marks.push(text::one_line(&reactions(&said.reactions, "you", peer)));
+    }
+    (!marks.is_empty()).then(|| marks.join(" · "))
 }
 
 /// Where an own message stands, as short as people know it.
@@ -278,7 +314,7 @@ fn span(text: impl Into<String>, style: Style) -> Span {
 mod tests {
     use super::*;
     use crate::chat::model::tests::message;
-    use martlet_client::{Event, MessageId, Millis, OfflineCause, Receipt};
+    use martlet_client::{Change, Event, MessageId, Millis, OfflineCause, Receipt};
 
     fn plain(row: &Row) -> String {
         row.iter().map(|span| span.text.as_str()).collect()
@@ -319,6 +355,31 @@ mod tests {
     }
 
     #[test]
+    fn quotes_edits_reactions_and_ids_stand_with_their_message() {
+        let mut model = conversation();
+        let one = MessageId([1; 16]);
+        let text = "Are you here?".to_owned();
+        model.changed(one, Change::Edited { text });
+        model.reacted(one, "👍".to_owned());
+        let (text, quote) = ("Of course".to_owned(), Some("Are you\nthere?".to_owned()));
+        let at = Millis(1_790_000_240_000);
+        model.sent(MessageId([3; 16]), (text, quote), at);
+        model.shows_ids = true;
+        assert_eq!(
+            lines(&mut model, 44, 11)[2..9],
+            [
+                "14:14 bob  Are you here?",
+                "           010101 · edited · 👍 you",
+                "14:15 you  Yes ✓✓",
+                "           020202",
+                "14:17 you  > Are you there?",
+                "           Of course …",
+                "           030303",
+            ]
+        );
+    }
+
+    #[test]
     fn a_read_receipt_changes_the_ticks_and_nothing_else() {
         let mut model = conversation();
         let before = lines(&mut model, 60, 8);
@@ -345,7 +406,10 @@ mod tests {
         let id = MessageId([9; 16]);
         model.sent(
             id,
-            "日本語 🦀 and a verylongwordwithoutanyspaces".to_owned(),
+            (
+                "日本語 🦀 and a verylongwordwithoutanyspaces".to_owned(),
+                None,
+            ),
             Millis(0),
         );
         model.notice("carol wrote: something that is rather long".to_owned());

@@ -4,6 +4,7 @@ mod input;
 mod interactive;
 mod layout;
 mod model;
+mod orders;
 mod piped;
 mod start;
 mod terminal;

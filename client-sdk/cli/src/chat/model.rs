@@ -1,9 +1,11 @@
 //! What a chat knows: the conversation, the connection, and what is being typed.
 
-use martlet_client::{Direction, Event, Message, MessageId, MessageState, Millis};
+use martlet_client::{
+    Change, Direction, Event, Message, MessageId, MessageState, Millis, Reaction,
+};
 
 use super::input::Editor;
-use crate::output::{refusal, security};
+use crate::output::{refusal, security, words};
 
 /// The whole state of the screen; [`layout`](super::layout) turns it into rows.
 #[derive(Debug)]
@@ -22,6 +24,8 @@ pub(crate) struct Model {
     pub(crate) editor: Editor,
     /// How many rows the newest one lies below the screen.
     pub(crate) scrolled_rows: usize,
+    /// Whether the ids of messages are shown.
+    pub(crate) shows_ids: bool,
 }
 
 /// One thing on the screen.
@@ -41,6 +45,10 @@ pub(crate) struct Said {
     pub(crate) id: MessageId,
     pub(crate) direction: Direction,
     pub(crate) text: String,
+    /// What it answers.
+    pub(crate) quote: Option<String>,
+    pub(crate) edited: bool,
+    pub(crate) reactions: Vec<Reaction>,
     pub(crate) at: Millis,
     pub(crate) state: MessageState,
     /// Why the server refused it.
@@ -75,6 +83,7 @@ impl Model {
             link,
             editor,
             scrolled_rows: 0,
+            shows_ids: false,
         }
     }
 
@@ -84,18 +93,75 @@ impl Model {
         self.said().rev().find(incoming).map(|said| said.id)
     }
 
-    /// An own message was just written.
-    pub(crate) fn sent(&mut self, id: MessageId, text: String, at: Millis) {
+    /// An own message was just written; perhaps it answers another one.
+    pub(crate) fn sent(
+        &mut self,
+        id: MessageId,
+        (text, quote): (String, Option<String>),
+        at: Millis,
+    ) {
         let (direction, state) = (Direction::Outgoing, MessageState::Pending);
         self.entries.push(Entry::Said(Said {
             id,
             direction,
             text,
+            quote,
+            edited: false,
+            reactions: Vec::new(),
             at,
             state,
             refusal: None,
         }));
         self.scrolled_rows = 0;
+    }
+
+    /// What a message of the conversation says.
+    pub(crate) fn text_of(&self, id: MessageId) -> Option<&str> {
+        let said = self.said().find(|said| said.id == id);
+        said.map(|said| said.text.as_str())
+    }
+
+    /// The messages that are shown, newest last.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = MessageId> {
+        self.said().map(|said| said.id)
+    }
+
+    /// The person has put an emoji to a message, or taken it back.
+    pub(crate) fn reacted(&mut self, id: MessageId, emoji: String) {
+        let (by, author) = (Direction::Outgoing, self.me.clone());
+        if let Some(said) = self.said_mut(id) {
+            said.reactions.retain(|reaction| reaction.by != by);
+            if !emoji.is_empty() {
+                said.reactions.push(Reaction { by, author, emoji });
+            }
+        }
+    }
+
+    /// A message is not what it was.
+    pub(crate) fn changed(&mut self, id: MessageId, change: Change) {
+        if change == Change::Expired {
+            let is_it = |entry: &Entry| matches!(entry, Entry::Said(said) if said.id == id);
+            self.entries.retain(|entry| !is_it(entry));
+            return;
+        }
+        let Some(said) = self.said_mut(id) else {
+            return;
+        };
+        match change {
+            Change::Edited { text } => {
+                said.text = text;
+                said.edited = true;
+            }
+            Change::Restored { text } => said.text = text,
+            Change::Reactions(reactions) => said.reactions = reactions,
+            Change::Deleted => {
+                said.text = "[deleted]".to_owned();
+                said.quote = None;
+                said.edited = false;
+                said.reactions.clear();
+            }
+            _ => {}
+        }
     }
 
     /// Shows a line that nobody said.
@@ -109,8 +175,9 @@ impl Model {
             Event::Message(message) if message.peer == self.peer => return self.arrived(message),
             Event::Message(message) if message.direction == Direction::Incoming => {
                 // Taken from the stream, so no other command will announce it; it stays unread.
-                self.notice(format!("{} wrote: {}", message.peer, message.text()));
+                self.notice(format!("{} wrote: {}", message.peer, words(&message)));
             }
+            Event::Changed { id, peer, change } if peer == self.peer => self.changed(id, change),
             Event::Receipt(receipt) => self.advance(receipt.id, receipt.state, None),
             Event::Failed { id, code, .. } => {
                 self.advance(id, MessageState::Failed, Some(refusal(code)));
@@ -144,15 +211,19 @@ impl Model {
     }
 
     fn advance(&mut self, id: MessageId, state: MessageState, refusal: Option<String>) {
-        let said = self.entries.iter_mut().rev().find_map(|entry| match entry {
-            Entry::Said(said) if said.id == id => Some(said),
-            _ => None,
-        });
+        let said = self.said_mut(id);
         // Receipts that waited for this run may be older than the history it has read.
         if let Some(said) = said.filter(|said| said.state.may_become(state)) {
             said.state = state;
             said.refusal = refusal;
         }
+    }
+
+    fn said_mut(&mut self, id: MessageId) -> Option<&mut Said> {
+        self.entries.iter_mut().rev().find_map(|entry| match entry {
+            Entry::Said(said) if said.id == id => Some(said),
+            _ => None,
+        })
     }
 
     fn said(&self) -> impl DoubleEndedIterator<Item = &Said> {
@@ -168,7 +239,10 @@ impl From<Message> for Said {
         Self {
             id: message.id,
             direction: message.direction,
-            text: message.text().to_owned(),
+            text: words(&message),
+            quote: message.reply_to.map(|quote| quote.text),
+            edited: message.edited,
+            reactions: message.reactions,
             at: message.at,
             state: message.state,
             refusal: message.refusal.map(refusal),
@@ -179,21 +253,49 @@ impl From<Message> for Said {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use martlet_client::{Body, DeviceId, NackCode, Receipt, SecurityKind, SecurityNotice};
+    use crate::output::tests::message as any_message;
+    use martlet_client::{Body, NackCode, Quote, Receipt, SecurityKind, SecurityNotice};
 
     /// A message of or to bob; its id is made of `number`.
     pub(crate) fn message(number: u8, direction: Direction, text: &str) -> Message {
         Message {
             id: MessageId([number; 16]),
-            direction,
-            peer: "bob".to_owned(),
-            device: DeviceId(1),
-            body: Body::Text(text.to_owned()),
-            state: MessageState::Delivered,
             at: Millis(1_790_000_000_000 + u64::from(number) * 60_000),
-            changed_at: Millis(0),
-            refusal: None,
+            ..any_message(direction, Body::Text(text.to_owned()))
         }
+    }
+
+    #[test]
+    fn changes_are_seen_at_the_message_that_they_are_about() {
+        let mut answer = message(2, Direction::Outgoing, "Yes");
+        answer.reply_to = Some(Quote {
+            id: MessageId([1; 16]),
+            by: Direction::Incoming,
+            author: "bob".to_owned(),
+            text: "Are you there?".to_owned(),
+        });
+        let history = vec![message(1, Direction::Incoming, "Are you there?"), answer];
+        let mut model = Model::new("alice".to_owned(), "bob".to_owned(), history);
+        let (one, two) = (MessageId([1; 16]), MessageId([2; 16]));
+        let quotes: Vec<_> = model.said().map(|said| said.quote.clone()).collect();
+        assert_eq!(quotes, [None, Some("Are you there?".to_owned())]);
+        let change = |id, change| Event::Changed {
+            id,
+            peer: "bob".to_owned(),
+            change,
+        };
+        let text = "Are you here?".to_owned();
+        model.apply(change(one, Change::Edited { text }));
+        assert_eq!(model.text_of(one), Some("Are you here?"));
+        for emoji in ["👍", "🎉", ""] {
+            model.reacted(one, emoji.to_owned());
+            let said = model.said().next().unwrap();
+            assert_eq!(said.reactions.len(), usize::from(!emoji.is_empty()));
+        }
+        model.apply(change(two, Change::Deleted));
+        assert_eq!(model.text_of(two), Some("[deleted]"));
+        model.apply(change(two, Change::Expired));
+        assert_eq!(model.ids().collect::<Vec<_>>(), [one]);
     }
 
     fn receipt(number: u8, state: MessageState) -> Event {
@@ -217,8 +319,8 @@ pub(crate) mod tests {
     #[test]
     fn ticks_change_in_place_and_never_go_back() {
         let mut model = Model::new("alice".to_owned(), "bob".to_owned(), Vec::new());
-        model.sent(MessageId([1; 16]), "hi".to_owned(), Millis(0));
-        model.sent(MessageId([2; 16]), "there".to_owned(), Millis(0));
+        model.sent(MessageId([1; 16]), ("hi".to_owned(), None), Millis(0));
+        model.sent(MessageId([2; 16]), ("there".to_owned(), None), Millis(0));
         for (reached, shown) in [
             (MessageState::Sent, MessageState::Sent),
             (MessageState::Read, MessageState::Read),
@@ -264,7 +366,7 @@ pub(crate) mod tests {
     fn a_refused_message_says_why() {
         let mut model = Model::new("alice".to_owned(), "bob".to_owned(), Vec::new());
         let id = MessageId([1; 16]);
-        model.sent(id, "hi".to_owned(), Millis(0));
+        model.sent(id, ("hi".to_owned(), None), Millis(0));
         let (to, code) = ("bob".to_owned(), NackCode::UNKNOWN_RECIPIENT);
         model.apply(Event::Failed { id, to, code });
         assert_eq!(state(&model, 1), MessageState::Failed);
@@ -285,6 +387,7 @@ pub(crate) mod tests {
         model.apply(Event::Security(SecurityNotice {
             peer: "bob".to_owned(),
             device: None,
+            group: None,
             kind: SecurityKind::IdentityChanged,
         }));
         let [Entry::Warning(line)] = &model.entries[..] else {

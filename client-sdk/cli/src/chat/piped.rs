@@ -7,15 +7,22 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
-use martlet_client::{Client, Direction, Event, Identity, MessageId, MessageState, SendOptions};
+use martlet_client::{
+    Client, Direction, Event, History, Identity, MessageId, MessageState, SendError, SendOptions,
+};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+use super::orders::{self, Order};
 use crate::output::{Format, Output, not_taken, refusal};
 use crate::over::{is_over, over};
+use crate::{ids, text};
 
 /// How long the server may take, after the input has ended, to take what it has not yet.
 const SETTLE_MAX: Duration = Duration::from_secs(30);
+
+/// How many messages `/ids` shows.
+const IDS_SHOWN: usize = 20;
 
 /// Lines read ahead of what is sent.
 const LINES_AHEAD: usize = 64;
@@ -33,6 +40,7 @@ pub(super) async fn run(client: Client, identity: Identity, peer: String) -> any
         texts,
         unsent: 0,
         refused: 0,
+        not_done: 0,
     };
     chat.talk(lines()?).await
 }
@@ -47,6 +55,8 @@ struct Chat<W> {
     unsent: usize,
     /// How many it will never take.
     refused: usize,
+    /// How many lines asked for what cannot be done.
+    not_done: usize,
 }
 
 impl<W: Write> Chat<W> {
@@ -86,20 +96,83 @@ impl<W: Write> Chat<W> {
                 self.refused
             );
         }
+        if self.not_done > 0 {
+            bail!(
+                "{} of these lines could not be done: see above",
+                self.not_done
+            );
+        }
         Ok(())
     }
 
-    async fn send(&mut self, text: String) -> anyhow::Result<()> {
-        if text.trim().is_empty() {
+    async fn send(&mut self, line: String) -> anyhow::Result<()> {
+        if line.trim().is_empty() {
             return Ok(());
         }
-        let id = self
-            .client
-            .send(&self.peer, &text, SendOptions::default())
-            .await
-            .map_err(|error| anyhow!(not_taken(&error, &self.peer)))?;
-        self.texts.insert(id, (text, MessageState::Pending));
+        let sent = match orders::parse(&line) {
+            None => {
+                let options = SendOptions::default();
+                self.client.send(&self.peer, &line, options).await
+            }
+            Some(Ok(Order::Ids)) => return self.ids().await,
+            Some(Ok(order)) => match self.obey(order).await {
+                Ok(sent) => sent,
+                Err(reason) => {
+                    self.not_done(&line, &reason.to_string());
+                    return Ok(());
+                }
+            },
+            Some(Err(usage)) => {
+                self.not_done(&line, &usage);
+                return Ok(());
+            }
+        };
+        let id = sent.map_err(|error| anyhow!(not_taken(&error, &self.peer)))?;
+        self.texts.insert(id, (line, MessageState::Pending));
         self.unsent += 1;
+        Ok(())
+    }
+
+    /// A line asks for what cannot be done. The others go on.
+    fn not_done(&mut self, line: &str, reason: &str) {
+        text::tell(&format!("{line}: {reason}"));
+        self.not_done += 1;
+    }
+
+    /// Does what a line asks for; an error says that there is no such message.
+    async fn obey(&self, order: Order) -> anyhow::Result<Result<MessageId, SendError>> {
+        let (client, peer) = (&self.client, &self.peer);
+        Ok(match order {
+            Order::Reply { id, text } => {
+                let to = ids::resolve(client, peer, &id).await?;
+                client.reply(peer, to, &text, SendOptions::default()).await
+            }
+            Order::React { id, emoji } => {
+                let to = ids::resolve(client, peer, &id).await?;
+                client.react(peer, to, &emoji).await
+            }
+            Order::Edit { id, text } => {
+                let of = ids::resolve(client, peer, &id).await?;
+                client.edit(peer, of, &text).await
+            }
+            Order::Delete { id } => {
+                let of = ids::resolve(client, peer, &id).await?;
+                client.delete_for_everyone(peer, of).await
+            }
+            Order::Timer { seconds } => client.set_timer(peer, seconds).await,
+            Order::Ids => bail!("/ids sends nothing"),
+        })
+    }
+
+    /// Prints the newest messages with their ids.
+    async fn ids(&mut self) -> anyhow::Result<()> {
+        let page = History {
+            limit: IDS_SHOWN,
+            before: None,
+        };
+        for message in self.client.history(&self.peer, page).await? {
+            self.output.history(&message, true)?;
+        }
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use martlet_client::{Client, Config, Identity};
 
-use super::{devices, history, join, link, listen, register, safety, send, status};
+use super::{change, devices, history, join, link, listen, register, safety, send, status};
 use crate::args::{Args, Command};
 use crate::stop::Stop;
 use crate::{chat, home};
@@ -65,6 +65,10 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
 async fn work(client: Client, identity: Identity, command: Command) -> anyhow::Result<()> {
     match command {
         Command::Send(args) => send::run(client, identity, args).await,
+        Command::React(args) => change::react(client, identity, args).await,
+        Command::Edit(args) => change::edit(client, identity, args).await,
+        Command::Delete(args) => change::delete(client, identity, args).await,
+        Command::Timer(args) => change::timer(client, identity, args).await,
         Command::History(args) => history::run(client, identity, args).await,
         Command::Status(args) => status::run(client, identity, args).await,
         Command::Chat(args) => chat::run(client, identity, args.name).await,

@@ -39,7 +39,7 @@ pub(super) async fn run(client: Client, identity: Identity, args: HistoryOf) -> 
         );
     }
     for message in pages.iter().rev().flatten() {
-        output.history(message)?;
+        output.history(message, args.ids)?;
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! One file per command; `dispatch` opens the home, and ends a command cleanly on a signal.
 
+mod change;
 mod devices;
 mod dispatch;
 mod history;

@@ -10,41 +10,72 @@ use martlet_client::{
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::args::Send;
+use crate::args::{Send, Until};
+use crate::ids;
 use crate::output::{Format, Output, not_taken, refusal};
 use crate::over::{is_over, over};
 
 pub(super) async fn run(client: Client, identity: Identity, args: Send) -> anyhow::Result<()> {
-    let mut output = Output::stdout(Format::new(args.json), &identity);
     let ttl_ms = args
         .ttl
         .map(|ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX));
-    let deadline = Instant::now() + args.timeout.min(FOREVER);
-    if let Some(cause) = client.offline_cause().await?.filter(is_over) {
-        bail!("not sent to {}: {}", args.name, over(&cause));
+    let options = SendOptions { ttl_ms };
+    let name = args.name;
+    check(&client, &name).await?;
+    let sent = match &args.reply_to {
+        Some(to) => {
+            let to = ids::resolve(&client, &name, to).await?;
+            client.reply(&name, to, &args.text, options).await
+        }
+        None => client.send(&name, &args.text, options).await,
+    };
+    let id = sent.map_err(|error| anyhow!(not_taken(&error, &name)))?;
+    let until = args.until;
+    follow(client, identity, Followed { name, id, until }).await
+}
+
+/// What was sent to whom, and how far it is followed.
+pub(super) struct Followed {
+    pub(super) name: String,
+    pub(super) id: MessageId,
+    pub(super) until: Until,
+}
+
+/// Whether this home can send anything at all.
+pub(super) async fn check(client: &Client, name: &str) -> anyhow::Result<()> {
+    match client.offline_cause().await?.filter(is_over) {
+        Some(cause) => bail!("not sent to {name}: {}", over(&cause)),
+        None => Ok(()),
     }
-    let sent = client
-        .send(&args.name, &args.text, SendOptions { ttl_ms })
-        .await;
-    let id = sent.map_err(|error| anyhow!(not_taken(&error, &args.name)))?;
+}
+
+/// Prints each state that the message reaches, up to the one that is waited for.
+pub(super) async fn follow(
+    client: Client,
+    identity: Identity,
+    args: Followed,
+) -> anyhow::Result<()> {
+    let (id, until) = (args.id, &args.until);
+    let mut output = Output::stdout(Format::new(until.json), &identity);
+    let deadline = Instant::now() + until.timeout.min(FOREVER);
     let mut last = MessageState::Pending;
-    for (wanted, wait) in watch(&client, id, args.wait.states()) {
+    for (wanted, wait) in watch(&client, id, until.wait.states()) {
         let reached = tokio::select! {
             reached = timeout_at(deadline, wait) => reached,
-            cause = ended(&client) => bail!(cut_off(&args, id, last, &cause?)),
+            cause = ended(&client) => bail!(cut_off(&args.name, id, last, &cause?)),
         };
         let Ok(joined) = reached else {
             if last == MessageState::Pending {
                 output.state(id, last, Millis(id.time().unwrap_or_default().0))?;
             }
             let cause = client.offline_cause().await?;
-            bail!(late(&args, &identity, id, (last, wanted), cause));
+            bail!(late(until, &identity, id, (last, wanted), cause));
         };
         let reached = joined?;
         if let (Err(ClientError::DeviceRemoved), Some(cause)) =
             (&reached, client.offline_cause().await?)
         {
-            bail!(cut_off(&args, id, last, &cause));
+            bail!(cut_off(&args.name, id, last, &cause));
         }
         let message = reached?;
         match judge(&message, wanted) {
@@ -132,22 +163,22 @@ fn refused(name: &str, message: &Message) -> String {
     format!("not sent to {name}: {why}")
 }
 
-fn cut_off(args: &Send, id: MessageId, last: MessageState, cause: &OfflineCause) -> String {
+fn cut_off(name: &str, id: MessageId, last: MessageState, cause: &OfflineCause) -> String {
     let cause = over(cause);
     match last {
-        MessageState::Pending => format!("not sent to {}: {cause}", args.name),
+        MessageState::Pending => format!("not sent to {name}: {cause}"),
         last => format!("message {id} is {last}, and nothing more is heard of it: {cause}"),
     }
 }
 
 fn late(
-    args: &Send,
+    until: &Until,
     identity: &Identity,
     id: MessageId,
     (last, wanted): (MessageState, MessageState),
     cause: Option<OfflineCause>,
 ) -> String {
-    let waited = humantime::format_duration(args.timeout);
+    let waited = humantime::format_duration(until.timeout);
     if last == MessageState::Pending {
         let server = &identity.server;
         let cause = cause.map_or_else(String::new, |cause| format!(" ({cause})"));
@@ -165,19 +196,15 @@ fn late(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use martlet_client::{Body, DeviceId, Direction};
+    use crate::output::tests::message as any_message;
+    use martlet_client::{Body, Direction};
 
     fn message(state: MessageState) -> Message {
         Message {
-            id: MessageId([1; 16]),
-            direction: Direction::Outgoing,
-            peer: "bob".to_owned(),
-            device: DeviceId(1),
-            body: Body::Text(String::new()),
             state,
             at: Millis(1),
             changed_at: Millis(2),
-            refusal: None,
+            ..any_message(Direction::Outgoing, Body::Text(String::new()))
         }
     }
 

@@ -1,7 +1,8 @@
 //! Lines for programs: one JSON object each, times in milliseconds since the Unix epoch.
 
 use martlet_client::{
-    Device, Direction, Event, Message, MessageId, MessageState, Millis, SafetyNumber,
+    Body, Change, Device, Direction, Event, Message, MessageId, MessageState, Millis, Reaction,
+    SafetyNumber,
 };
 use serde::Serialize;
 
@@ -15,6 +16,17 @@ enum Line<'a> {
         to: Option<&'a str>,
         text: &'a str,
         at: u64,
+        #[serde(flatten)]
+        more: More<'a>,
+    },
+    Changed {
+        id: String,
+        peer: &'a str,
+        change: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        text: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reactions: Option<Vec<Reacted<'a>>>,
     },
     Receipt {
         id: String,
@@ -42,6 +54,114 @@ enum Line<'a> {
         position: u64,
         trimmed: bool,
     },
+}
+
+/// What there is to a message beside its text; what is not there has no field.
+#[derive(Serialize)]
+struct More<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reply_to: Option<Quoted<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    contact: Option<Card<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    location: Option<Place<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timer_s: Option<u32>,
+    #[serde(skip_serializing_if = "core::ops::Not::not")]
+    edited: bool,
+    #[serde(skip_serializing_if = "core::ops::Not::not")]
+    deleted: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    reactions: Vec<Reacted<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Quoted<'a> {
+    id: String,
+    by: &'a str,
+    text: &'a str,
+}
+
+#[derive(Serialize)]
+struct Reacted<'a> {
+    by: &'a str,
+    emoji: &'a str,
+}
+
+#[derive(Serialize)]
+struct Card<'a> {
+    user: String,
+    handle: &'a str,
+    name: &'a str,
+}
+
+#[derive(Serialize)]
+struct Place<'a> {
+    latitude: f64,
+    longitude: f64,
+    accuracy_m: u32,
+    label: &'a str,
+}
+
+/// Units of a place's coordinates in a degree.
+const UNITS: f64 = 1e7;
+
+impl<'a> More<'a> {
+    fn of(message: &'a Message, me: &'a str) -> Self {
+        let peer = message.peer.as_str();
+        let quoted = message.reply_to.as_ref().map(|quote| Quoted {
+            id: quote.id.to_string(),
+            by: name(quote.by, me, peer),
+            text: &quote.text,
+        });
+        let mut more = Self {
+            reply_to: quoted,
+            contact: None,
+            location: None,
+            timer_s: None,
+            edited: message.edited,
+            deleted: message.body == Body::Deleted,
+            reactions: reacted(&message.reactions, me, peer),
+            expires_at: message.expires_at.map(|at| at.0),
+        };
+        match &message.body {
+            Body::Contact(card) => {
+                more.contact = Some(Card {
+                    user: card.user.to_string(),
+                    handle: &card.handle,
+                    name: &card.name,
+                });
+            }
+            Body::Location(place) => {
+                more.location = Some(Place {
+                    latitude: f64::from(place.latitude) / UNITS,
+                    longitude: f64::from(place.longitude) / UNITS,
+                    accuracy_m: place.accuracy_m,
+                    label: &place.label,
+                });
+            }
+            Body::Timer { seconds } => more.timer_s = Some(*seconds),
+            _ => {}
+        }
+        more
+    }
+}
+
+const fn name<'a>(by: Direction, me: &'a str, peer: &'a str) -> &'a str {
+    match by {
+        Direction::Incoming => peer,
+        Direction::Outgoing => me,
+    }
+}
+
+fn reacted<'a>(reactions: &'a [Reaction], me: &'a str, peer: &'a str) -> Vec<Reacted<'a>> {
+    let each = reactions.iter().map(|reaction| Reacted {
+        by: name(reaction.by, me, peer),
+        emoji: &reaction.emoji,
+    });
+    each.collect()
 }
 
 #[derive(Serialize)]
@@ -74,6 +194,8 @@ struct Said<'a> {
     text: &'a str,
     state: &'a str,
     at: u64,
+    #[serde(flatten)]
+    more: More<'a>,
 }
 
 pub(super) fn event(event: &Event, me: &str) -> Option<String> {
@@ -90,6 +212,24 @@ pub(super) fn event(event: &Event, me: &str) -> Option<String> {
                 to,
                 text,
                 at,
+                more: More::of(message, me),
+            }
+        }
+        Event::Changed { id, peer, change } => {
+            let (change, text, reactions) = match change {
+                Change::Edited { text } => ("edited", Some(text.as_str()), None),
+                Change::Reactions(all) => ("reactions", None, Some(reacted(all, me, peer))),
+                Change::Deleted => ("deleted", None, None),
+                Change::Restored { text } => ("restored", Some(text.as_str()), None),
+                Change::Expired => ("expired", None, None),
+                _ => return None,
+            };
+            Line::Changed {
+                id: id.to_string(),
+                peer,
+                change,
+                text,
+                reactions,
             }
         }
         Event::Receipt(receipt) => Line::Receipt {
@@ -143,6 +283,7 @@ pub(super) fn history(message: &Message, me: &str) -> String {
         text: message.text(),
         state: message.state.as_str(),
         at: message.at.0,
+        more: More::of(message, me),
     })
 }
 
@@ -170,8 +311,10 @@ fn render(line: &impl Serialize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::tests::message as any_message;
     use martlet_client::{
-        Body, DeviceId, GapReason, NackCode, Position, Receipt, SecurityKind, SecurityNotice,
+        DeviceId, GapReason, Location, NackCode, Position, Quote, Receipt, SecurityKind,
+        SecurityNotice,
     };
 
     const ID: &str = "01900000-1234-7fff-bfff-ffffffffffff";
@@ -183,15 +326,75 @@ mod tests {
     fn message(direction: Direction) -> Message {
         Message {
             id: id(),
-            direction,
-            peer: "bob".to_owned(),
-            device: DeviceId(1),
-            body: Body::Text("line\n\"two\"".to_owned()),
-            state: MessageState::Delivered,
             at: Millis(5),
             changed_at: Millis(6),
-            refusal: None,
+            ..any_message(direction, Body::Text("line\n\"two\"".to_owned()))
         }
+    }
+
+    #[test]
+    fn what_else_there_is_to_a_message_has_its_field() {
+        let mut reply = message(Direction::Outgoing);
+        reply.reply_to = Some(Quote {
+            id: id(),
+            by: Direction::Incoming,
+            author: "bob".to_owned(),
+            text: "Are you there?".to_owned(),
+        });
+        reply.edited = true;
+        reply.reactions = vec![Reaction {
+            by: Direction::Incoming,
+            author: "bob".to_owned(),
+            emoji: "👍".to_owned(),
+        }];
+        reply.expires_at = Some(Millis(9));
+        let line = history(&reply, "alice");
+        let more = format!(
+            r#""at":5,"reply_to":{{"id":"{ID}","by":"bob","text":"Are you there?"}},"edited":true,"#
+        );
+        assert!(line.contains(&more), "{line}");
+        let end = r#""reactions":[{"by":"bob","emoji":"👍"}],"expires_at":9}"#;
+        assert!(line.ends_with(end), "{line}");
+        reply.body = Body::Location(Location {
+            latitude: 524_970_000,
+            longitude: -1,
+            accuracy_m: 12,
+            label: String::new(),
+        });
+        let line = history(&reply, "alice");
+        let place =
+            r#""location":{"latitude":52.497,"longitude":-1e-7,"accuracy_m":12,"label":""}"#;
+        assert!(line.contains(place), "{line}");
+        for (body, field) in [
+            (Body::Timer { seconds: 60 }, r#""timer_s":60"#),
+            (Body::Deleted, r#""deleted":true"#),
+        ] {
+            reply.body = body;
+            assert!(history(&reply, "alice").contains(field), "{field}");
+        }
+    }
+
+    #[test]
+    fn a_change_says_what_has_become_of_a_message() {
+        let line = |change| {
+            let peer = "bob".to_owned();
+            event(
+                &Event::Changed {
+                    id: id(),
+                    peer,
+                    change,
+                },
+                "alice",
+            )
+            .unwrap()
+        };
+        let start = format!(r#"{{"event":"changed","id":"{ID}","peer":"bob","change":"#);
+        let text = "hello".to_owned();
+        let edited = line(Change::Edited { text });
+        assert_eq!(edited, format!(r#"{start}"edited","text":"hello"}}"#));
+        let none = line(Change::Reactions(Vec::new()));
+        assert_eq!(none, format!(r#"{start}"reactions","reactions":[]}}"#));
+        assert_eq!(line(Change::Expired), format!(r#"{start}"expired"}}"#));
     }
 
     #[test]
@@ -259,6 +462,7 @@ mod tests {
             let notice = SecurityNotice {
                 peer: "bob".to_owned(),
                 device,
+                group: None,
                 kind: SecurityKind::LastResortKey,
             };
             event(&Event::Security(notice), "alice").unwrap()

@@ -69,11 +69,11 @@ impl<W: Write> Output<W> {
         })
     }
 
-    /// Prints one message of a conversation.
-    pub(crate) fn history(&mut self, message: &Message) -> io::Result<()> {
+    /// Prints one message of a conversation; for people, if they want, with its short id.
+    pub(crate) fn history(&mut self, message: &Message, ids: bool) -> io::Result<()> {
         self.line(match self.format {
             Format::Json => json::history(message, &self.me),
-            Format::Plain => plain::history(message, &self.me, &self.zone),
+            Format::Plain => plain::history(message, &self.me, &self.zone, ids),
         })
     }
 

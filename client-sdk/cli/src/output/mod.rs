@@ -5,8 +5,12 @@ mod lines;
 mod plain;
 mod qr;
 mod security;
+mod words;
 
 pub(crate) use lines::{Format, Output, is_closed_pipe, print, registered};
 pub(crate) use plain::{Zone, device_name, refusal};
 pub(crate) use qr::qr;
 pub(crate) use security::{not_taken, security};
+#[cfg(test)]
+pub(crate) use words::tests;
+pub(crate) use words::{life, reactions, words};

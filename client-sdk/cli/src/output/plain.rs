@@ -3,11 +3,13 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use martlet_client::{
-    Device, Direction, Event, Message, MessageState, Millis, NackCode, SafetyNumber,
+    Change, Device, Direction, Event, Message, MessageId, MessageState, Millis, NackCode,
+    SafetyNumber,
 };
 
 use super::security::security;
-use crate::text;
+use super::words::{reactions, words};
+use crate::{ids, text};
 
 /// The groups of a safety number that stand on one line.
 const GROUPS_A_LINE: usize = 4;
@@ -63,6 +65,7 @@ impl Zone {
 pub(super) fn event(event: &Event, me: &str, zone: &Zone) -> Option<String> {
     Some(match event {
         Event::Message(message) => said(message, me, zone),
+        Event::Changed { id, peer, change } => changed(*id, change, me, peer)?,
         Event::Receipt(receipt) => {
             let (at, id, by) = (zone.second(receipt.at), receipt.id, &receipt.by);
             format!("{at} {}  {id}", outcome(receipt.state, by))
@@ -78,12 +81,35 @@ pub(super) fn event(event: &Event, me: &str, zone: &Zone) -> Option<String> {
     })
 }
 
-pub(super) fn history(message: &Message, me: &str, zone: &Zone) -> String {
-    let line = format!("{} {}", zone.day(message.at), said(message, me, zone));
+pub(super) fn history(message: &Message, me: &str, zone: &Zone, ids: bool) -> String {
+    let id = if ids {
+        format!("{} ", ids::short(message.id))
+    } else {
+        String::new()
+    };
+    let line = format!("{id}{} {}", zone.day(message.at), said(message, me, zone));
     match message.direction {
         Direction::Incoming => line,
         Direction::Outgoing => format!("{line}  [{}]", message.state),
     }
+}
+
+/// What has become of a message.
+fn changed(id: MessageId, change: &Change, me: &str, peer: &str) -> Option<String> {
+    let what = match change {
+        Change::Edited { text } => format!("edited: {}", text::one_line(text)),
+        Change::Reactions(none) if none.is_empty() => "no reactions any more".to_owned(),
+        Change::Reactions(all) => {
+            format!("reactions: {}", text::one_line(&reactions(all, me, peer)))
+        }
+        Change::Deleted => "deleted".to_owned(),
+        Change::Restored { text } => {
+            format!("not deleted after all: {}", text::one_line(text))
+        }
+        Change::Expired => "disappeared".to_owned(),
+        _ => return None,
+    };
+    Some(format!("with {peer}, {what}  {id}"))
 }
 
 pub(super) fn status(message: &Message, me: &str, zone: &Zone) -> String {
@@ -140,7 +166,18 @@ fn said(message: &Message, me: &str, zone: &Zone) -> String {
         Direction::Outgoing => format!("{me} to {}", message.peer),
     };
     // A second line in a message must not look like a message of its own.
-    let text = text::harmless(message.text()).replace('\n', "\n    ");
+    let mut text = text::harmless(&words(message)).replace('\n', "\n    ");
+    if let Some(quote) = &message.reply_to {
+        let quote = text::cut(&text::one_line(&quote.text), STEP_COLUMNS);
+        text = format!("> {quote}\n    {text}");
+    }
+    if message.edited {
+        text.push_str("  (edited)");
+    }
+    if !message.reactions.is_empty() {
+        let all = reactions(&message.reactions, me, &message.peer);
+        text.push_str(&format!("  ({})", text::one_line(&all)));
+    }
     format!("{} {who}: {text}", zone.second(message.at))
 }
 
@@ -179,20 +216,47 @@ pub(crate) fn refusal(code: NackCode) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use martlet_client::{Body, DeviceId, MessageId, Receipt, SecurityKind, SecurityNotice};
+    use crate::output::tests::message as any_message;
+    use martlet_client::{Body, DeviceId, Quote, Reaction, Receipt, SecurityKind, SecurityNotice};
 
     fn message(direction: Direction, text: &str) -> Message {
         Message {
-            id: MessageId([1; 16]),
-            direction,
-            peer: "bob".to_owned(),
-            device: DeviceId(1),
-            body: Body::Text(text.to_owned()),
-            state: MessageState::Delivered,
             at: Millis(1_790_000_000_123),
             changed_at: Millis(1_790_000_060_000),
-            refusal: None,
+            ..any_message(direction, Body::Text(text.to_owned()))
         }
+    }
+
+    #[test]
+    fn a_reply_has_its_quote_and_marks_stand_behind_the_text() {
+        let mut reply = message(Direction::Incoming, "Yes");
+        reply.reply_to = Some(Quote {
+            id: MessageId([2; 16]),
+            by: Direction::Outgoing,
+            author: "alice".to_owned(),
+            text: "Are you\nthere?".to_owned(),
+        });
+        reply.edited = true;
+        reply.reactions = vec![Reaction {
+            by: Direction::Outgoing,
+            author: "alice".to_owned(),
+            emoji: "👍".to_owned(),
+        }];
+        let line = history(&reply, "alice", &Zone::utc(), true);
+        assert_eq!(
+            line,
+            "010101 2026-09-21 14:13:20 bob: > Are you there?\n    Yes  (edited)  (👍 alice)"
+        );
+        let change = Change::Reactions(reply.reactions);
+        let peer = "bob".to_owned();
+        let happened = Event::Changed {
+            id: reply.id,
+            peer,
+            change,
+        };
+        let line = event(&happened, "alice", &Zone::utc()).unwrap();
+        let id = reply.id;
+        assert_eq!(line, format!("with bob, reactions: 👍 alice  {id}"));
     }
 
     #[test]
@@ -204,7 +268,12 @@ mod tests {
 
     #[test]
     fn history_says_who_wrote_to_whom_and_where_own_messages_stand() {
-        let line = history(&message(Direction::Outgoing, "hi"), "alice", &Zone::utc());
+        let line = history(
+            &message(Direction::Outgoing, "hi"),
+            "alice",
+            &Zone::utc(),
+            false,
+        );
         assert_eq!(line, "2026-09-21 14:13:20 alice to bob: hi  [delivered]");
         let line = status(&message(Direction::Outgoing, "hi"), "alice", &Zone::utc());
         assert_eq!(
@@ -233,6 +302,7 @@ mod tests {
         let notice = SecurityNotice {
             peer: "bob".to_owned(),
             device: None,
+            group: None,
             kind: SecurityKind::IdentityChanged,
         };
         let line = event(&Event::Security(notice), "alice", &Zone::utc()).unwrap();

@@ -98,6 +98,7 @@ mod tests {
         let notice = SecurityNotice {
             peer: peer.to_owned(),
             device: device.map(DeviceId),
+            group: None,
             kind,
         };
         security(&notice, "alice")

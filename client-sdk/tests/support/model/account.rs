@@ -3,9 +3,15 @@
 use std::collections::BTreeMap;
 
 use martlet_protocol::frame::{
-    Event, EventKind, Fact, Frame, Gap, GapReason, Prekey, Receipt, Sent,
+    Event, EventKind, Fact, Frame, Gap, GapReason, GroupProgress, GroupReceipt, Prekey, Receipt,
+    Sent,
 };
-use martlet_protocol::{Address, DeviceId, MessageId, Millis, Position, State, Timestamp, UserId};
+use martlet_protocol::wire::List;
+use martlet_protocol::{
+    Address, DeviceId, GroupId, MessageId, Millis, Position, State, Timestamp, UserId,
+};
+
+use super::groups::Entry;
 
 pub(crate) struct Account {
     pub(super) handle: String,
@@ -53,6 +59,17 @@ pub(crate) enum Item {
         timestamp: u64,
     },
     Gap,
+    GroupEvent {
+        group: GroupId,
+        sequence: u64,
+        entry: Entry,
+    },
+    GroupReceipt {
+        group: GroupId,
+        state: State,
+        at: Millis,
+        members: Vec<GroupProgress>,
+    },
 }
 
 impl Account {
@@ -100,6 +117,16 @@ impl Item {
         }
     }
 
+    /// The group and the place in its log, if it is an entry of one.
+    pub(super) const fn group_entry(&self) -> Option<(GroupId, u64)> {
+        match self {
+            Self::GroupEvent {
+                group, sequence, ..
+            } => Some((*group, *sequence)),
+            _ => None,
+        }
+    }
+
     pub(super) fn frame(&self, position: Position) -> Frame<'_> {
         match self {
             Self::Event {
@@ -142,6 +169,23 @@ impl Item {
                 from: position,
                 to: position,
                 reason: GapReason::EXPIRED,
+            }),
+            Self::GroupEvent {
+                group,
+                sequence,
+                entry,
+            } => entry.frame(position, *group, *sequence),
+            Self::GroupReceipt {
+                group,
+                state,
+                at,
+                members,
+            } => Frame::GroupReceipt(GroupReceipt {
+                position,
+                group: *group,
+                state: *state,
+                at: *at,
+                members: List::Slice(members),
             }),
         }
     }

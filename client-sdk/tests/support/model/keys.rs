@@ -65,6 +65,7 @@ impl Model {
                 check_successor(newest, &list).expect("a client's list follows the one before");
             }
             self.take_list(from.user, &list);
+            self.grow_rosters(from.user);
             if !publish.answer.is_empty() {
                 self.answer_link(from.user, publish.answer);
             }

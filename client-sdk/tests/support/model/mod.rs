@@ -9,6 +9,8 @@
 )]
 
 mod account;
+mod group_sends;
+mod groups;
 mod keys;
 mod links;
 mod sends;
@@ -25,9 +27,12 @@ use martlet_protocol::frame::{
     Reference, Register, Registered, Registration,
 };
 use martlet_protocol::version::Features;
-use martlet_protocol::{Address, CloseCode, Kind, Millis, NackCode, Position, State, UserId};
+use martlet_protocol::{
+    Address, CloseCode, GroupId, Kind, Millis, NackCode, Position, State, UserId,
+};
 
 pub(crate) use account::{Account, Inbox, Item};
+pub(crate) use groups::Group;
 pub(crate) use session::Session;
 
 const NONCE: [u8; 32] = [5; 32];
@@ -43,6 +48,8 @@ pub(crate) struct Model {
     epochs: u64,
     /// The server's time.
     pub(crate) now: Millis,
+    /// How far its clock is ahead of those of the clients.
+    pub(crate) ahead_ms: u64,
     /// How many of the next SENDs are refused for now.
     pub(crate) refusals: u32,
     /// Whose inboxes are full.
@@ -58,6 +65,9 @@ pub(crate) struct Model {
     pub(crate) keyless: Option<Address>,
     /// How many CLAIMs were answered.
     pub(crate) claims: u32,
+    pub(crate) groups: BTreeMap<GroupId, Group>,
+    /// How many of the next GROUP_CHANGEs are refused for now.
+    pub(crate) group_refusals: u32,
 }
 
 impl Model {
@@ -168,7 +178,7 @@ impl Model {
             Frame::LinkOpen(open) => self.open_link(session, address, &open),
             Frame::LinkClose(close) => self.close_link(session, address, &close),
             Frame::Status(_) => {}
-            other => panic!("not of a client: {other:?}"),
+            other => self.on_group_frame(session, address, other),
         }
     }
 
@@ -293,6 +303,7 @@ impl Model {
                 trimmed: false,
             }));
         }
+        self.push_streams(session, address);
         session.output.extend_from_slice(&self.link_mail(address));
         if let Some(mail) = self.mail.remove(&address) {
             session.output.extend_from_slice(&mail);
@@ -325,11 +336,12 @@ impl Model {
         let inbox = self.inbox(address);
         let from = inbox.cursor;
         inbox.cursor = from.max(position);
-        let newly = usize::try_from(from).unwrap()..usize::try_from(inbox.cursor).unwrap();
-        let authors: Vec<(UserId, u64)> = inbox.stream[newly]
-            .iter()
-            .filter_map(Item::receipt_due)
-            .collect();
+        let newly = &inbox.stream[range(from, inbox.cursor)];
+        let authors: Vec<(UserId, u64)> = newly.iter().filter_map(Item::receipt_due).collect();
+        let groups: Vec<_> = newly.iter().filter_map(Item::group_entry).collect();
+        for (group, sequence) in groups {
+            self.progress(group, address.user, (State::DELIVERED, sequence));
+        }
         for (author, up_to) in authors {
             self.tell(
                 author,
@@ -353,6 +365,10 @@ impl Model {
     fn mail(&mut self, address: Address, frame: &Frame<'_>) {
         codec::encode(frame, self.mail.entry(address).or_default());
     }
+}
+
+fn range(from: u64, to: u64) -> core::ops::Range<usize> {
+    usize::try_from(from).unwrap()..usize::try_from(to).unwrap()
 }
 
 fn verify(key: &[u8; 32], signed: &[u8], signature: &[u8; 64]) {

@@ -98,7 +98,7 @@ impl Model {
     }
 
     fn place(&mut self, from: Address, send: &Send<'_>) -> Sent {
-        self.clock += 10;
+        self.clock = (self.clock + 10).max(self.now.timestamp().0);
         let timestamp = self.clock;
         assert!(send.after.0 < timestamp, "has seen what was never sent");
         for part in send.to_parts {

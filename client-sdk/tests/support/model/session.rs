@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use martlet_protocol::codec::{self, Decoder};
 use martlet_protocol::frame::{Credit, Frame, Nack, Reference};
 use martlet_protocol::limits::FRAME_BYTES_MAX;
-use martlet_protocol::{Address, Class, Kind, MessageId, NackCode, UserId};
+use martlet_protocol::{Address, Class, GroupId, Kind, MessageId, NackCode, UserId};
 
 pub(crate) struct Session {
     pub(super) address: Option<Address>,
@@ -21,6 +21,10 @@ pub(crate) struct Session {
     pub(super) caught_up: bool,
     /// The first message to an account that was refused for now.
     pub(super) refused: BTreeMap<UserId, MessageId>,
+    /// The same, to a group.
+    pub(super) refused_in_group: BTreeMap<GroupId, MessageId>,
+    /// What was pushed of own streams of groups.
+    pub(super) streams: BTreeMap<GroupId, u64>,
     /// What the client must have signed beside the nonce.
     pub(crate) binding: [u8; 32],
     pub(crate) output: BytesMut,
@@ -39,6 +43,8 @@ impl Session {
             credit: Credit::default(),
             caught_up: false,
             refused: BTreeMap::new(),
+            refused_in_group: BTreeMap::new(),
+            streams: BTreeMap::new(),
             binding: [0; 32],
             output: BytesMut::new(),
             closed: false,

@@ -186,7 +186,7 @@ pub(crate) fn record(version: u64) -> Signed {
         1 => Draft::first(ALICES, &[(alice, OWNER), (bob, MEMBER), (CAROL, ADMIN)]),
         2 => Draft {
             rights: [1, 1, 1],
-            info_hash: sha256(b"the info, as it is sent end to end"),
+            info_hash: sha256(&super::group_kinds::group_info()),
             ..next(ALICES)
         },
         3 => next(BOBS).with(&[(DAVE, MEMBER)]),

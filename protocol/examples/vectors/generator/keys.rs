@@ -1,8 +1,10 @@
-//! The primitives of SPEC.md §19 to §23 with keys that everybody knows: for vectors only.
+//! The primitives of SPEC.md §19 to §28 with keys that everybody knows: for vectors only.
 
 use aws_lc_rs::agreement::{PrivateKey, X25519};
+use aws_lc_rs::cipher::{AES_256, EncryptionContext, PaddedBlockEncryptingKey, UnboundCipherKey};
 use aws_lc_rs::digest::{SHA256, SHA512, digest};
-use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
+use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
+use aws_lc_rs::hmac;
 use aws_lc_rs::signature::Ed25519KeyPair;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
@@ -41,14 +43,38 @@ pub(crate) fn sha512(message: &[u8]) -> [u8; 64] {
     array(digest(&SHA512, message).as_ref())
 }
 
-/// HKDF-SHA256 with empty salt, 32 bytes.
-pub(crate) fn hkdf(secret: &[u8], info: &str) -> [u8; 32] {
+struct Length(usize);
+
+impl KeyType for Length {
+    fn len(&self) -> usize {
+        self.0
+    }
+}
+
+/// HKDF-SHA256 with empty salt.
+pub(crate) fn hkdf<const N: usize>(secret: &[u8], info: &str) -> [u8; N] {
     let key = Salt::new(HKDF_SHA256, &[]).extract(secret);
-    let mut out = [0; 32];
-    key.expand(&[info.as_bytes()], HKDF_SHA256)
+    let mut out = [0; N];
+    key.expand(&[info.as_bytes()], Length(N))
         .and_then(|okm| okm.fill(&mut out))
-        .expect("32 bytes are one block");
+        .expect("a few blocks");
     out
+}
+
+pub(crate) fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, key);
+    array(hmac::sign(&key, message).as_ref())
+}
+
+/// AES-256-CBC with PKCS#7 padding.
+pub(crate) fn seal_cbc(key: &[u8], iv: &[u8; 16], msg: &[u8]) -> Vec<u8> {
+    let key = UnboundCipherKey::new(&AES_256, key).expect("32 bytes are a key");
+    let key = PaddedBlockEncryptingKey::cbc_pkcs7(key).expect("a mode of AES");
+    let mut text = msg.to_vec();
+    let context = EncryptionContext::Iv128(iv.into());
+    key.less_safe_encrypt(&mut text, context)
+        .expect("a vector is short");
+    text
 }
 
 /// XChaCha20-Poly1305: ciphertext and tag.

@@ -8,12 +8,15 @@ mod fields;
 mod frames;
 mod group_fields;
 mod group_frames;
+mod group_kinds;
 mod group_steps;
 mod groups;
 mod json;
 mod keys;
+mod kinds;
 mod lists;
 mod malformed;
+mod megolm;
 mod olm;
 mod people;
 mod sessions;
@@ -54,6 +57,9 @@ pub(crate) fn files() -> Vec<(String, String)> {
         ("payloads.json", contents::payloads()),
         ("olm.json", olm::session()),
         ("bodies.json", contents::bodies()),
+        ("group_messages.json", megolm::messages()),
+        ("contents.json", kinds::valid()),
+        ("contents_malformed.json", kinds::malformed()),
         ("safety_numbers.json", contents::safety_numbers()),
     ]
     .map(|(name, json)| (name.to_owned(), json.file(2)))

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use martlet_client::{Direction, Event, Message, MessageState, NackCode, OfflineCause, Receipt};
 use martlet_protocol::{Address, CloseCode, MessageId, State, Timestamp};
 
+use super::deeds::View;
 use super::ledger::{Ledger, Written};
 use crate::counters::Counters;
 
@@ -34,6 +35,7 @@ impl Ledger {
             to,
             text: text.to_owned(),
             number,
+            deed: None,
             order: self.messages.len(),
             has_ttl,
             after: seen.copied().unwrap_or(Timestamp(0)),
@@ -67,6 +69,7 @@ impl Ledger {
     pub(crate) fn on_event(&mut self, counters: &mut Counters, device: usize, event: &Event) {
         match event {
             Event::Message(message) => self.on_shown(counters, device, message),
+            Event::Changed { id, change, .. } => self.on_changed(device, *id, change),
             Event::Receipt(receipt) => self.on_state(counters, device, receipt),
             Event::Failed { id, code, .. } => self.on_failed(counters, device, *id, *code),
             Event::Offline { cause, .. } => self.on_offline(device, cause),
@@ -93,6 +96,7 @@ impl Ledger {
     fn on_shown(&mut self, counters: &mut Counters, device: usize, shown: &Message) {
         let id = shown.id;
         let name = self.name(device).to_owned();
+        let is_right = self.may_say(id, shown.text());
         let is_hidden = self.lies.hides(device, id);
         let Some(message) = self.messages.get_mut(&id) else {
             return self.violate(format!("{name} is shown {id}, which nobody wrote"));
@@ -101,7 +105,7 @@ impl Ledger {
         if !message.shown.insert(device) {
             problems.push("is shown twice");
         }
-        if shown.text() != message.text {
+        if !is_right || message.deed.is_some() {
             problems.push("is shown changed");
         }
         if message.state == MessageState::Failed {
@@ -144,20 +148,23 @@ impl Ledger {
         counters: &mut Counters,
         device: usize,
         account: usize,
-        history: &[Message],
+        history: &[View],
     ) {
         let own = self.devices[device].account;
         let mut problems = Vec::new();
         let mut found = BTreeSet::new();
-        for found_here in history {
-            let (id, text, state) = (&found_here.id, found_here.text(), found_here.state);
+        for view in history {
+            let (id, state) = (&view.id, view.state);
+            if let Some(problem) = self.check_view(counters, (device, account), view) {
+                problems.push(format!("{id} {problem}: {view:?}"));
+            }
             let Some(message) = self.messages.get_mut(id) else {
                 problems.push(format!("{id} was written by nobody"));
                 continue;
             };
             let author = self.devices[message.author].account;
             let is_here = [(own, Some(account)), (account, Some(own))];
-            let is_right = message.text == text && is_here.contains(&(author, message.to));
+            let is_right = message.deed.is_none() && is_here.contains(&(author, message.to));
             if !is_right || !found.insert(*id) {
                 problems.push(format!("{id} has no place there"));
             }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use martlet_client::MessageState;
 use martlet_protocol::{Address, MessageId, Position, State, Timestamp, UserId};
 
+use super::deeds::Deed;
 use super::devices::Lists;
 use super::lies::Lies;
 use super::security::Warnings;
@@ -101,6 +102,8 @@ pub(super) struct Written {
     pub(super) text: String,
     /// Its number among all that its author wrote to this recipient.
     pub(super) number: u64,
+    /// What it does to another message: then it is not shown, and has no text.
+    pub(super) deed: Option<Deed>,
     /// Its number among all messages.
     pub(super) order: usize,
     pub(super) has_ttl: bool,

@@ -11,12 +11,14 @@
 //! | what one device writes to another stays in order | at once |
 //! | a message comes after what its writer had seen | at once |
 //! | states move forward, are true, and are told once | at once, and at the end |
+//! | every device shows texts, reactions and deletions by the newest it has heard of | at the end |
 //! | what was read is told, whoever crashes | at the end |
 //! | neither side breaks the protocol | at once |
 //! | whoever is lied to, and can know it, is told so by the name of the lie | at the end |
 //! | queues stay within their bounds | at the end, and at every fault |
 
 mod app;
+mod deeds;
 mod devices;
 mod end;
 mod ledger;
@@ -27,6 +29,7 @@ mod sends;
 mod wire;
 mod witness;
 
+pub(crate) use deeds::{Deed, View, What};
 pub(crate) use ledger::{Ledger, Rules};
 pub(crate) use roll::Roll;
 pub(crate) use witness::Witness;

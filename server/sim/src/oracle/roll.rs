@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use martlet_client::{Message, MessageState};
+use martlet_client::MessageState;
 
+use super::deeds::View;
 use super::ledger::{Item, Ledger};
 
 /// What the roll call has found.
@@ -23,8 +24,8 @@ pub(crate) struct Roll {
 
 impl Ledger {
     /// Calls every message at a device: `histories` are all its conversations.
-    pub(crate) fn call_roll(&mut self, roll: &mut Roll, device: usize, histories: &[Message]) {
-        let mut found = BTreeMap::<_, Vec<&Message>>::new();
+    pub(crate) fn call_roll(&mut self, roll: &mut Roll, device: usize, histories: &[View]) {
+        let mut found = BTreeMap::<_, Vec<&View>>::new();
         for message in histories {
             found.entry(message.id).or_default().push(message);
         }
@@ -42,7 +43,7 @@ impl Ledger {
             roll.present += 1;
             let is_read = there.state == MessageState::Read;
             roll.read += u64::from(is_read && message.author == device);
-            if there.text() != message.text {
+            if there.text != message.text {
                 problems.push(format!("{id} is not what was written"));
             }
             // A copy of an own message gets no receipts: it is sent, and stays so.
