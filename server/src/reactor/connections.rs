@@ -139,6 +139,7 @@ impl Reactor {
             shared: &self.shared,
             driver: &mut self.driver,
             signatures: &mut self.signatures,
+            sends: &mut self.sends,
             commands: &mut self.commands,
         }
     }
@@ -297,6 +298,13 @@ impl Reactor {
             let mut state = conn.state.borrow_mut();
             state.is_dirty = false;
             match conn.flush(&mut state, now) {
+                // What was held back under pressure goes now; it is written at the end of the turn.
+                Flushed::All if state.phase == Phase::Open => {
+                    let waiting = &mut *state;
+                    if waiting.held.release(&mut waiting.out) {
+                        self.mark_dirty(&conn, &mut state);
+                    }
+                }
                 Flushed::All => {}
                 Flushed::Blocked => {
                     if state.writer.is_none() {

@@ -12,6 +12,7 @@ use martlet_store::keys::cursor::{self, CursorRow};
 use martlet_store::keys::inbox::{self, InboxRow};
 use martlet_store::keys::message::{self, MessageRow};
 use martlet_store::keys::prekey::{self, StockRow};
+use martlet_store::keys::relation::{self, PersonRow, RelationRow};
 use martlet_store::keys::{device_list, relay};
 use martlet_store::{ShardId, View};
 
@@ -67,6 +68,27 @@ fn reply_is_durable(world: &World, address: Option<Address>, reply: &Reply) {
             let home = world.topology.shard_of_user(from.user);
             let list = device_list::key(home, from.user, published.version);
             assert!(world.durable.get(&list).is_some(), "PUBLISHED has its list");
+        }
+        (Reply::SettingsAre(are), Some(of)) => {
+            let home = world.topology.shard_of_user(of.user);
+            let row = world.durable.get(&relation::person_key(home, of.user));
+            let row = row.map_or_else(PersonRow::default, |row| {
+                PersonRow::decode(&row).expect("it decodes")
+            });
+            assert_eq!(
+                row.settings, are.settings,
+                "SETTINGS_ARE tells what is durable"
+            );
+        }
+        (Reply::RelationList(answer), Some(of)) => {
+            let home = world.topology.shard_of_user(of.user);
+            for entry in &answer.relations {
+                let row = world.durable.get(&relation::key(home, of.user, entry.user));
+                let row = row.map_or(RelationRow::STRANGER, |row| {
+                    RelationRow::decode(&row).expect("it decodes")
+                });
+                assert_eq!(row.relation, entry.relation, "it tells what is durable");
+            }
         }
         (Reply::DeviceLists(answer), _) => {
             let home = world.topology.shard_of_user(answer.user);
@@ -127,6 +149,8 @@ fn forward_is_durable(world: &World, command: &Command) {
             let applied = u64::from_le_bytes(row[..].try_into().expect("a sequence"));
             assert!(applied >= *sequence);
         }
+        // Nothing of presence and typing is ever stored.
+        Command::Observe { .. } | Command::Unobserve { .. } | Command::Typed { .. } => {}
         other => panic!("nobody forwards {other:?}"),
     }
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use bytes::BytesMut;
 use martlet_protocol::frame::{Frame, Nack, Reference};
-use martlet_protocol::id::{Address, Millis};
+use martlet_protocol::id::{Address, Millis, UserId};
 use martlet_protocol::limits::FRAME_BYTES_MAX;
 use martlet_protocol::{Kind, NackCode};
 use martlet_shard::{Command, SessionId};
@@ -33,6 +33,8 @@ pub struct Desk<'a> {
     pub driver: &'a mut Driver,
     /// What devices may still make the server check.
     pub signatures: &'a mut Buckets<Address>,
+    /// What accounts may still send.
+    pub sends: &'a mut Buckets<UserId>,
     /// The TLS session, if there is one.
     pub tls: Option<&'a ServerConnection>,
     /// Bytes for the client.
