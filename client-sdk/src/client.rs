@@ -66,7 +66,8 @@ impl Client {
     ///
     /// `server` is `HOST:PORT`, `tls://HOST:PORT` or `tcp://HOST:PORT`; without a scheme the
     /// connection is plain on this machine and TLS to any other. `token` is what the operator
-    /// gave. A repeat after an answer was lost gives the same account.
+    /// gave. The device is called as [`Config::device_name`] says. A repeat after an answer was
+    /// lost gives the same account.
     ///
     /// # Errors
     /// [`RegisterError`].
@@ -86,8 +87,9 @@ impl Client {
     }
 
     /// Makes this home a further device of an account, with the code that the account's first
-    /// device shows ([`open_link`](Self::open_link)). `name` is what the owner calls this device.
-    /// It waits until a person has approved there, for as long as the code is good.
+    /// device shows ([`open_link`](Self::open_link)). `name` is what the owner calls this device,
+    /// 1 to 40 bytes on one line. It waits until a person has approved there, for as long as the
+    /// code is good.
     ///
     /// # Errors
     /// [`LinkError`].
@@ -123,7 +125,9 @@ impl Client {
     }
 
     /// Waits until a device has read the code, and says what it calls itself. Ask a person whether
-    /// it is the right one, then [`approve_link`](Self::approve_link).
+    /// it is the right one, then [`approve_link`](Self::approve_link), or decline with
+    /// [`close_link`](Self::close_link). While the device has lost its connection this waits until
+    /// it is back.
     ///
     /// # Errors
     /// [`DevicesError::NobodyJoined`] when the code's time is over, or why the client has stopped.
@@ -132,16 +136,19 @@ impl Client {
             .await?
     }
 
-    /// Makes the device that has read the code one of this account, and returns when it is.
+    /// Makes the device that has read the code one of this account, and returns when it is. One
+    /// that has lost its connection has a minute to come back.
     ///
     /// # Errors
-    /// [`DevicesError`].
+    /// [`DevicesError`]; [`DevicesError::DeviceLost`] when it did not come back. It may still join
+    /// until [`close_link`](Self::close_link).
     pub async fn approve_link(&self) -> Result<DeviceId, DevicesError> {
         self.ask(|reply| Command::Devices(DevicesCommand::Approve(reply)))
             .await?
     }
 
-    /// Ends the code that was shown: nobody can use it any more.
+    /// Ends the code that was shown: nobody can use it any more, and a device that waits with it is
+    /// told at once.
     ///
     /// # Errors
     /// [`ClientError`].
@@ -158,6 +165,23 @@ impl Client {
     pub async fn revoke(&self, device: DeviceId) -> Result<(), DevicesError> {
         self.ask(|reply| Command::Devices(DevicesCommand::Revoke(device, reply)))
             .await?
+    }
+
+    /// Gives a device of this account another name: 1 to 40 bytes on one line, which only the
+    /// account's own devices can read.
+    ///
+    /// # Errors
+    /// [`DevicesError`]; most often the account's key is on another device.
+    pub async fn rename_device(&self, device: DeviceId, name: &str) -> Result<(), DevicesError> {
+        let name = name.to_owned();
+        self.ask(|reply| {
+            Command::Devices(DevicesCommand::Rename {
+                device,
+                name,
+                reply,
+            })
+        })
+        .await?
     }
 
     /// The number that both sides of a conversation see when nobody is between them: 60 digits to
@@ -246,7 +270,8 @@ impl Client {
     }
 
     /// Why there is no connection to the server; `None` while there is one, and before the first
-    /// attempt has ended. [`Event::Offline`] says the same at the moment it happens.
+    /// attempt has ended. [`Event::Offline`] says the same at the moment it happens, and of a home
+    /// whose device was removed again whenever it is opened.
     ///
     /// # Errors
     /// [`ClientError`].
@@ -260,7 +285,8 @@ impl Client {
     /// [`Event::Failed`], and [`wait_for`](Self::wait_for) waits for it.
     ///
     /// # Errors
-    /// [`SendError`]: nothing was stored.
+    /// [`SendError`]: nothing was stored. With [`ClientError::DeviceRemoved`] this home can send
+    /// nothing any more.
     pub async fn send(
         &self,
         to: &str,
@@ -316,9 +342,10 @@ impl Client {
     /// give it a limit of time.
     ///
     /// # Errors
-    /// [`ClientError::Closed`], or why the client has stopped.
+    /// [`ClientError::DeviceRemoved`] when the server will not hear it, [`ClientError::Closed`], or
+    /// why the client has stopped.
     pub async fn flush(&self) -> Result<(), ClientError> {
-        self.ask(Command::Flush).await
+        self.ask(Command::Flush).await?
     }
 
     /// What is known of a message; `None` when this home does not have it. For an own message the
@@ -334,7 +361,8 @@ impl Client {
     /// nothing from the stream of events.
     ///
     /// # Errors
-    /// [`ClientError::UnknownMessage`], or why the client has stopped.
+    /// [`ClientError::UnknownMessage`], [`ClientError::DeviceRemoved`] when nothing more is heard
+    /// of it, or why the client has stopped.
     pub async fn wait_for(
         &self,
         id: MessageId,

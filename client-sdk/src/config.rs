@@ -19,6 +19,9 @@ pub struct Config {
     /// server's own self-signed certificate, which is then accepted and no other. It is stored by
     /// [`Client::register`](crate::Client::register); later opens need not repeat it.
     pub ca_file: Option<PathBuf>,
+    /// What [`Client::register`](crate::Client::register) calls this device: 1 to 40 bytes on one
+    /// line, which only the account's own devices can read.
+    pub device_name: String,
     /// Opens the home without connecting: for history and local states.
     pub offline: bool,
     /// How long registration, or joining an account, may take, in milliseconds.
@@ -71,6 +74,7 @@ impl Default for Config {
             agent: concat!("martlet-client/", env!("CARGO_PKG_VERSION")).to_owned(),
             allow_plaintext: false,
             ca_file: None,
+            device_name: "first device".to_owned(),
             offline: false,
             register_timeout_ms: 15_000,
             store_key: StoreKeySource::default(),

@@ -153,6 +153,10 @@ pub enum ClientError {
     /// The client was closed.
     #[error("the client is closed")]
     Closed,
+    /// This device is none of its account's any more: it was removed, or the account was reset.
+    /// What it has stays readable, and nothing that it writes reaches anybody.
+    #[error("this device was removed from its account: link a new home to take part again")]
+    DeviceRemoved,
     /// The operating system gives no randomness.
     #[error("draw a random number: {reason}")]
     EntropyMissing {
@@ -186,6 +190,8 @@ impl From<StoreError> for ClientError {
     }
 }
 
+const DEVICE_NAME: &str = "a device's name has 1 to 40 bytes of text on one line";
+
 /// Registration failed.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -205,6 +211,9 @@ pub enum RegisterError {
     /// The client cannot do it now.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// The name for this device breaks the rules.
+    #[error("{DEVICE_NAME}")]
+    DeviceNameInvalid,
     /// The name breaks the rules.
     #[error(
         "the name must have 1 to 64 lower-case letters, digits, or any of _ . - +, \
@@ -317,11 +326,20 @@ pub enum LinkError {
     /// The code is not one.
     #[error("{0}")]
     CodeInvalid(#[from] LinkCodeError),
+    /// The account's device waits for nobody with this code, or not any more; the server does not
+    /// tell which.
+    #[error(
+        "the other device has declined, or waits no longer for this code: show a new one there"
+    )]
+    Ended,
+    /// The name for this device breaks the rules.
+    #[error("{DEVICE_NAME}")]
+    DeviceNameInvalid,
     /// Plain TCP would leave this machine.
     #[error("plain TCP to another machine shows everybody who writes to whom: use tls://")]
     PlaintextForbidden,
     /// The server refused.
-    #[error("the server refused: {}", link_refusal(*.0))]
+    #[error("the server refused: {}", .0.name())]
     Refused(NackCode),
     /// Nobody answered in time.
     #[error("the account's device did not answer in time: is it online, and does it wait?")]
@@ -340,13 +358,6 @@ impl From<StoreError> for LinkError {
     }
 }
 
-fn link_refusal(code: NackCode) -> &'static str {
-    match code {
-        NackCode::LINK_UNKNOWN => "no device waits for this code: show a new one there",
-        other => other.name(),
-    }
-}
-
 /// The devices of this account cannot be changed so.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -357,6 +368,9 @@ pub enum DevicesError {
     /// The client cannot do it now.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// The new device was approved and has lost its connection.
+    #[error("the new device has lost its connection and was not added: make a new code")]
+    DeviceLost,
     /// The account has as many devices as it may have.
     #[error("the account has {devices_max} devices, and may not have more: remove one first")]
     Full {
@@ -366,8 +380,11 @@ pub enum DevicesError {
     /// Nobody has used the code in time.
     #[error("no device has joined in time: make a new code")]
     NobodyJoined,
+    /// The name breaks the rules.
+    #[error("{DEVICE_NAME}")]
+    NameInvalid,
     /// The account's key is on another device.
-    #[error("only the account's first device can add or remove devices")]
+    #[error("only the account's first device can add, rename or remove devices")]
     NoAccountKey,
     /// The server refused.
     #[error("the server refused: {}", .0.name())]

@@ -39,7 +39,9 @@ pub enum Event {
     },
     /// Something touches the security of a conversation, or of this account.
     Security(SecurityNotice),
-    /// All that waited at the server has arrived; once for each connection.
+    /// All that waited at the server has arrived, and each message of it has been shown or, by
+    /// [`Event::Security`], told of; once for each connection. It waits up to ten seconds for
+    /// messages of devices that this home does not know yet.
     CaughtUp {
         /// The last position of the backlog.
         position: Position,
@@ -350,6 +352,8 @@ pub struct Device {
     pub name: Option<String>,
     /// Whether it is this home.
     pub is_this: bool,
+    /// Whether it has the account's key: it alone can add, rename and remove devices.
+    pub has_account_key: bool,
 }
 
 /// Who this home is.

@@ -54,8 +54,8 @@
 //!
 //! - The account's key is made by [`Client::register`] and stays on that device. It signs the list
 //!   of the account's devices, so the server cannot add one. [`Client::open_link`] and
-//!   [`Client::link`] add a device, [`Client::revoke`] removes one, and [`Client::devices`] says
-//!   which there are.
+//!   [`Client::link`] add a device, [`Client::revoke`] removes one, [`Client::rename_device`]
+//!   gives one another name, and [`Client::devices`] says which there are.
 //! - What a server or an attacker could try (other keys, old lists, messages that are repeated,
 //!   reordered or withheld) is noticed and told as [`Event::Security`].
 //! - Whether the server has put itself between two people from the beginning, only they can find

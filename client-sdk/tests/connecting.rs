@@ -161,6 +161,52 @@ fn a_device_that_the_server_does_not_know_stops_and_says_so() {
           net closed
           ev offline for good: the server refused: AUTH_FAILED
         time 3600000
+        app send bob hi
+          error this device was removed from its account: link a new home to take part again
+        ",
+    );
+}
+
+#[test]
+fn a_device_that_the_server_did_not_know_says_so_again_and_asks_once_in_each_run() {
+    check(
+        "
+        start
+          net dial home:1
+        net connected
+          net HELLO 1-1
+        srv CHALLENGE
+          net AUTH 0000000000000001.1 epoch 0 cursor 0
+        srv NACK AUTH - AUTH_FAILED 0
+          net CLOSE NORMAL
+          net closed
+          ev offline for good: the server refused: AUTH_FAILED
+        crash
+          net dial home:1
+          ev offline: the server refused: AUTH_FAILED
+        app send bob hi
+          error this device was removed from its account: link a new home to take part again
+        net connected
+          net HELLO 1-1
+        srv CHALLENGE
+          net AUTH 0000000000000001.1 epoch 0 cursor 0
+        srv NACK AUTH - AUTH_FAILED 0
+          net CLOSE NORMAL
+          net closed
+          ev offline for good: the server refused: AUTH_FAILED
+        crash
+          net dial home:1
+          ev offline: the server refused: AUTH_FAILED
+        net connected
+          net HELLO 1-1
+        srv CHALLENGE
+          net AUTH 0000000000000001.1 epoch 0 cursor 0
+        srv READY 5 0 0
+          ev online home:1
+        app send bob hi
+          net LOOKUP 1 bob
+        crash
+          net dial home:1
         ",
     );
 }
@@ -302,7 +348,12 @@ fn a_device_that_was_removed_stays_away_also_after_a_restart() {
           net closed
           ev offline for good: this device was removed from its account
         crash
+          ev offline for good: this device was removed from its account
         time 3600000
+        app history bob
+          message x1 from bob one (delivered)
+        app send bob hi
+          error this device was removed from its account: link a new home to take part again
         app history bob
           message x1 from bob one (delivered)
         ",

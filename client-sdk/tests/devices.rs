@@ -13,10 +13,7 @@ mod model;
 
 use lab::Lab;
 use martlet_client::engine::Answer;
-use martlet_client::local::Db;
-use martlet_client::{
-    DevicesError, Direction, Event, MessageState, OfflineCause, SecurityKind, StoreKey,
-};
+use martlet_client::{DevicesError, Direction, Event, MessageState, OfflineCause, SecurityKind};
 
 fn numbered(count: usize) -> Vec<String> {
     (0..count)
@@ -380,109 +377,5 @@ fn an_account_has_five_devices_with_names() {
         let this: Vec<_> = devices.iter().filter(|it| it.is_this).collect();
         assert_eq!(this.len(), 1);
         assert_eq!(this[0].device, lab.device(who));
-    }
-}
-
-#[test]
-fn a_code_lets_one_device_in_and_only_with_a_persons_word() {
-    let mut lab = Lab::of(&["alice"]);
-    let (first, code) = lab.begin_link(0, false);
-    lab.settle();
-    let second = lab.push("alice", Db::memory(&StoreKey::random()).unwrap());
-    lab.join(second, &code);
-    lab.settle();
-    assert_eq!(
-        lab.engine(0).devices().unwrap().len(),
-        1,
-        "nobody was asked"
-    );
-    lab.approve(0);
-    lab.settle();
-    assert_eq!(lab.engine(0).devices().unwrap().len(), 2);
-    assert!(lab.engine(first).identity().is_some());
-    assert!(lab.engine(second).identity().is_none());
-}
-
-#[test]
-fn a_code_that_nobody_waits_for_is_refused() {
-    let mut lab = Lab::of(&["alice"]);
-    let (joiner, code) = lab.begin_link(0, false);
-    let now = lab.now;
-    lab.engine(0).close_link(now).unwrap();
-    lab.settle();
-    assert!(
-        lab.peers[joiner]
-            .answer(|it| matches!(it, Answer::Registered { .. }).then_some(()))
-            .is_none()
-    );
-    let changed = code.replace("MARTLET-LINK-1-", "MARTLET-LINK-2-");
-    let linking = martlet_client::engine::Linking {
-        code: &changed,
-        name: "x",
-        trust: None,
-        key_seed: martlet_client::keys::KeySeed([1; 32]),
-    };
-    assert!(lab.engine(joiner).link(now, &linking).is_err());
-}
-
-#[test]
-fn a_home_that_waits_to_join_may_register_instead() {
-    let mut lab = Lab::of(&["alice"]);
-    let (joiner, _) = lab.begin_link(0, false);
-    lab.settle();
-    lab.peers[joiner].name = "carol".to_owned();
-    lab.crash(joiner);
-    lab.register(joiner);
-    lab.settle();
-    let identity = lab.engine(joiner).identity().unwrap();
-    assert_eq!(identity.handle, "carol");
-    lab.say(joiner, "alice", "hello");
-    assert_eq!(lab.peers[0].texts("carol"), ["hello"]);
-}
-
-/// A link in which one side dies after each round trip, or loses its connection.
-#[test]
-fn a_link_that_is_interrupted_anywhere_goes_on() {
-    for round in 0..8 {
-        for (who, dies) in [(1, true), (1, false), (0, false)] {
-            let mut lab = Lab::of(&["alice"]);
-            let (joiner, _) = lab.begin_link(0, false);
-            let mut is_approved = false;
-            for step in 0..20 {
-                if step == round {
-                    if dies {
-                        lab.crash(who);
-                    } else {
-                        lab.cut(who);
-                    }
-                }
-                for peer in [0, 1] {
-                    lab.travel(peer, 1_000_000);
-                }
-                let offered = |it: &Answer| matches!(it, Answer::LinkOffered { .. }).then_some(());
-                if !is_approved && lab.peers[0].answer(offered).is_some() {
-                    is_approved = true;
-                    let now = lab.now;
-                    lab.engine(0).approve_link(now).unwrap();
-                    lab.dial(0);
-                }
-                lab.wait(300);
-            }
-            lab.settle();
-            assert!(is_approved, "round {round}, {who} {dies}");
-            let devices = lab.engine(0).devices().unwrap().len();
-            assert_eq!(devices, 2, "round {round}, {who} {dies}");
-            assert!(
-                lab.engine(joiner).is_online(),
-                "round {round}, {who} {dies}"
-            );
-            assert_eq!(lab.engine(joiner).devices().unwrap().len(), 2);
-            assert_eq!(lab.engine(joiner).identity().unwrap().handle, "alice");
-            let devices = lab.engine(joiner).devices().unwrap();
-            assert!(
-                devices.iter().all(|device| device.name.is_some()),
-                "round {round}"
-            );
-        }
     }
 }

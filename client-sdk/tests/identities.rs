@@ -65,6 +65,28 @@ fn a_device_that_the_server_adds_gets_nothing() {
 }
 
 #[test]
+fn a_message_of_a_new_device_waits_until_the_server_shows_the_list() {
+    let mut lab = Lab::acquainted();
+    lab.link(1, false);
+    lab.say(0, "bob", "for both");
+    let third = lab.link(1, false);
+    lab.peers[0].take();
+    let bob = lab.model.user("bob");
+    let old = lab.model.account(bob).lists[..1].to_vec();
+    lab.model.false_lists.insert(bob, old);
+    lab.send(third, "alice", "from the third");
+    lab.settle();
+    let kind = SecurityKind::ListRolledBack;
+    assert_eq!(lab.peers[0].notices(), [("bob".to_owned(), kind)]);
+    lab.model.false_lists.remove(&bob);
+    lab.wait(60_000);
+    lab.settle();
+    assert_eq!(lab.peers[0].texts("bob").last().unwrap(), "from the third");
+    let kind = SecurityKind::DevicesChanged;
+    assert_eq!(lab.peers[0].notices(), [("bob".to_owned(), kind)]);
+}
+
+#[test]
 fn an_older_list_is_told_and_not_used() {
     let mut lab = Lab::acquainted();
     let tablet = lab.link(1, false);

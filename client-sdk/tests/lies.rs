@@ -51,6 +51,21 @@ fn a_message_that_comes_twice_is_shown_once() {
 }
 
 #[test]
+fn a_message_that_comes_twice_before_it_can_be_opened_is_shown_once() {
+    let mut lab = Lab::of(&["alice", "bob"]);
+    lab.leave(1);
+    lab.say(0, "bob", "one");
+    let bob = lab.peers[1].address();
+    let stream = &mut lab.model.inbox(bob).stream;
+    let again = stream.last().unwrap().clone();
+    stream.push(again);
+    lab.come_back(1);
+    assert_eq!(lab.peers[1].texts("alice"), ["one"]);
+    let kinds = lab.peers[1].notices().into_iter().map(|(_, kind)| kind);
+    assert_eq!(kinds.collect::<Vec<_>>(), [SecurityKind::Replayed]);
+}
+
+#[test]
 fn a_message_that_comes_again_under_another_name_is_not_shown() {
     let mut lab = with_changed_stream(&["one", "two"], |stream, first| {
         let mut again = stream[first].clone();

@@ -322,6 +322,60 @@ fn reading_is_told_until_the_server_has_it_for_good() {
 }
 
 #[test]
+fn a_repaired_message_below_what_was_read_is_read_by_its_name() {
+    check(
+        "
+        login
+          ev online home:1
+        srv EVENT 1 7 x1 500 one
+          net ACK 1
+          net LOOKUP 1 #7
+        srv FOUND 1 7 bob
+          ev message x1 from bob one
+        srv BROKEN 2 7 x2 501
+          net ACK 2
+          net CONTROL 0x81 7.1
+          ev security bob undecryptable
+        srv EVENT 3 7 x3 502 three
+          net ACK 3
+          ev message x3 from bob three
+        app read bob x3
+          net READ 7 x3
+          net PING 2
+        srv RESENT 4 7 x4 505 x2 two
+          net ACK 4
+          ev message x2 from bob two
+        app history bob
+          message x1 from bob one (read)
+          message x2 from bob two (delivered)
+          message x3 from bob three (read)
+        app read bob x2
+          net READ 7 x2
+          net PING 3
+        crash
+          net dial home:1
+        app history bob
+          message x1 from bob one (read)
+          message x2 from bob two (read)
+          message x3 from bob three (read)
+        login 5 4
+          net READ 7 x2
+          net READ 7 x3
+          net PING 1
+          net CONTROL 0x81 7.1
+          ev online home:1
+        srv PONG 1
+        app read bob x2
+        crash
+          net dial home:1
+        login 5 4
+          net CONTROL 0x81 7.1
+          ev online home:1
+        ",
+    );
+}
+
+#[test]
 fn a_read_that_the_server_refuses_for_good_is_not_repeated() {
     check(
         "

@@ -120,6 +120,10 @@ kinds! {
     LINK_OFFER = 0x28, ToClient;
     /// The new device is in the account's list.
     LINKED = 0x29, ToClient;
+    /// Waits no more for a new device.
+    LINK_CLOSE = 0x2a, ToServer;
+    /// The server has forgotten the ticket.
+    LINK_CLOSED = 0x2b, ToClient;
     /// Begins or ends to watch the presence of accounts.
     WATCH = 0x30, ToServer;
     /// Whether a watched account is online.

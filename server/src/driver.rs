@@ -143,6 +143,11 @@ impl Driver {
         }
     }
 
+    /// Whether [`end_turn`](Self::end_turn) is due.
+    pub fn has_begun(&self) -> bool {
+        !self.touched.is_empty()
+    }
+
     /// Applies a Tick to each shard that asked for one by now.
     pub fn tick(&mut self, now: Millis) {
         for place in 0..self.shards.len() {

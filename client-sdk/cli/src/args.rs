@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use martlet_client::crypto::identity::NAME_BYTES_MAX;
+use martlet_client::crypto::identity::is_device_name;
 use martlet_client::{MessageId, MessageState};
 
 const EXAMPLES: &str = "\
@@ -103,6 +103,9 @@ pub(crate) struct Register {
     /// The name others write to: 1 to 64 lower-case letters, digits, or any of _ . - +
     #[arg(long)]
     pub(crate) name: String,
+    /// What to call this device, at most 40 bytes; only the account's own devices can read it
+    #[arg(long, value_name = "NAME", default_value = "first device", value_parser = device_name)]
+    pub(crate) device_name: String,
     /// A file with the token that the server's operator gave out, if it asks for one
     #[arg(long, value_name = "FILE")]
     pub(crate) token: Option<PathBuf>,
@@ -187,13 +190,33 @@ pub(crate) struct Chat {
     pub(crate) name: String,
 }
 
-/// List the devices of this account; the server is asked if it can be reached.
+/// List the devices of this account, or rename one; the server is asked if it can be reached.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Devices {
+    #[command(subcommand)]
+    pub(crate) change: Option<DevicesChange>,
     /// Print one JSON object a line: {"device","name","this","account_key"}; `this` is true for
-    /// this home, `account_key` for the device that can add and remove others
+    /// this home, `account_key` for the device that can add, rename and remove devices
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// What `devices` does instead of listing them.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DevicesChange {
+    Rename(Rename),
+}
+
+/// Give a device another name. Only the account's first device can do it, for itself and others.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Rename {
+    /// Its number as `devices` shows it, or its name if no other device has that one
+    #[arg(value_name = "ID")]
+    pub(crate) device: String,
+    /// What to call it, at most 40 bytes; only the account's own devices can read it
+    #[arg(value_parser = device_name)]
+    pub(crate) name: String,
 }
 
 /// Add a device to this account: without a code to show one, with a code to join.
@@ -319,8 +342,7 @@ fn message_id(text: &str) -> Result<MessageId, &'static str> {
 
 fn device_name(text: &str) -> Result<String, &'static str> {
     let name = text.trim();
-    let fits = (1..=NAME_BYTES_MAX).contains(&name.len());
-    if fits && !name.chars().any(char::is_control) {
+    if is_device_name(name) {
         Ok(name.to_owned())
     } else {
         Err("a device's name has 1 to 40 bytes of text on one line")
@@ -349,6 +371,35 @@ mod tests {
                 Some(PathBuf::from("/h")),
                 "{line}"
             );
+        }
+    }
+
+    #[test]
+    fn devices_lists_or_renames() {
+        for (line, expected) in [
+            ("martlet devices --json", None),
+            ("martlet devices rename 2 tablet", Some(("2", "tablet"))),
+            (
+                "martlet devices rename 2 tablet --home /h",
+                Some(("2", "tablet")),
+            ),
+            (
+                "martlet --home /h devices rename 2 tablet",
+                Some(("2", "tablet")),
+            ),
+        ] {
+            let Command::Devices(devices) = parse(line).unwrap().command else {
+                panic!()
+            };
+            let change = devices.change.as_ref();
+            let renamed = change
+                .map(|DevicesChange::Rename(args)| (args.device.as_str(), args.name.as_str()));
+            assert_eq!(renamed, expected, "{line}");
+            assert_eq!(devices.json, expected.is_none(), "{line}");
+        }
+        let long = format!("martlet devices rename 2 {}", "x".repeat(41));
+        for wrong in [long.as_str(), "martlet devices --json rename 2 x"] {
+            assert!(parse(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -7,11 +7,15 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde_json::Value;
 use support::process::Running;
 use support::server::Server;
 use support::{Person, complaint, field, json, names, succeeded};
+
+/// Long enough for a client to come to the server, and to wait there.
+const HESITATION: Duration = Duration::from_millis(700);
 
 #[test]
 fn a_code_makes_a_fresh_home_a_device_of_the_account() {
@@ -66,7 +70,7 @@ fn a_code_is_used_once_and_nothing_else_is_a_code() {
 
     let thief = Person::new(dir.path().join("thief"));
     let line = complaint(&thief.run(&["link", "--code-file", &file, "--name", "thief"]));
-    assert!(line.contains("no device waits for this code"), "{line}");
+    assert!(line.contains("waits no longer for this code"), "{line}");
     for (wrong, said) in [
         ("hello", "a link code begins with"),
         (&code[..code.len() - 1], "incomplete or mistyped"),
@@ -80,6 +84,57 @@ fn a_code_is_used_once_and_nothing_else_is_a_code() {
 }
 
 #[test]
+fn a_code_ends_with_the_screen_that_shows_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::dev(dir.path());
+    let phone = Person::register(dir.path(), &server, "alice");
+    let laptop = Person::new(dir.path().join("laptop"));
+
+    let showing = phone.start(&["link", "--yes"]);
+    let code = showing.line();
+    assert_eq!(showing.terminate().status.code(), Some(128 + 15));
+    let line = complaint(&laptop.run(&["link", &code, "--name", "laptop"]));
+    assert!(line.contains("the other device has declined, or"), "{line}");
+
+    // Whoever waits already is told at once, and not after ten minutes.
+    let showing = phone.start(&["link", "--yes"]);
+    let code = showing.line();
+    showing.signal("STOP");
+    let waiting = laptop.start(&["link", &code, "--name", "laptop"]);
+    assert_eq!(waiting.line_within(HESITATION), None);
+    showing.kill();
+    let another = phone.start(&["link", "--yes"]);
+    let code = another.line();
+    let line = complaint(&waiting.end());
+    assert!(line.contains("waits no longer for this code"), "{line}");
+    succeeded(&laptop.run(&["link", &code, "--name", "laptop"]));
+    succeeded(&another.end());
+    assert_eq!(phone.devices().len(), 2);
+}
+
+#[test]
+fn a_new_device_that_is_killed_goes_on_with_the_same_code() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::dev(dir.path());
+    let phone = Person::register(dir.path(), &server, "alice");
+    let laptop = Person::new(dir.path().join("laptop"));
+    let showing = phone.start(&["link", "--yes"]);
+    let code = showing.line();
+    // The phone agrees to nothing before the laptop has come a second time.
+    showing.signal("STOP");
+    let waiting = laptop.start(&["link", &code, "--name", "laptop"]);
+    assert_eq!(waiting.line_within(HESITATION), None);
+    waiting.kill();
+    let waiting = laptop.start(&["link", &code, "--name", "laptop"]);
+    assert_eq!(waiting.line_within(HESITATION), None);
+    showing.signal("CONT");
+    succeeded(&waiting.end());
+    succeeded(&showing.end());
+    assert_eq!(phone.devices().len(), 2);
+    assert_eq!(laptop.devices().len(), 2);
+}
+
+#[test]
 fn only_the_first_device_changes_the_devices_and_it_asks_before() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::dev(dir.path());
@@ -87,7 +142,12 @@ fn only_the_first_device_changes_the_devices_and_it_asks_before() {
     let line = complaint(&phone.run(&["link"]));
     assert!(line.contains("say --yes"), "{line}");
     let laptop = phone.link(dir.path(), "laptop");
-    for command in [&["link", "--yes"][..], &["revoke", "1"], &["revoke", "2"]] {
+    for command in [
+        &["link", "--yes"][..],
+        &["revoke", "1"],
+        &["revoke", "2"],
+        &["devices", "rename", "2", "mine"],
+    ] {
         let line = complaint(&laptop.run(command));
         assert!(line.contains("only the account's first device"), "{line}");
     }
@@ -101,6 +161,30 @@ fn only_the_first_device_changes_the_devices_and_it_asks_before() {
         assert!(line.contains(said), "{line}");
     }
     assert_eq!(phone.devices().len(), 2);
+}
+
+#[test]
+fn devices_have_the_names_that_their_owner_gives_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::dev(dir.path());
+    let phone = Person::new(dir.path().join("phone"));
+    let address = server.address();
+    let account = ["register", "--server", &address, "--name", "alice"];
+    succeeded(&phone.run(&[&account[..], &["--device-name", "telephone"]].concat()));
+    let laptop = phone.link(dir.path(), "laptop");
+    let said = succeeded(&phone.run(&["devices", "rename", "telephone", "my telephone"]));
+    assert_eq!(said, "device 1 (telephone) is called my telephone now\n");
+    succeeded(&phone.run(&["devices", "rename", "2", "desktop"]));
+    for home in [&phone, &laptop] {
+        assert_eq!(field(&home.devices(), "name"), ["my telephone", "desktop"]);
+    }
+    let shown = succeeded(&laptop.run(&["devices"]));
+    assert_eq!(
+        shown,
+        "  1  my telephone  (it has the account's key)\n  2  desktop  (this device)\n"
+    );
+    let line = complaint(&phone.run(&["devices", "rename", "7", "tablet"]));
+    assert!(line.contains("no such device"), "{line}");
 }
 
 #[test]
@@ -232,14 +316,8 @@ fn a_removed_device_gets_nothing_more_and_is_told_why() {
             "I am still here",
         ])));
         assert_removed(&complaint(&removed.start(&["chat", "bob"]).end_by_itself()));
-        // It keeps what it has. Whoever was away learns only from the server that he is out.
-        let kept = removed.history("bob");
-        let (first, unsent) = kept.split_first().unwrap();
-        assert_eq!(first["text"], "before");
-        assert!(
-            unsent.iter().all(|said| said["state"] == "pending"),
-            "{unsent:?}"
-        );
+        // It keeps what it has, and nothing that will never be sent.
+        assert_eq!(field(&removed.history("bob"), "text"), ["before"]);
     }
     assert_eq!(field(&alice.history("bob"), "text"), ["before", "after"]);
     assert_eq!(alice.devices().len(), 1);

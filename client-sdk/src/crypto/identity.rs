@@ -17,6 +17,14 @@ pub const NAME_BYTES_MAX: usize = 40;
 const SEALED_NAME_BYTES: usize = NAME_BYTES_MAX + SEALED_BYTES;
 const _: () = assert!(SEALED_NAME_BYTES <= DEVICE_NAME_BYTES_MAX);
 
+/// Whether a person may call a device so: 1 to [`NAME_BYTES_MAX`] bytes of text on one line, with
+/// no blanks around it.
+#[must_use]
+pub fn is_device_name(name: &str) -> bool {
+    let fits = (1..=NAME_BYTES_MAX).contains(&name.len());
+    fits && name.trim() == name && !name.chars().any(char::is_control)
+}
+
 const NAME_AAD: &[u8] = b"martlet device name v1\0";
 
 /// The account's Ed25519 key. It is made on the account's first device, never leaves it, and signs
@@ -160,6 +168,16 @@ mod tests {
         user: UserId(7),
         device: DeviceId(2),
     };
+
+    #[test]
+    fn a_device_name_is_a_line_that_fits() {
+        for good in ["phone", "Ännes Telefon", &"x".repeat(NAME_BYTES_MAX)] {
+            assert!(is_device_name(good), "{good}");
+        }
+        for bad in ["", " phone", "a\nb", "a\0b", &"ä".repeat(21)] {
+            assert!(!is_device_name(bad), "{bad:?}");
+        }
+    }
 
     #[test]
     fn a_seed_gives_one_account_key() {

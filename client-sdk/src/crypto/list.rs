@@ -162,6 +162,25 @@ impl SignedList {
         self.next(account, self.next_device, &devices, issued_at)
     }
 
+    /// Signs the next list, with another name of a device, sealed.
+    ///
+    /// # Errors
+    /// [`ListError::DeviceIdsWrong`] when the device is not listed, [`ListError::Malformed`] when
+    /// the name is too long, or [`ListError::SignatureWrong`] when `account` is not this list's
+    /// key.
+    pub fn renamed(
+        &self,
+        account: &AccountKey,
+        device: DeviceId,
+        name: Vec<u8>,
+        issued_at: Millis,
+    ) -> Result<Self, ListError> {
+        let mut devices = self.devices.clone();
+        let mut listed = devices.iter_mut().filter(|listed| listed.device == device);
+        listed.next().ok_or(ListError::DeviceIdsWrong)?.name = name;
+        self.next(account, self.next_device, &devices, issued_at)
+    }
+
     /// Signs the next list of an account that was reset: a new account key, and the one device
     /// that has it. `device` may have any id from [`next_device`](Self::next_device) on.
     ///

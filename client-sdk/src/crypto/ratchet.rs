@@ -559,6 +559,25 @@ mod tests {
     }
 
     #[test]
+    fn a_session_that_was_begun_last_is_used_until_another_one_is_heard() {
+        let (mut alice, mut bob) = acquainted();
+        let used = |side: &Side| side.sessions.slots[0].id;
+        let old = used(&alice);
+        let overtaken = bob.send("in the old one");
+        alice.start(&mut bob);
+        let new = used(&alice);
+        assert_ne!(new, old);
+        let first = alice.send("in the new one");
+        assert_eq!(used(&alice), new);
+        assert_eq!(alice.read(&bob, &overtaken), "in the old one");
+        assert_eq!(used(&alice), old);
+        assert_eq!(bob.read(&alice, &first), "in the new one");
+        let back = bob.send("back");
+        assert_eq!(alice.read(&bob, &back), "back");
+        assert_eq!((used(&alice), used(&bob)), (new, new));
+    }
+
+    #[test]
     fn a_side_that_lost_its_sessions_is_reached_again_with_a_new_one() {
         let (mut alice, mut bob) = acquainted();
         bob.sessions = PeerSessions::new();

@@ -2,7 +2,7 @@
 
 use martlet_protocol::DeviceId;
 
-use super::list::{ListError, SignedList};
+use super::list::{ListError, ListedDevice, SignedList};
 
 /// What a list changes against the one before.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -13,6 +13,16 @@ pub struct Step {
     pub added: Vec<DeviceId>,
     /// Devices that are gone, ascending.
     pub removed: Vec<DeviceId>,
+    /// Devices that stay under another name, ascending. Only the account's own devices read it.
+    pub renamed: Vec<DeviceId>,
+}
+
+impl Step {
+    /// Whether others than before are the account's devices.
+    #[must_use]
+    pub const fn changes_devices(&self) -> bool {
+        !self.added.is_empty() || !self.removed.is_empty()
+    }
 }
 
 /// What `new` changes against `old`, the list that is known. The same list again changes nothing.
@@ -51,10 +61,16 @@ fn step(old: &SignedList, new: &SignedList) -> Step {
         let ids = list.devices().iter().map(|listed| listed.device);
         ids.filter(|id| other.device(*id).is_none()).collect()
     };
+    let is_renamed = |listed: &&ListedDevice| {
+        let known = old.device(listed.device);
+        known.is_some_and(|known| known.name != listed.name)
+    };
+    let renamed = new.devices().iter().filter(is_renamed);
     Step {
         account_key_changed: new.account_key() != old.account_key(),
         added: missing_in(new, old),
         removed: missing_in(old, new),
+        renamed: renamed.map(|listed| listed.device).collect(),
     }
 }
 
@@ -99,6 +115,19 @@ mod tests {
             added: vec![DeviceId(id)],
             ..Step::default()
         }
+    }
+
+    #[test]
+    fn another_name_is_a_step_of_its_own() {
+        let key = account(1);
+        let one = first(&key);
+        let name = vec![7; 80];
+        let two = one.renamed(&key, DeviceId(1), name, LATER).unwrap();
+        let step = check_successor(&one, &two).unwrap();
+        assert_eq!(step.renamed, [DeviceId(1)]);
+        assert!(!step.changes_devices() && !step.account_key_changed);
+        let unknown = one.renamed(&key, DeviceId(9), Vec::new(), LATER);
+        assert_eq!(unknown, Err(ListError::DeviceIdsWrong));
     }
 
     #[test]
@@ -176,6 +205,7 @@ mod tests {
             account_key_changed: true,
             added: vec![DeviceId(4)],
             removed: vec![DeviceId(1)],
+            renamed: Vec::new(),
         };
         assert_eq!(check_successor(&one, &reset), Ok(expected));
         assert_eq!(

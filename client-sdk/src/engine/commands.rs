@@ -8,14 +8,15 @@ use super::link::Link;
 use super::lookups::Query;
 use super::machine::Engine;
 use super::notices::Answer;
+use super::state::Core;
 use crate::config::History;
 use crate::content::{Content, TEXT_BYTES_MAX};
 use crate::crypto::device::DeviceKeys;
-use crate::crypto::identity::{AccountKey, NamesKey};
+use crate::crypto::identity::{AccountKey, NamesKey, is_device_name};
 use crate::error::{ClientError, RegisterError, SendError, StoreError};
 use crate::event::{Identity, Message, OfflineCause};
 use crate::keys::{DeviceKey, KeySeed};
-use crate::local::{self, IdentityRow, OwnKeys, PendingRead, Queued, Stage, StreamPlace};
+use crate::local::{self, IdentityRow, OwnKeys, Queued, Stage, Standing, StreamPlace};
 
 /// A registration to make.
 #[derive(Clone, Debug)]
@@ -32,6 +33,8 @@ pub struct Registration<'a> {
     pub key_seed: KeySeed,
     /// Entropy for the account's key, which stays on this device.
     pub account_seed: KeySeed,
+    /// What to call this device, 1 to 40 bytes; only the account's own devices can read it.
+    pub device_name: &'a str,
 }
 
 /// A message to send.
@@ -64,6 +67,9 @@ impl Engine {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(RegisterError::TokenTooLong);
         }
+        if !is_device_name(registration.device_name) {
+            return Err(RegisterError::DeviceNameInvalid);
+        }
         let earlier = self.core.identity.as_ref();
         let same = |known: &&IdentityRow| {
             known.server == registration.server && known.handle == registration.handle
@@ -85,7 +91,8 @@ impl Engine {
         }
         let known_seed = earlier.filter(same).map(|known| known.key_seed);
         let kept = known_seed.and_then(|_| self.core.keys.take());
-        let keys = kept.unwrap_or_else(|| new_keys(&registration.account_seed, now));
+        let mut keys = kept.unwrap_or_else(|| new_keys(&registration.account_seed, now));
+        registration.device_name.clone_into(&mut keys.name);
         let key_seed = known_seed.unwrap_or(registration.key_seed);
         let identity = IdentityRow {
             server: registration.server.to_owned(),
@@ -95,7 +102,7 @@ impl Engine {
             address: None,
             place: StreamPlace::default(),
             clock_offset_ms: 0,
-            revoked: false,
+            standing: Standing::Accepted,
         };
         self.turn(now, |core, tx| {
             tx.drop_joining()?;
@@ -140,7 +147,7 @@ impl Engine {
         entropy: [u8; 10],
         outgoing: &Outgoing<'_>,
     ) -> Result<MessageId, SendError> {
-        let identity = self.registered()?;
+        let identity = self.member()?;
         let device = identity.address.ok_or(ClientError::NotRegistered)?.device;
         if !handle::is_valid(outgoing.to) {
             return Err(SendError::HandleInvalid);
@@ -217,12 +224,8 @@ impl Engine {
             .ok_or(ClientError::UnknownMessage)?;
         drop(tx);
         self.turn(now, |core, tx| {
-            let read = PendingRead {
-                contact,
-                device,
-                id,
-            };
-            if tx.mark_read(core.server_time(now), &read, timestamp)? {
+            let at = core.server_time(now);
+            if let Some(read) = tx.mark_read(at, (contact, device, id), timestamp)? {
                 core.reads.push(read);
             }
             Ok(())
@@ -252,11 +255,15 @@ impl Engine {
     /// [`ClientError`].
     pub fn lookup(&mut self, now: Millis, handle: &str) -> Result<(), ClientError> {
         self.registered()?;
-        self.turn(now, |core, tx| {
-            let known = tx.find_contact(handle)?;
-            let known = known.filter(|contact| contact.handle.as_deref() == Some(handle));
-            let user: Option<UserId> = known.and_then(|contact| contact.user);
-            if user.is_some() || !handle::is_valid(handle) {
+        let known = self.db.begin()?.find_contact(handle)?;
+        let known = known.filter(|contact| contact.handle.as_deref() == Some(handle));
+        let user: Option<UserId> = known.and_then(|contact| contact.user);
+        let is_answered = user.is_some() || !handle::is_valid(handle);
+        if !is_answered {
+            self.member()?;
+        }
+        self.turn(now, |core, _| {
+            if is_answered {
                 core.answers.push_back(Answer::Found {
                     handle: handle.to_owned(),
                     user,
@@ -315,16 +322,29 @@ impl Engine {
     }
 
     /// Whether the server has everything that this home has to tell it: each own message has its
-    /// answer, and each mark of what was read is recorded.
+    /// answer, each mark of what was read is recorded, and the devices that were linked have what
+    /// they are to get, except one that has no keys yet.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.core.outbox.is_empty() && self.core.reads.is_empty()
+        let Core {
+            outbox,
+            reads,
+            has_syncs,
+            ..
+        } = &self.core;
+        outbox.is_empty() && reads.is_empty() && !has_syncs
     }
 
     /// Whether the server has accepted this device's connection, or may without a person's help.
     #[must_use]
     pub fn seeks_server(&self) -> bool {
         !matches!(self.core.link, Link::Down) || self.core.dial.next_at().is_some()
+    }
+
+    /// Whether the server has said that this device is none of its account's any more.
+    #[must_use]
+    pub fn is_removed(&self) -> bool {
+        self.core.is_removed()
     }
 
     /// Why there is no connection; `None` while there is one, and before the first attempt ended.
@@ -351,6 +371,7 @@ impl Engine {
     /// [`StoreError`]: the engine is of no use any more.
     pub fn shutdown(&mut self, now: Millis) -> Result<(), StoreError> {
         self.turn(now, |core, tx| {
+            core.end_link();
             core.settle(tx, now)?;
             core.ending = Some((OfflineCause::Lost, ComeBack::Never));
             core.dial.stop();
@@ -365,6 +386,14 @@ impl Engine {
             .filter(|identity| identity.address.is_some() && self.core.joining.is_none())
             .ok_or(ClientError::NotRegistered)
     }
+
+    /// The same for what has to reach the server.
+    pub(super) fn member(&self) -> Result<&IdentityRow, ClientError> {
+        match self.registered()?.standing {
+            Standing::Accepted => self.registered(),
+            Standing::Removed | Standing::Unknown => Err(ClientError::DeviceRemoved),
+        }
+    }
 }
 
 /// The keys of a new account on its first device.
@@ -374,6 +403,7 @@ fn new_keys(account_seed: &KeySeed, now: Millis) -> OwnKeys {
         account_key: account.public(),
         account: Some(account),
         names: Some(NamesKey::random()),
+        name: String::new(),
         device: DeviceKeys::random(),
         stage: Stage::Unlisted,
         rotated_at: now,

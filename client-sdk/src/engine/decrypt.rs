@@ -34,15 +34,26 @@ impl Core {
     ) -> Result<(), StoreError> {
         // A home that joins believes nobody before it has seen that its own list is right.
         if self.own_list(tx)?.is_none() {
-            return tx.park(parcel);
+            return self.park(tx, now, parcel);
         }
         match self.author(tx, parcel.sender)? {
             Some(author) if !tx.has_parked(parcel.sender)? => self.open(tx, now, parcel, &author),
             _ => {
                 self.lists.want(parcel.sender.user);
-                tx.park(parcel)
+                self.park(tx, now, parcel)
             }
         }
+    }
+
+    /// Keeps a message until it can be opened, unless it waits already.
+    fn park(&mut self, tx: &Tx<'_>, now: Millis, parcel: &Parcel) -> Result<(), StoreError> {
+        if !tx.is_parked(parcel.sender, parcel.id)? {
+            return tx.park(parcel);
+        }
+        if tx.may_repeat(parcel.timestamp)? {
+            return Ok(());
+        }
+        self.secure_parcel(tx, now, parcel, SecurityKind::Replayed)
     }
 
     /// The own list is known: what came before it can be opened, or its authors asked for.

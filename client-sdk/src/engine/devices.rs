@@ -7,12 +7,13 @@ use martlet_protocol::frame::DeviceLists;
 use martlet_protocol::{Address, DeviceId, Millis, NackCode, UserId};
 
 use super::notices::Answer;
+use super::past::Looked;
 use super::state::Core;
 use crate::crypto::list::{Head, ListError, SignedList, Step, check_successor};
 use crate::error::StoreError;
 use crate::event::SecurityKind;
 use crate::keys::DeviceKey;
-use crate::local::{Claim, Former, Stage, Tx};
+use crate::local::{Claim, Former, ParkedId, Stage, Tx};
 
 /// Why the rest of an answer is not looked at.
 enum Stop {
@@ -91,8 +92,13 @@ impl Core {
             },
         };
         if asked && self.lists.past(user).is_some() {
-            if self.on_past_lists(tx, now, answer)? {
-                self.open_parked(tx, now, user, true)?;
+            match self.on_past_lists(tx, now, answer)? {
+                Looked::Further => {}
+                Looked::Over => self.open_parked(tx, now, user, true)?,
+                Looked::Wrong => {
+                    self.lists.again(now, user, &mut self.rng);
+                    return Ok(());
+                }
             }
             // What is newer by now is asked for next.
             self.lists.go_on(user);
@@ -153,7 +159,12 @@ impl Core {
             self.lists.again(now, user, &mut self.rng);
             return Ok(());
         }
-        self.check_claim(tx, now, user)?;
+        let is_wrong = !self.check_claim(tx, now, user)? || is_wrong;
+        if is_wrong && tx.next_parked(user, ParkedId(0))?.is_some() {
+            // A list that was kept back may name the device that wrote.
+            self.lists.again(now, user, &mut self.rng);
+            return Ok(());
+        }
         if self.looks_back(tx, user)? {
             return Ok(());
         }
@@ -287,7 +298,10 @@ impl Core {
             self.keep_former(tx, known, &step.removed, head.version)?;
             let vouched = row.as_ref().and_then(|row| row.vouched);
             if !step.account_key_changed {
-                self.tell(tx, now, user, SecurityKind::DevicesChanged)?;
+                // What its owner calls a device is nobody else's business.
+                if step.changes_devices() {
+                    self.tell(tx, now, user, SecurityKind::DevicesChanged)?;
+                }
             } else if vouched.is_some() {
                 tx.judge_list(user, None, true)?;
                 self.tell(tx, now, user, SecurityKind::VerifiedIdentityChanged)?;
@@ -346,22 +360,24 @@ impl Core {
         Ok(())
     }
 
-    /// The server has said what the newest list of an account is: does it bear out what was
-    /// claimed?
-    fn check_claim(&mut self, tx: &Tx<'_>, now: Millis, user: UserId) -> Result<(), StoreError> {
+    /// The server has said what the newest list of an account is. Returns whether that bears out
+    /// what was claimed.
+    fn check_claim(&mut self, tx: &Tx<'_>, now: Millis, user: UserId) -> Result<bool, StoreError> {
         let Some(claim) = tx.claim(user)? else {
-            return Ok(());
+            return Ok(true);
         };
         tx.drop_claim(user)?;
         let known = self.list_of(tx, user)?.map_or(0, |list| list.version());
         if claim.head.version > known {
-            return self.tell_once(tx, now, user, SecurityKind::ListRolledBack);
+            self.tell_once(tx, now, user, SecurityKind::ListRolledBack)?;
+            return Ok(false);
         }
         let same = tx.list_hash(user, claim.head.version)?;
         if same.is_some_and(|hash| hash != claim.head.hash) {
-            return self.tell_once(tx, now, user, SecurityKind::ListForked);
+            // What is known stays known: another answer would change nothing.
+            self.tell_once(tx, now, user, SecurityKind::ListForked)?;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Tells of an account as a whole.
@@ -393,6 +409,7 @@ impl Core {
     /// The lanes that a list of this account may have held up go on, or find out what is missing.
     pub(super) fn outbox_prepared(&mut self, user: UserId) {
         if self.is_own(user) {
+            self.has_syncs = true;
             self.outbox.all_prepared();
         } else {
             self.outbox.prepared(user);

@@ -1,7 +1,7 @@
 //! How a connection ends: by the server's word, by ours, or without one.
 
 use martlet_protocol::frame::{Close, Frame, Goaway};
-use martlet_protocol::{CloseCode, Millis};
+use martlet_protocol::{CloseCode, Millis, NackCode};
 
 use super::dial::ComeBack;
 use super::link::Link;
@@ -9,7 +9,7 @@ use super::notices::Answer;
 use super::state::{Core, Fault, UNEXPECTED};
 use crate::error::StoreError;
 use crate::event::{Event, OfflineCause};
-use crate::local::Tx;
+use crate::local::{Standing, Tx};
 
 /// How long a server that announced its end may take to answer what is under way, in milliseconds.
 const LEAVING_MS_MAX: u64 = 5_000;
@@ -22,13 +22,25 @@ impl Core {
         // Whoever receives CLOSE sends nothing any more [M-14.1].
         self.output.clear();
         self.link = Link::Closing;
-        if close.code == CloseCode::DEVICE_GONE
-            && let Some(identity) = &mut self.identity
-        {
-            identity.revoked = true;
-            tx.put_identity(identity)?;
+        if close.code == CloseCode::DEVICE_GONE {
+            self.set_standing(tx, Standing::Removed)?;
         }
         Ok(())
+    }
+
+    /// The server has said whether it lets this device in.
+    pub(super) fn set_standing(
+        &mut self,
+        tx: &Tx<'_>,
+        standing: Standing,
+    ) -> Result<(), StoreError> {
+        match &mut self.identity {
+            Some(identity) if identity.standing != standing => {
+                identity.standing = standing;
+                tx.put_identity(identity)
+            }
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn on_goaway(&mut self, now: Millis, goaway: &Goaway<'_>) -> Result<(), Fault> {
@@ -100,16 +112,34 @@ impl Core {
         }
     }
 
-    /// A device that was removed is not accepted again: the home is for reading.
-    pub(super) fn stay_away_if_revoked(&mut self) {
-        if self
-            .identity
-            .as_ref()
-            .is_some_and(|identity| identity.revoked)
-        {
-            let code = CloseCode::DEVICE_GONE;
-            self.offline = Some(OfflineCause::ClosedByServer { code });
-            self.dial.stop();
-        }
+    /// Whether this device is none of its account's any more, as far as the server has said.
+    pub(super) fn is_removed(&self) -> bool {
+        let identity = self.identity.as_ref();
+        identity.is_some_and(|identity| identity.standing != Standing::Accepted)
+    }
+
+    /// An application that opens a home hears at once that its device is out. Of a device that was
+    /// removed nothing else can be heard; a server that did not know it is asked once in each run.
+    pub(super) fn recall_standing(&mut self) {
+        let Some(identity) = &self.identity else {
+            return;
+        };
+        let cause = match identity.standing {
+            Standing::Accepted => return,
+            Standing::Removed => {
+                self.dial.stop();
+                let code = CloseCode::DEVICE_GONE;
+                OfflineCause::ClosedByServer { code }
+            }
+            Standing::Unknown => {
+                let code = NackCode::AUTH_FAILED;
+                OfflineCause::Refused { code }
+            }
+        };
+        self.offline = Some(cause.clone());
+        self.notices.pass(Event::Offline {
+            cause,
+            retry_at: self.dial.next_at(),
+        });
     }
 }

@@ -5,7 +5,7 @@ use martlet_protocol::codec::{self, Decoder};
 use martlet_protocol::frame::{Auth, Challenge, Frame, Hello, Nack, Ready, Register, Registered};
 use martlet_protocol::limits::{FRAME_BYTES_MAX, FRAME_BYTES_MAX_UNAUTHENTICATED};
 use martlet_protocol::version::{Features, VERSION_MAX, VERSION_MIN};
-use martlet_protocol::{Class, CloseCode, Millis, Position, Timestamp};
+use martlet_protocol::{Class, CloseCode, Millis, NackCode, Position, Timestamp};
 
 use super::dial::ComeBack;
 use super::link::{Challenged, Greeting, HANDSHAKE_MS_MAX, Link, Live, WINDOW};
@@ -13,7 +13,7 @@ use super::notices::Answer;
 use super::state::{Core, Fault, UNEXPECTED};
 use crate::error::StoreError;
 use crate::event::{Event, GapReason, OfflineCause};
-use crate::local::{Notice, StreamPlace, Tx};
+use crate::local::{Notice, Standing, StreamPlace, Tx};
 
 /// What registration and authentication work with.
 const NO_IDENTITY: &str = "a connection is made only for an identity";
@@ -144,6 +144,7 @@ impl Core {
             tx.excuse_repeats(Timestamp(ready.server_time.0.saturating_mul(1_000)))?;
         }
         self.finish_joining(tx)?;
+        self.set_standing(tx, Standing::Accepted)?;
         // What was asked on an earlier connection, or by an earlier process, may have no answer.
         self.ask_in_doubt(tx)?;
         self.decoder.set_frame_bytes_max(FRAME_BYTES_MAX);
@@ -193,6 +194,8 @@ impl Core {
             self.answers.push_back(Answer::RegistrationRefused { code });
         } else if self.joining.is_some() && nack.class == Class::RE_AUTHENTICATE {
             return self.on_join_failed(tx, code);
+        } else if code == NackCode::AUTH_FAILED {
+            self.set_standing(tx, Standing::Unknown)?;
         }
         let back = match nack.class {
             Class::RETRY_AFTER => {

@@ -1,13 +1,19 @@
 //! The stream: items in order, stored before they are acknowledged, shown once.
 
-use martlet_protocol::frame::{self, EventKind};
+use martlet_protocol::frame::{self, CaughtUp, EventKind};
 use martlet_protocol::{Address, CloseCode, Millis, Position};
 
+use super::link::Backlog;
 use super::state::{Core, Fault, UNEXPECTED};
 use super::statuses;
 use crate::error::StoreError;
-use crate::event::SecurityKind;
+use crate::event::{Event, SecurityKind};
 use crate::local::{Contact, Notice, Parcel, Tx};
+
+/// How long the end of a backlog is not told because messages of it are parked, in milliseconds. A
+/// server that has their authors' lists answers in one round trip; one that is busy has been asked
+/// four times by then.
+const PARKED_MS_MAX: u64 = 10_000;
 
 impl Core {
     /// Checks that an item is the one that must come next, and moves past it. Returns whether it
@@ -103,6 +109,50 @@ impl Core {
         self.notices.store(tx, &notice)?;
         tx.excuse_holes(gap.to.0 - gap.from.0 + 1)?;
         self.doubt(tx, now)?;
+        Ok(())
+    }
+
+    /// The backlog is over. The application hears of it when it has been shown all of it.
+    pub(super) fn on_caught_up(
+        &mut self,
+        tx: &Tx<'_>,
+        now: Millis,
+        end: CaughtUp,
+    ) -> Result<(), Fault> {
+        let parked = tx.newest_parked()?;
+        let live = self.live().ok_or(UNEXPECTED)?;
+        live.caught_up = true;
+        live.backlog = Some(Backlog {
+            end,
+            parked,
+            until: now.plus(PARKED_MS_MAX),
+        });
+        self.pump_backlog(tx, now)?;
+        Ok(())
+    }
+
+    /// Tells the application that the backlog is over, once no message of it is parked. Whose
+    /// author the server does not let this home know is told of instead, and stays parked.
+    pub(super) fn pump_backlog(&mut self, tx: &Tx<'_>, now: Millis) -> Result<(), StoreError> {
+        let Some(backlog) = self.live().and_then(|live| live.backlog) else {
+            return Ok(());
+        };
+        if tx.is_parked_up_to(backlog.parked)? {
+            if now < backlog.until {
+                return Ok(());
+            }
+            for sender in tx.tell_parked(backlog.parked)? {
+                let about = (sender.user, Some(sender.device));
+                self.secure(tx, now, about, SecurityKind::Undecryptable)?;
+            }
+        }
+        if let Some(live) = self.live() {
+            live.backlog = None;
+        }
+        self.notices.pass(Event::CaughtUp {
+            position: backlog.end.position,
+            trimmed: backlog.end.trimmed,
+        });
         Ok(())
     }
 

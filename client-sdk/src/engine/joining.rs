@@ -9,10 +9,11 @@ use super::machine::Engine;
 use super::notices::Answer;
 use super::state::{Core, Fault, UNEXPECTED};
 use crate::crypto::device::DeviceKeys;
+use crate::crypto::identity::is_device_name;
 use crate::crypto::link::{LinkCode, Offer};
 use crate::error::{LinkError, StoreError};
 use crate::keys::{DeviceKey, KeySeed};
-use crate::local::{IdentityRow, Joining, OwnKeys, Stage, StreamPlace, Tx};
+use crate::local::{IdentityRow, Joining, OwnKeys, Stage, Standing, StreamPlace, Tx};
 
 /// How to join an account.
 #[derive(Clone, Debug)]
@@ -29,12 +30,16 @@ pub struct Linking<'a> {
 
 impl Engine {
     /// Joins the account that the code names. The answer is an [`Answer`]. It goes on after a
-    /// restart, until it is cancelled or refused.
+    /// restart, until it is cancelled or refused; with the same code it goes on as well, with the
+    /// keys and the name that were offered first.
     ///
     /// # Errors
     /// [`LinkError`]: nothing will happen.
     pub fn link(&mut self, now: Millis, linking: &Linking<'_>) -> Result<(), LinkError> {
         let code = LinkCode::parse(linking.code)?;
+        if !is_device_name(linking.name) {
+            return Err(LinkError::DeviceNameInvalid);
+        }
         let is_joining = self.core.joining.is_some();
         if let Some(known) = self.core.identity.as_ref().filter(|_| !is_joining)
             && known.address.is_some()
@@ -42,6 +47,14 @@ impl Engine {
             return Err(LinkError::AlreadyRegistered {
                 handle: known.handle.clone(),
             });
+        }
+        if self.is_joining_with(&code, linking.trust) {
+            return Ok(self.turn(now, |core, _| {
+                if matches!(core.link, Link::Down) {
+                    core.dial = Dial::new(now);
+                }
+                Ok(())
+            })?);
         }
         let identity = IdentityRow {
             server: code.server().to_owned(),
@@ -51,28 +64,27 @@ impl Engine {
             address: Some(code.address()),
             place: StreamPlace::default(),
             clock_offset_ms: 0,
-            revoked: false,
+            standing: Standing::Accepted,
         };
         let keys = OwnKeys {
             account_key: *code.account_key(),
             account: None,
             names: None,
+            name: String::new(),
             device: DeviceKeys::random(),
             stage: Stage::Joining,
             rotated_at: now,
         };
-        let joining = Joining {
-            code,
-            name: linking.name.to_owned(),
-        };
         self.turn(now, |core, tx| {
             tx.put_identity(&identity)?;
             tx.put_own_keys(&keys)?;
-            tx.put_joining(&joining)?;
             core.key = Some(DeviceKey::new(&identity.key_seed));
             core.stored = identity.place;
             core.identity = Some(identity);
             core.keys = Some(keys);
+            let offer = core.make_offer(&code, linking.name);
+            let joining = Joining { code, offer };
+            tx.put_joining(&joining)?;
             core.joining = Some(joining);
             core.registration = None;
             core.dial = Dial::new(now);
@@ -80,6 +92,19 @@ impl Engine {
             Ok(())
         })?;
         Ok(())
+    }
+
+    /// Whether the way to the account is already this one: a second offer would come too late
+    /// [M-21.13].
+    fn is_joining_with(&self, code: &LinkCode, trust: Option<&str>) -> bool {
+        let Core {
+            joining, identity, ..
+        } = &self.core;
+        let is_same = |joining: &Joining| joining.code.to_text() == code.to_text();
+        joining.as_ref().is_some_and(is_same)
+            && identity
+                .as_ref()
+                .is_some_and(|identity| identity.trust.as_deref() == trust)
     }
 
     /// The server that a code leads to.
@@ -103,22 +128,26 @@ impl Engine {
 }
 
 impl Core {
+    /// This device's keys for the one that shows the code.
+    fn make_offer(&self, code: &LinkCode, name: &str) -> Vec<u8> {
+        let this = self.listed(code.address(), "");
+        code.seal_offer(&Offer {
+            signing_key: this.signing_key,
+            identity_key: this.identity_key,
+            proof: this.proof,
+            name: name.to_owned(),
+        })
+    }
+
     /// Shows the account's device that this one has the code.
     pub(super) fn join(&mut self, now: Millis, challenged: Challenged) {
         let (Some(joining), Some(address)) = (&self.joining, self.own_address()) else {
             return self.say_goodbye();
         };
-        let this = self.listed(address, "");
-        let offer = joining.code.seal_offer(&Offer {
-            signing_key: this.signing_key,
-            identity_key: this.identity_key,
-            proof: this.proof,
-            name: joining.name.clone(),
-        });
         let frame = Frame::LinkJoin(LinkJoin {
             address,
             ticket: joining.code.ticket(),
-            offer: &offer,
+            offer: &joining.offer,
         });
         let mut out = core::mem::take(&mut self.output);
         martlet_protocol::codec::encode(&frame, &mut out);
@@ -167,7 +196,10 @@ impl Core {
     /// This home is not the account's device.
     pub(super) fn on_join_failed(&mut self, tx: &Tx<'_>, code: NackCode) -> Result<(), StoreError> {
         let code = self.join_refusal.take().unwrap_or(code);
-        self.answers.push_back(Answer::LinkRefused { code });
+        self.answers.push_back(match code {
+            NackCode::LINK_UNKNOWN => Answer::LinkEnded,
+            code => Answer::LinkRefused { code },
+        });
         self.forget_joining(tx)
     }
 

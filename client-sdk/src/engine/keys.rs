@@ -25,9 +25,6 @@ const LAST_RESORT_MS_MIN: u64 = 24 * 60 * 60 * 1_000;
 /// milliseconds: a server that is never content must not make this client busy.
 const PAUSE_MS: u64 = 60 * 1_000;
 
-/// The name of the device on which an account was made.
-const FIRST_NAME: &str = "first device";
-
 const HAS_KEYS: &str = "a home that is connected has keys";
 
 /// Requests about own keys that are under way.
@@ -127,8 +124,8 @@ impl Core {
     fn draft_first(&mut self, tx: &Tx<'_>, now: Millis) -> Result<(), StoreError> {
         let address = self.own_address().expect(HAS_KEYS);
         let issued_at = self.server_time(now);
-        let this = self.listed(address, FIRST_NAME);
         let keys = self.keys.as_ref().expect(HAS_KEYS);
+        let this = self.listed(address, &keys.name);
         let Some(account) = &keys.account else {
             return Ok(());
         };
@@ -263,8 +260,12 @@ impl Core {
             self.open_all_parked(tx, now)?;
         }
         let step = step.unwrap_or_default();
-        self.on_own_devices(tx, now, &step, draft.with_history)?;
-        self.outbox.all_prepared();
+        self.on_own_devices(tx, &step, draft.with_history)?;
+        for device in &step.renamed {
+            let device = *device;
+            self.answers.push_back(Answer::DeviceRenamed { device });
+        }
+        self.outbox_prepared(address.user);
         Ok(())
     }
 

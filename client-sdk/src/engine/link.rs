@@ -1,11 +1,12 @@
 //! The connection as the engine sees it: one state, one struct.
 
 use martlet_protocol::auth::KEY_BYTES;
-use martlet_protocol::frame::{Credit, Ready};
+use martlet_protocol::frame::{CaughtUp, Credit, Ready};
 use martlet_protocol::limits::{CREDIT_BYTES_MAX, CREDIT_MESSAGES_MAX};
 use martlet_protocol::{Millis, Position};
 
 use super::pulse::Pulse;
+use crate::local::ParkedId;
 
 /// How many stream items this client lets the server send ahead of what it has stored. One
 /// transaction stores whatever has arrived, so a larger window saves nothing.
@@ -90,6 +91,8 @@ pub(super) struct Live {
     pub(super) spent: Credit,
     /// Keep-alive.
     pub(super) pulse: Pulse,
+    /// The end of the backlog, while messages of it wait to be opened.
+    pub(super) backlog: Option<Backlog>,
     /// GOAWAY has come: no new requests, and the connection ends then at the latest.
     pub(super) leaving: Option<Millis>,
 }
@@ -100,6 +103,7 @@ impl Live {
             next: ready.cursor.next(),
             acked: ready.cursor,
             caught_up: false,
+            backlog: None,
             allowance: Allowance::new(ready.credit),
             spent: Credit::default(),
             pulse: Pulse::new(now, ready.idle_ms),
@@ -113,6 +117,17 @@ impl Live {
             self.spent.messages >= WINDOW.messages / 2 || self.spent.bytes >= WINDOW.bytes / 2;
         half.then(|| core::mem::take(&mut self.spent))
     }
+}
+
+/// A backlog that has come and of which the application has not been shown everything.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Backlog {
+    /// What the server has said of it.
+    pub(super) end: CaughtUp,
+    /// The last message that was parked when it ended.
+    pub(super) parked: ParkedId,
+    /// How long the application waits for those that are parked.
+    pub(super) until: Millis,
 }
 
 /// Credit that the server has granted for SENDs.

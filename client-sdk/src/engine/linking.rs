@@ -1,17 +1,16 @@
-//! The account's devices, from the one that has the account's key: showing a code, listing who
-//! joins with it, and removing devices.
+//! Adding devices, on the one that has the account's key: showing a code, and listing who joins
+//! with it.
 
-use martlet_protocol::frame::{Frame, LinkOffer, LinkOpen, LinkOpened};
+use martlet_protocol::frame::{Frame, LinkClose, LinkOffer, LinkOpen, LinkOpened, TICKET_BYTES};
 use martlet_protocol::limits::DEVICES_MAX;
-use martlet_protocol::{Address, DeviceId, Millis, NackCode};
+use martlet_protocol::{Address, Millis, NackCode};
 
 use super::machine::Engine;
 use super::notices::Answer;
 use super::state::Core;
 use crate::crypto::link::{self, LinkCode, Offer};
 use crate::crypto::list::{ListedDevice, SignedList, Step};
-use crate::error::{ClientError, DevicesError, StoreError};
-use crate::event::Device;
+use crate::error::{DevicesError, StoreError};
 use crate::local::{Draft, Tx};
 
 /// How long the server waits for a device with the code, in milliseconds.
@@ -30,14 +29,36 @@ pub(super) struct OpenLink {
     request: Option<u64>,
     /// The server has to be told, on this connection.
     is_due: bool,
+    /// The server may know of it.
+    is_told: bool,
     /// The application has the code.
     is_shown: bool,
     /// The first device that has shown that it has the code. No other one gets in with it.
     offer: Option<Offer>,
+    /// What is known of its connection.
+    presence: Presence,
     /// A person wants that device to join.
     is_approved: bool,
     /// The device is listed: the server takes no link for its id any more.
     is_done: bool,
+}
+
+/// Whether the device that is to join waits for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Presence {
+    /// This home has no connection on which the server has said so.
+    Unknown,
+    Waits,
+    /// It has lost its connection, and the application knows.
+    Left,
+}
+
+/// A link that is over here. In memory only as well: at the server it ends by its time.
+#[derive(Debug)]
+pub(super) struct LinkEnd {
+    ticket: [u8; TICKET_BYTES],
+    /// The number of the LINK_CLOSE that has no answer.
+    request: Option<u64>,
 }
 
 impl Engine {
@@ -62,14 +83,17 @@ impl Engine {
         };
         let code = LinkCode::new(address, *list.account_key(), &server);
         self.turn(now, |core, _| {
+            core.end_link();
             core.linking = Some(OpenLink {
                 code,
                 with_history,
                 until: now.plus(OPEN_MS),
                 request: None,
                 is_due: true,
+                is_told: false,
                 is_shown: false,
                 offer: None,
+                presence: Presence::Unknown,
                 is_approved: false,
                 is_done: false,
             });
@@ -79,7 +103,7 @@ impl Engine {
     }
 
     /// Lets the device that has read the code join. Whoever sees the code could have read it, so a
-    /// person is to be asked before.
+    /// person is to be asked before. While it has lost its connection, it joins when it is back.
     ///
     /// # Errors
     /// [`DevicesError::NobodyJoined`] when no device has shown that it has the code, or the
@@ -93,98 +117,51 @@ impl Engine {
         Ok(())
     }
 
-    /// Ends the code that was shown. A device that has joined stays.
+    /// Ends the code that was shown: whoever waits with it is told at once. A device that has
+    /// joined stays.
     ///
     /// # Errors
     /// [`StoreError`]: the engine is of no use any more.
     pub fn close_link(&mut self, now: Millis) -> Result<(), StoreError> {
         self.turn(now, |core, _| {
-            core.linking = None;
+            core.end_link();
             Ok(())
         })
-    }
-
-    /// Removes a device from the account; [`Answer::DeviceRevoked`] says that it is done.
-    ///
-    /// # Errors
-    /// [`DevicesError`]: nothing will happen.
-    pub fn revoke(&mut self, now: Millis, device: DeviceId) -> Result<(), DevicesError> {
-        let list = self.signers_list()?;
-        if list.device(device).is_none() {
-            return Err(DevicesError::UnknownDevice);
-        }
-        let own = self.core.own_address().ok_or(ClientError::NotRegistered)?;
-        if device == own.device {
-            return Err(DevicesError::ThisDevice);
-        }
-        if self.core.upkeep.has_draft() {
-            return Err(DevicesError::Busy);
-        }
-        self.turn(now, |core, tx| {
-            let issued_at = core.server_time(now);
-            let account = core.keys.as_ref().and_then(|keys| keys.account.as_ref());
-            let next = account.and_then(|key| list.without_device(key, device, issued_at).ok());
-            let list = next.expect("the key was here, and another device remains");
-            core.put_draft(
-                tx,
-                &Draft {
-                    list: list.bytes().to_vec(),
-                    answer: Vec::new(),
-                    with_history: false,
-                },
-            )
-        })?;
-        Ok(())
-    }
-
-    /// The devices of this account, as far as this home knows; empty before their list is known.
-    ///
-    /// # Errors
-    /// [`ClientError`].
-    pub fn devices(&mut self) -> Result<Vec<Device>, ClientError> {
-        self.registered()?;
-        let Self { db, core, .. } = self;
-        let list = core.own_list(&db.begin()?)?;
-        let own = core.own_address();
-        let names = core.keys.as_ref().and_then(|keys| keys.names.as_ref());
-        let listed = list.iter().flat_map(|list| {
-            let user = list.user();
-            list.devices().iter().map(move |listed| (user, listed))
-        });
-        let devices = listed.map(|(user, listed)| {
-            let address = Address {
-                user,
-                device: listed.device,
-            };
-            Device {
-                device: listed.device,
-                name: names.and_then(|names| names.open(address, &listed.name)),
-                is_this: own == Some(address),
-            }
-        });
-        Ok(devices.collect())
-    }
-
-    /// The account's list, on the device that can sign the next one.
-    fn signers_list(&mut self) -> Result<SignedList, DevicesError> {
-        self.registered()?;
-        let Self { db, core, .. } = self;
-        let has_key = core
-            .keys
-            .as_ref()
-            .is_some_and(|keys| keys.account.is_some());
-        if !has_key {
-            return Err(DevicesError::NoAccountKey);
-        }
-        let list = core.own_list(&db.begin()?)?;
-        list.map(|list| (*list).clone())
-            .ok_or(DevicesError::Client(ClientError::NoAnswer))
     }
 }
 
 impl Core {
-    /// Tells the server that a device may join.
+    /// The code is of no use any more. The server is told, unless it has never heard of the link or
+    /// has ended it with the list. An end that is still to be told gives way: at the server the
+    /// newer link had taken the place of that one.
+    pub(super) fn end_link(&mut self) {
+        if let Some(link) = self.linking.take()
+            && link.is_told
+            && !link.is_done
+        {
+            self.link_end = Some(LinkEnd {
+                ticket: link.code.ticket(),
+                request: None,
+            });
+        }
+    }
+
+    /// Tells the server that a device may not join any more.
+    fn pump_link_end(&mut self) {
+        let request = self.key_requests + 1;
+        if let Some(end) = &mut self.link_end
+            && end.request.is_none()
+        {
+            end.request = Some(request);
+            let ticket = end.ticket;
+            self.key_requests = request;
+            self.write(&Frame::LinkClose(LinkClose { request, ticket }));
+        }
+    }
+
+    /// Tells the server that a device may join, or may not any more.
     pub(super) fn pump_link(&mut self, now: Millis) {
+        self.pump_link_end();
         let request = self.key_requests + 1;
         let Some(linking) = &mut self.linking else {
             return;
@@ -199,6 +176,7 @@ impl Core {
             return;
         }
         linking.request = Some(request);
+        linking.is_told = true;
         let frame = Frame::LinkOpen(LinkOpen {
             request,
             device: linking.code.address().device,
@@ -208,16 +186,29 @@ impl Core {
         self.write(&frame);
     }
 
-    /// The server knows the link of this connection only.
-    pub(super) const fn link_disconnected(&mut self) {
+    /// The server tells of the link only on the connection of its LINK_OPEN [M-21.14].
+    pub(super) fn link_disconnected(&mut self) {
         if let Some(linking) = &mut self.linking {
             linking.request = None;
             linking.is_due = true;
+            if linking.presence == Presence::Waits {
+                linking.presence = Presence::Unknown;
+            }
+        }
+        if let Some(end) = &mut self.link_end {
+            end.request = None;
         }
     }
 
-    pub(super) const fn is_linking(&self) -> bool {
-        matches!(&self.linking, Some(linking) if linking.request.is_some())
+    pub(super) fn is_linking(&self) -> bool {
+        let opens = self.linking.as_ref().and_then(|linking| linking.request);
+        let ends = self.link_end.as_ref().and_then(|end| end.request);
+        opens.is_some() || ends.is_some()
+    }
+
+    /// The server knows that the link is over.
+    pub(super) fn on_link_closed(&mut self, request: u64) {
+        self.link_end.take_if(|end| end.request == Some(request));
     }
 
     pub(super) fn on_link_opened(&mut self, opened: &LinkOpened) {
@@ -242,8 +233,8 @@ impl Core {
         }
     }
 
-    /// A device shows that it has the code. A person decides whether it joins; when it shows the
-    /// same again, because it has lost its connection, nobody is asked again.
+    /// A device shows that it has the code, and a person decides whether it joins. Or it has lost
+    /// its connection: then nothing is signed before it shows the same again.
     pub(super) fn on_link_offer(
         &mut self,
         tx: &Tx<'_>,
@@ -253,25 +244,36 @@ impl Core {
         let Some(linking) = &mut self.linking else {
             return Ok(());
         };
-        // Whoever has not the code cannot make an offer that opens.
-        let Ok(offer) = linking.code.open_offer(offered.offer) else {
-            return Ok(());
-        };
         let device = linking.code.address().device;
         if offered.device != device {
             return Ok(());
         }
-        match &linking.offer {
-            Some(known) if *known != offer => Ok(()),
-            Some(_) if linking.is_approved => self.approve(tx, now),
-            Some(_) => Ok(()),
-            None => {
-                let name = offer.name.clone();
-                linking.offer = Some(offer);
-                self.answers.push_back(Answer::LinkOffered { device, name });
-                Ok(())
+        if offered.offer.is_empty() {
+            if linking.presence == Presence::Waits {
+                linking.presence = Presence::Left;
+                self.answers.push_back(Answer::LinkLeft { device });
             }
+            return Ok(());
         }
+        // Whoever has not the code cannot make an offer that opens.
+        let Ok(offer) = linking.code.open_offer(offered.offer) else {
+            return Ok(());
+        };
+        let known = linking.offer.as_ref();
+        if known.is_some_and(|known| *known != offer) {
+            return Ok(());
+        }
+        let name = offer.name.clone();
+        let is_first = linking.offer.replace(offer).is_none();
+        let before = core::mem::replace(&mut linking.presence, Presence::Waits);
+        // Of a loss that nobody was told of nobody has to be told the end.
+        if is_first || before == Presence::Left {
+            self.answers.push_back(Answer::LinkOffered { device, name });
+        }
+        if linking.is_approved {
+            return self.approve(tx, now);
+        }
+        Ok(())
     }
 
     /// Lists the device that has the code. What it has to know goes along.
@@ -283,6 +285,9 @@ impl Core {
             return Ok(());
         };
         linking.is_approved = true;
+        if linking.presence != Presence::Waits {
+            return Ok(());
+        }
         let (address, offer) = (linking.code.address(), linking.offer.clone());
         let (Some(offer), Some(known)) = (offer, self.own_list(tx)?) else {
             return Ok(());
@@ -350,7 +355,6 @@ impl Core {
     pub(super) fn on_own_devices(
         &mut self,
         tx: &Tx<'_>,
-        now: Millis,
         step: &Step,
         with_history: bool,
     ) -> Result<(), StoreError> {
@@ -359,7 +363,7 @@ impl Core {
             if let Some(linking) = &mut self.linking {
                 linking.is_done = true;
             }
-            self.begin_sync(tx, now, *device, with_history)?;
+            self.begin_sync(tx, *device, with_history)?;
             let device = *device;
             self.answers.push_back(Answer::DeviceLinked { device });
         }

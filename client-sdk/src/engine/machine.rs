@@ -40,6 +40,7 @@ impl Engine {
     /// # Errors
     /// [`StoreError`].
     pub fn open(mut db: Db, now: Millis, seed: u64) -> Result<Self, StoreError> {
+        db.undo_unfinished()?;
         let core = Core::new(&db.begin()?, now, seed)?;
         Ok(Self {
             db,
@@ -55,8 +56,9 @@ impl Engine {
     }
 
     /// Makes no connection until this home is registered anew.
-    pub const fn stay_offline(&mut self) {
+    pub fn stay_offline(&mut self) {
         self.core.dial.stop();
+        self.core.recall_standing();
     }
 
     /// Whether an error of the database has ended the work.

@@ -36,6 +36,7 @@ mod lookups;
 mod machine;
 mod notices;
 mod outbox;
+mod own_devices;
 mod past;
 mod prepare;
 mod pulse;

@@ -20,6 +20,11 @@ pub enum Answer {
         /// Which one.
         device: DeviceId,
     },
+    /// To a new name: the account's list has it.
+    DeviceRenamed {
+        /// Of which device.
+        device: DeviceId,
+    },
     /// To a removal: the device is gone.
     DeviceRevoked {
         /// Which one.
@@ -30,13 +35,24 @@ pub enum Answer {
         /// Whose.
         user: UserId,
     },
-    /// To a link or a removal: it will not be.
+    /// To a link, a removal or a new name: it will not be.
     DevicesRefused {
         /// Why.
         code: NackCode,
     },
+    /// To joining an account: the account's device waits for nobody with this code, or not any
+    /// more. It has declined, or its screen with the code is gone, or the code's time is over, or
+    /// another device has used it; the server does not tell which.
+    LinkEnded,
     /// To joining an account: what the account's device has answered does not fit the code.
     LinkInvalid,
+    /// To a link: the device that has the code has lost its connection. It is not added before it
+    /// is back and [`LinkOffered`](Self::LinkOffered) has come again; one that was approved before
+    /// is added then without another word.
+    LinkLeft {
+        /// The id it would have.
+        device: DeviceId,
+    },
     /// To a link: a device has the code and waits to be approved.
     LinkOffered {
         /// The id it will have.

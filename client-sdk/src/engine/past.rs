@@ -25,6 +25,17 @@ pub(super) struct Past {
     pub(super) is_over: bool,
 }
 
+/// What an answer with earlier lists was good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Looked {
+    /// Those that follow are to be asked for.
+    Further,
+    /// They are all there, or will not be.
+    Over,
+    /// It is not to be believed: the same question later.
+    Wrong,
+}
+
 impl Past {
     /// What to say in DEVICES.
     pub(super) fn have(&self) -> u64 {
@@ -71,33 +82,39 @@ impl Core {
         Ok(false)
     }
 
-    /// Earlier lists have come. Returns whether they are all there, or will not be.
+    /// Earlier lists have come.
     pub(super) fn on_past_lists(
         &mut self,
         tx: &Tx<'_>,
         now: Millis,
         answer: &DeviceLists<'_>,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Looked, StoreError> {
         let user = answer.user;
         let known = self.list_of(tx, user)?;
         let (Some(known), Some(past)) = (known, self.lists.past(user)) else {
-            return Ok(true);
+            return Ok(Looked::Over);
         };
+        if answer.newest < known.version() {
+            self.tell_once(tx, now, user, SecurityKind::ListRolledBack)?;
+            return Ok(Looked::Wrong);
+        }
         let before = past.have();
         let mut is_wrong = false;
         for bytes in answer.lists {
-            let list = SignedList::verify(bytes.0, user).ok();
-            let list = list.filter(|list| list.version() <= known.version());
-            let Some(list) = list else {
-                break;
+            let Ok(list) = SignedList::verify(bytes.0, user) else {
+                self.tell_once(tx, now, user, SecurityKind::ListInvalid)?;
+                return Ok(Looked::Wrong);
             };
+            if list.version() > known.version() {
+                break;
+            }
             is_wrong |= !past.take(list);
         }
         let (at, is_same) = past.last.as_ref().map_or((0, true), |last| {
             (last.version(), last.head() == known.head())
         });
         if !is_wrong && at > before && at < known.version() {
-            return Ok(false);
+            return Ok(Looked::Further);
         }
         past.is_over = true;
         let gone = core::mem::take(&mut past.gone);
@@ -108,6 +125,6 @@ impl Core {
                 tx.put_former(address, &former)?;
             }
         }
-        Ok(true)
+        Ok(Looked::Over)
     }
 }

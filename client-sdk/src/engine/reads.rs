@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use martlet_protocol::{MessageId, Millis};
+use martlet_protocol::{DeviceId, MessageId, Millis};
 
 use crate::local::{ContactId, PendingRead};
 
@@ -24,22 +24,34 @@ enum Stage {
 
 #[derive(Debug, Default)]
 pub(super) struct Reads {
-    open: BTreeMap<ContactId, Open>,
+    open: BTreeMap<Name, Open>,
 }
+
+/// Which message a READ names.
+type Name = (ContactId, DeviceId, MessageId);
 
 impl Reads {
     /// What was left by an earlier run, or by an earlier connection.
     pub(super) fn load(&mut self, reads: &[PendingRead]) {
         self.open.clear();
         for read in reads {
-            self.push(*read);
+            self.insert(*read);
         }
     }
 
-    /// Queues a READ in place of an older one of the conversation.
+    /// Queues a READ, in place of older ones of the conversation that it includes.
     pub(super) fn push(&mut self, read: PendingRead) {
+        if !read.is_late {
+            let is_kept = |open: &Open| open.read.is_late || open.read.contact != read.contact;
+            self.open.retain(|_, open| is_kept(open));
+        }
+        self.insert(read);
+    }
+
+    fn insert(&mut self, read: PendingRead) {
         let stage = Stage::Waiting(Millis(0));
-        self.open.insert(read.contact, Open { read, stage });
+        let name = (read.contact, read.device, read.id);
+        self.open.insert(name, Open { read, stage });
     }
 
     /// The READs to send now, in front of a PING with this token.
@@ -64,7 +76,7 @@ impl Reads {
     /// The server will never take this READ.
     pub(super) fn failed(&mut self, id: MessageId) -> Option<PendingRead> {
         let read = self.open.values().find(|open| open.read.id == id)?.read;
-        self.open.remove(&read.contact);
+        self.open.remove(&(read.contact, read.device, read.id));
         Some(read)
     }
 
@@ -99,14 +111,29 @@ impl Reads {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use martlet_protocol::DeviceId;
 
     fn read(contact: i64, id: u8) -> PendingRead {
         PendingRead {
             contact: ContactId(contact),
             device: DeviceId(1),
             id: MessageId([id; 16]),
+            is_late: false,
         }
+    }
+
+    #[test]
+    fn a_mark_of_one_message_stands_beside_the_mark_of_the_conversation() {
+        let mut reads = Reads::default();
+        let late = PendingRead {
+            is_late: true,
+            ..read(1, 1)
+        };
+        reads.push(read(1, 5));
+        reads.push(late);
+        reads.push(read(1, 6));
+        assert_eq!(reads.depart(Millis(0), 7), [late, read(1, 6)]);
+        assert_eq!(reads.answered(7).len(), 2);
+        assert!(reads.is_empty());
     }
 
     #[test]

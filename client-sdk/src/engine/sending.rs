@@ -32,6 +32,7 @@ impl Core {
             // What was found to be missing on the way.
             self.pump_key_questions(tx, now)?;
         }
+        self.pump_backlog(tx, now)?;
         let busy = self.is_busy();
         let spoke = self.output.len() > written;
         if let Some(live) = self.live() {

@@ -13,7 +13,7 @@ use super::dial::{ComeBack, Dial};
 use super::ids::Ids;
 use super::keys::Upkeep;
 use super::link::{Link, Live};
-use super::linking::OpenLink;
+use super::linking::{LinkEnd, OpenLink};
 use super::lists::Lists;
 use super::lookups::{Lookups, Query};
 use super::notices::{Answer, Notices};
@@ -22,7 +22,7 @@ use super::reads::Reads;
 use super::rng::Rng;
 use super::statuses::Statuses;
 use crate::error::StoreError;
-use crate::event::{Event, OfflineCause, SecurityKind};
+use crate::event::{OfflineCause, SecurityKind};
 use crate::keys::DeviceKey;
 use crate::local::{IdentityRow, Joining, OwnKeys, Stage, StreamPlace, Tx};
 
@@ -46,6 +46,8 @@ pub(super) struct Core {
     pub(super) join_refusal: Option<NackCode>,
     /// The code that this home shows to a new device.
     pub(super) linking: Option<OpenLink>,
+    /// The link whose end the server has to hear of.
+    pub(super) link_end: Option<LinkEnd>,
     /// The token of a registration that was asked for in this run.
     pub(super) registration: Option<Vec<u8>>,
     /// The connection is for a registration, and the server has not answered to it yet.
@@ -64,7 +66,7 @@ pub(super) struct Core {
     pub(super) told: BTreeSet<(UserId, SecurityKind)>,
     /// When a message is to be asked for again.
     pub(super) repair_at: Option<Millis>,
-    /// Whether histories may be on their way to other devices.
+    /// Whether a device that was linked has yet to get something, and may have it now.
     pub(super) has_syncs: bool,
     pub(super) lookups: Lookups,
     pub(super) reads: Reads,
@@ -128,6 +130,7 @@ impl Core {
             joining: tx.joining()?,
             join_refusal: None,
             linking: None,
+            link_end: None,
             registration: None,
             unanswered: false,
             link: Link::Down,
@@ -140,7 +143,7 @@ impl Core {
             upkeep: Upkeep::load(tx)?,
             told: BTreeSet::new(),
             repair_at: tx.next_repair()?.map(|(at, _)| at),
-            has_syncs: true,
+            has_syncs: !tx.syncs()?.is_empty(),
             lookups: Lookups::default(),
             reads: Reads::default(),
             statuses: Statuses::default(),
@@ -177,7 +180,7 @@ impl Core {
         {
             self.lists.demand(own.user);
         }
-        self.stay_away_if_revoked();
+        self.recall_standing();
         Ok(())
     }
 
@@ -263,15 +266,7 @@ impl Core {
             Frame::Receipt(receipt) => self.on_receipt(tx, &receipt)?,
             Frame::Fact(fact) => self.on_fact(tx, &fact)?,
             Frame::Gap(gap) => self.on_gap(tx, now, &gap)?,
-            Frame::CaughtUp(caught_up) => {
-                if let Some(live) = self.live() {
-                    live.caught_up = true;
-                }
-                self.notices.pass(Event::CaughtUp {
-                    position: caught_up.position,
-                    trimmed: caught_up.trimmed,
-                });
-            }
+            Frame::CaughtUp(caught_up) => self.on_caught_up(tx, now, caught_up)?,
             Frame::State(state) => self.on_state(tx, now, &state)?,
             Frame::Found(found) => self.on_found(tx, &found)?,
             frame => self.on_keys_traffic(tx, now, frame)?,
@@ -287,6 +282,7 @@ impl Core {
             Frame::Published(published) => self.on_published(tx, now, &published)?,
             Frame::Stock(stock) => self.on_stock(tx, now, &stock)?,
             Frame::LinkOpened(opened) => self.on_link_opened(&opened),
+            Frame::LinkClosed(closed) => self.on_link_closed(closed.request),
             Frame::LinkOffer(offer) => self.on_link_offer(tx, now, &offer)?,
             _ => return Err(UNEXPECTED),
         }
@@ -332,6 +328,8 @@ impl Core {
             Kind::PUBLISH => self.on_publish_refused(tx, now, nack.code, until)?,
             Kind::UPLOAD => self.on_upload_refused(now, until),
             Kind::LINK_OPEN => self.on_link_refused(request, nack.code),
+            // It ends by its time, then.
+            Kind::LINK_CLOSE => self.on_link_closed(request),
             _ => {}
         }
         Ok(())

@@ -28,25 +28,22 @@ const PIECES_MAX: u64 = 2;
 pub(super) const MESSAGE_HEAD_BYTES: usize = 8 + 16 + 1 + 2 + 8 + 1 + 1 + 4;
 
 impl Core {
-    /// A device was linked: it gets what it needs to take part.
+    /// A device was linked: it gets what it needs to take part, as soon as it has keys.
     pub(super) fn begin_sync(
         &mut self,
         tx: &Tx<'_>,
-        now: Millis,
         device: DeviceId,
         with_history: bool,
     ) -> Result<(), StoreError> {
-        self.send_contacts(tx, now, device)?;
-        if with_history {
-            tx.put_sync(&Sync {
-                device,
-                contact: ContactId(0),
-                below: Below::END,
-                messages: 0,
-            })?;
-            self.has_syncs = true;
-        }
-        Ok(())
+        self.has_syncs = true;
+        tx.put_sync(&Sync {
+            device,
+            needs_contacts: true,
+            with_history,
+            contact: ContactId(0),
+            below: Below::END,
+            messages: 0,
+        })
     }
 
     /// Who is who, and which list of each of them this device has verified: so that the server
@@ -96,7 +93,9 @@ impl Core {
         self.send_control(tx, now, to, &Content { kind, data }, false)
     }
 
-    /// Sends the next piece of each history, as those before it have arrived.
+    /// Gives the devices that were linked what they have yet to get. One that has no keys waits
+    /// here and not in the outbox, where it would hold up the others, and is asked for until it
+    /// has some or is removed.
     pub(super) fn pump_syncs(&mut self, tx: &Tx<'_>, now: Millis) -> Result<(), StoreError> {
         if !self.has_syncs {
             return Ok(());
@@ -104,28 +103,54 @@ impl Core {
         let Some(own) = self.own_address() else {
             return Ok(());
         };
-        let contact = tx.contact_of_user(own.user)?.id;
-        let syncs = tx.syncs()?;
-        self.has_syncs = !syncs.is_empty();
-        let list = self.own_list(tx)?;
-        for mut sync in syncs {
-            let is_listed = list
-                .as_ref()
-                .is_some_and(|list| list.device(sync.device).is_some());
-            if !is_listed {
+        let Some(list) = self.own_list(tx)? else {
+            return Ok(());
+        };
+        self.has_syncs = false;
+        for sync in tx.syncs()? {
+            let peer = Address {
+                user: own.user,
+                device: sync.device,
+            };
+            if list.device(sync.device).is_none() {
                 tx.drop_sync(sync.device)?;
-                continue;
-            }
-            while tx.queued_controls(contact, sync.device, kind::HISTORY)? < PIECES_MAX {
-                let Some(piece) = next_piece(tx, own.user, &mut sync)? else {
-                    tx.drop_sync(sync.device)?;
-                    break;
-                };
-                self.send_piece(tx, now, sync.device, kind::HISTORY, piece)?;
-                tx.put_sync(&sync)?;
+            } else if tx.has_session(peer)? {
+                self.has_syncs |= self.go_on(tx, now, own.user, sync)?;
+            } else {
+                self.claims.want(peer);
+                self.has_syncs |= !self.claims.gave_up(peer);
             }
         }
         Ok(())
+    }
+
+    /// Sends a device the next pieces, as those before them have arrived. Returns whether it has
+    /// yet to get more.
+    fn go_on(
+        &mut self,
+        tx: &Tx<'_>,
+        now: Millis,
+        own: UserId,
+        mut sync: Sync,
+    ) -> Result<bool, StoreError> {
+        let device = sync.device;
+        if core::mem::take(&mut sync.needs_contacts) {
+            self.send_contacts(tx, now, device)?;
+            tx.put_sync(&sync)?;
+        }
+        let contact = tx.contact_of_user(own)?.id;
+        while sync.with_history {
+            if tx.queued_controls(contact, device, kind::HISTORY)? >= PIECES_MAX {
+                return Ok(true);
+            }
+            let Some(piece) = next_piece(tx, own, &mut sync)? else {
+                break;
+            };
+            self.send_piece(tx, now, device, kind::HISTORY, piece)?;
+            tx.put_sync(&sync)?;
+        }
+        tx.drop_sync(device)?;
+        Ok(false)
     }
 
     /// Another device of this account says who is who. Layout: names_key 32 · contacts.

@@ -40,7 +40,8 @@ pub enum SecurityKind {
     /// A session began with a key that others may have used as well: its first messages are as
     /// secret as all, but not each for itself.
     LastResortKey,
-    /// A message could not be opened. It is asked for again.
+    /// A message could not be opened. It is asked for again, or, where the server has not shown its
+    /// author's device yet, that.
     Undecryptable,
     /// A message came a second time.
     Replayed,

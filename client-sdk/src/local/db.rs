@@ -7,6 +7,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row, Transaction};
 use zeroize::Zeroizing;
 
+use super::breaker::Breaker;
 use super::vault::{self, Secret};
 use super::{excuses, schema};
 use crate::crypto::store_key::{StoreKey, Vault};
@@ -111,6 +112,27 @@ impl Db {
         })
     }
 
+    /// Undoes the rest of a transaction whose process has died, be it a simulated one: of a real
+    /// one SQLite does so when the file is opened again.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn undo_unfinished(&mut self) -> Result<(), StoreError> {
+        if !self.connection.is_autocommit() {
+            self.connection.execute_batch("ROLLBACK")?;
+        }
+        Ok(())
+    }
+
+    /// What makes this database fail inside a call, for tests.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    #[doc(hidden)]
+    pub fn breaker(&mut self) -> Result<Breaker, StoreError> {
+        Ok(Breaker::install(&mut self.connection)?)
+    }
+
     /// In WAL mode FULL syncs with every commit, NORMAL only with a checkpoint.
     fn wait_for(&mut self, sync: Sync) -> Result<(), StoreError> {
         if self.sync != sync {
@@ -208,6 +230,7 @@ pub(super) const fn from_sql(value: i64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::schema::FORMAT;
     use super::*;
     use crate::config::Passphrase;
 
@@ -233,10 +256,10 @@ mod tests {
             let raw = Connection::open(&file).unwrap();
             raw.pragma_update(None, "user_version", format).unwrap();
         };
-        set_format(3);
+        set_format(FORMAT + 1);
         let error = Db::open(&file, Secret::Key(&key)).unwrap_err();
         assert!(error.to_string().contains("newer version"), "{error}");
-        set_format(1);
+        set_format(FORMAT - 1);
         let error = Db::open(&file, Secret::Key(&key)).unwrap_err();
         assert!(error.to_string().contains("new home"), "{error}");
 

@@ -26,8 +26,39 @@ pub struct IdentityRow {
     pub place: StreamPlace,
     /// The server's clock minus ours, in milliseconds.
     pub clock_offset_ms: i64,
-    /// The server has said that this device was removed: it will not be accepted again.
-    pub revoked: bool,
+    /// Whether the server lets this device in.
+    pub standing: Standing,
+}
+
+/// Whether the server lets a device in, as far as it has said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing else was said.
+    Accepted,
+    /// It was removed while it was connected: it will not be accepted again.
+    Removed,
+    /// The server did not know it when it came: it was removed meanwhile, or the server was set
+    /// back to a time before it was added and may yet be set forward.
+    Unknown,
+}
+
+impl Standing {
+    const fn code(self) -> u8 {
+        match self {
+            Self::Accepted => 0,
+            Self::Removed => 1,
+            Self::Unknown => 2,
+        }
+    }
+
+    const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            0 => Some(Self::Accepted),
+            1 => Some(Self::Removed),
+            2 => Some(Self::Unknown),
+            _ => None,
+        }
+    }
 }
 
 impl Drop for IdentityRow {
@@ -53,7 +84,7 @@ impl Tx<'_> {
     pub fn identity(&self) -> Result<Option<IdentityRow>, StoreError> {
         let found = self.first(
             "SELECT server, trust, handle, key_seed, user, device, epoch, cursor,
-             clock_offset_ms, revoked FROM identity",
+             clock_offset_ms, standing FROM identity",
             (),
             |row| {
                 let (user, device): (i64, u16) = (row.get(4)?, row.get(5)?);
@@ -73,12 +104,12 @@ impl Tx<'_> {
                         cursor: Position(from_sql(row.get(7)?)),
                     },
                     clock_offset_ms: row.get(8)?,
-                    revoked: row.get(9)?,
+                    standing: Standing::Accepted,
                 };
-                Ok((identity, sealed))
+                Ok((identity, sealed, row.get(9)?))
             },
         )?;
-        let Some((mut identity, sealed)) = found else {
+        let Some((mut identity, sealed, standing)) = found else {
             return Ok(None);
         };
         let seed = self.unseal(KEY_SEED, &[], &sealed)?;
@@ -86,6 +117,9 @@ impl Tx<'_> {
             .as_slice()
             .try_into()
             .map_err(|_| StoreError::RowInvalid { column: KEY_SEED })?;
+        identity.standing = Standing::from_code(standing).ok_or(StoreError::RowInvalid {
+            column: "identity.standing",
+        })?;
         Ok(Some(identity))
     }
 
@@ -100,7 +134,7 @@ impl Tx<'_> {
         self.execute(
             "INSERT OR REPLACE INTO identity
              (only, server, trust, handle, key_seed, user, device, epoch, cursor,
-              clock_offset_ms, revoked)
+              clock_offset_ms, standing)
              VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             (
                 &identity.server,
@@ -112,7 +146,7 @@ impl Tx<'_> {
                 to_sql(identity.place.epoch),
                 to_sql(identity.place.cursor.0),
                 identity.clock_offset_ms,
-                identity.revoked,
+                identity.standing.code(),
             ),
         )?;
         Ok(())

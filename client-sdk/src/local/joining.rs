@@ -5,15 +5,15 @@ use crate::crypto::link::LinkCode;
 use crate::error::StoreError;
 
 const CODE: &str = "joining.code";
-const NAME: &str = "joining.name";
+const OFFER: &str = "joining.offer";
 
 /// How this home joins an account.
 #[derive(Clone, Debug)]
 pub struct Joining {
     /// What the account's device has shown.
     pub code: LinkCode,
-    /// This device, as its owner calls it.
-    pub name: String,
+    /// What LINK_JOIN says: the same bytes each time [M-21.13].
+    pub offer: Vec<u8>,
 }
 
 impl Tx<'_> {
@@ -22,21 +22,18 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn joining(&self) -> Result<Option<Joining>, StoreError> {
-        let found = self.first("SELECT code, name FROM joining", (), |row| {
+        let found = self.first("SELECT code, offer FROM joining", (), |row| {
             Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?))
         })?;
-        let Some((sealed, name)) = found else {
+        let Some((sealed, offer)) = found else {
             return Ok(None);
         };
-        let name = self.unseal(NAME, &[], &name)?;
-        let name =
-            core::str::from_utf8(&name).map_err(|_| StoreError::RowInvalid { column: NAME })?;
-        let name = name.to_owned();
+        let offer = self.unseal(OFFER, &[], &offer)?.to_vec();
         let text = self.unseal(CODE, &[], &sealed)?;
         let code = core::str::from_utf8(&text).ok();
         let code = code.and_then(|text| LinkCode::parse(text).ok());
         let code = code.ok_or(StoreError::RowInvalid { column: CODE })?;
-        Ok(Some(Joining { code, name }))
+        Ok(Some(Joining { code, offer }))
     }
 
     /// Stores the link to wait for, in place of any earlier one.
@@ -45,10 +42,10 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn put_joining(&self, joining: &Joining) -> Result<(), StoreError> {
         self.execute(
-            "INSERT OR REPLACE INTO joining (only, code, name) VALUES (1, ?1, ?2)",
+            "INSERT OR REPLACE INTO joining (only, code, offer) VALUES (1, ?1, ?2)",
             (
                 self.seal(CODE, &[], joining.code.to_text().as_bytes()),
-                self.seal(NAME, &[], joining.name.as_bytes()),
+                self.seal(OFFER, &[], &joining.offer),
             ),
         )?;
         Ok(())

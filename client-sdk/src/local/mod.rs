@@ -26,6 +26,7 @@
 //! ([`Vault`](crate::crypto::store_key::Vault)): a copy of the file says who wrote to whom and
 //! when, and not what.
 
+mod breaker;
 mod chains;
 mod contacts;
 mod db;
@@ -48,11 +49,12 @@ mod sessions;
 mod syncs;
 mod vault;
 
+pub use breaker::Breaker;
 pub use chains::ChainKey;
 pub use contacts::{Contact, ContactId, Learned};
 pub use db::{Db, Tx};
 pub use home::Home;
-pub use identity::{IdentityRow, StreamPlace};
+pub use identity::{IdentityRow, Standing, StreamPlace};
 pub use joining::Joining;
 pub use lists::{Claim, Former, ListRow};
 pub use messages::{Incoming, MessageRow, Outgoing, Seq};

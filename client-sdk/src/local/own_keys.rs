@@ -13,6 +13,7 @@ use crate::error::StoreError;
 
 const ACCOUNT_SEED: &str = "own_keys.account_seed";
 const NAMES_KEY: &str = "own_keys.names_key";
+const NAME: &str = "own_keys.name";
 const DEVICE_KEYS: &str = "own_keys.device_keys";
 
 /// What the server has yet to be told of these keys.
@@ -37,6 +38,8 @@ pub struct OwnKeys {
     pub account: Option<AccountKey>,
     /// For the names of the account's devices; a home that joins gets it with the answer.
     pub names: Option<NamesKey>,
+    /// What to call this device in the account's first list; empty on one that joined.
+    pub name: String,
     /// The device's keys for sessions.
     pub device: DeviceKeys,
     /// What is to be done.
@@ -63,6 +66,7 @@ struct Sealed {
     device_keys: Vec<u8>,
     stage: Stage,
     rotated_at: Millis,
+    name: Vec<u8>,
 }
 
 impl Tx<'_> {
@@ -72,7 +76,7 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn own_keys(&self) -> Result<Option<OwnKeys>, StoreError> {
         let found = self.first(
-            "SELECT account_key, account_seed, names_key, device_keys, stage, rotated_at
+            "SELECT account_key, account_seed, names_key, device_keys, stage, rotated_at, name
              FROM own_keys",
             (),
             read_sealed,
@@ -85,12 +89,17 @@ impl Tx<'_> {
             .map(|seed| self.unseal_key(ACCOUNT_SEED, &seed));
         let names = sealed.names_key.map(|key| self.unseal_key(NAMES_KEY, &key));
         let device = self.unseal(DEVICE_KEYS, &[], &sealed.device_keys)?;
+        let name = self.unseal(NAME, &[], &sealed.name)?;
+        let name = core::str::from_utf8(&name);
         Ok(Some(OwnKeys {
             account_key: sealed.account_key,
             account: account
                 .transpose()?
                 .map(|seed| AccountKey::from_seed(&seed)),
             names: names.transpose()?.map(|key| NamesKey::from_bytes(*key)),
+            name: name
+                .map_err(|_| StoreError::RowInvalid { column: NAME })?
+                .to_owned(),
             device: DeviceKeys::from_bytes(&device).map_err(|_| StoreError::RowInvalid {
                 column: DEVICE_KEYS,
             })?,
@@ -112,8 +121,8 @@ impl Tx<'_> {
         let names = names.map(|names| self.seal(NAMES_KEY, &[], names.as_bytes()));
         self.execute(
             "INSERT OR REPLACE INTO own_keys
-             (only, account_key, account_seed, names_key, device_keys, stage, rotated_at)
-             VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6)",
+             (only, account_key, account_seed, names_key, device_keys, stage, rotated_at, name)
+             VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             (
                 keys.account_key.as_slice(),
                 account,
@@ -121,6 +130,7 @@ impl Tx<'_> {
                 self.seal(DEVICE_KEYS, &[], &keys.device.to_bytes()),
                 stage_code(keys.stage),
                 to_sql(keys.rotated_at.0),
+                self.seal(NAME, &[], keys.name.as_bytes()),
             ),
         )?;
         Ok(())
@@ -210,6 +220,7 @@ fn read_sealed(row: &Row<'_>) -> rusqlite::Result<Sealed> {
         device_keys: row.get(3)?,
         stage,
         rotated_at: Millis(from_sql(row.get(5)?)),
+        name: row.get(6)?,
     })
 }
 
@@ -229,6 +240,7 @@ mod tests {
             account_key: account.public(),
             account: Some(account),
             names: Some(NamesKey::random()),
+            name: "telephone".to_owned(),
             device: DeviceKeys::random(),
             stage: Stage::Unlisted,
             rotated_at: Millis(9),
@@ -241,6 +253,7 @@ mod tests {
             keys.names.as_ref().unwrap().as_bytes()
         );
         assert_eq!(stored.device.identity_key(), keys.device.identity_key());
+        assert_eq!(stored.name, "telephone");
         assert_eq!(
             (stored.stage, stored.rotated_at),
             (Stage::Unlisted, Millis(9))
@@ -255,6 +268,7 @@ mod tests {
             account_key: [7; KEY_BYTES],
             account: None,
             names: None,
+            name: String::new(),
             device: DeviceKeys::random(),
             stage: Stage::Joining,
             rotated_at: Millis(0),

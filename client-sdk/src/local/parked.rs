@@ -67,6 +67,19 @@ impl Tx<'_> {
         Ok(found.is_some())
     }
 
+    /// Whether this message waits.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn is_parked(&self, sender: Address, id: MessageId) -> Result<bool, StoreError> {
+        let found = self.first(
+            "SELECT 1 FROM parked WHERE user = ?1 AND device = ?2 AND id = ?3 LIMIT 1",
+            (to_sql(sender.user.0), sender.device.0, id.0.as_slice()),
+            |_| Ok(()),
+        )?;
+        Ok(found.is_some())
+    }
+
     /// The oldest parked message of an account that stands behind `after`.
     ///
     /// # Errors
@@ -91,6 +104,46 @@ impl Tx<'_> {
     pub fn unpark(&self, number: ParkedId) -> Result<(), StoreError> {
         self.execute("DELETE FROM parked WHERE number = ?1", [number.0])?;
         Ok(())
+    }
+
+    /// The number of the newest one; 0 when none waits.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn newest_parked(&self) -> Result<ParkedId, StoreError> {
+        let sql = "SELECT coalesce(max(number), 0) FROM parked";
+        let newest = self.first(sql, (), |row| row.get(0))?;
+        Ok(ParkedId(newest.unwrap_or(0)))
+    }
+
+    /// Whether one up to this number waits.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn is_parked_up_to(&self, last: ParkedId) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM parked WHERE number <= ?1 LIMIT 1";
+        Ok(self.first(sql, [last.0], |_| Ok(()))?.is_some())
+    }
+
+    /// Who wrote the messages up to this number of which nobody was told yet, one entry for each;
+    /// now somebody is.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn tell_parked(&self, last: ParkedId) -> Result<Vec<Address>, StoreError> {
+        let senders = self.all(
+            "SELECT user, device FROM parked WHERE number <= ?1 AND told = 0 ORDER BY number",
+            [last.0],
+            |row| {
+                Ok(Address {
+                    user: UserId(from_sql(row.get(0)?)),
+                    device: DeviceId(row.get(1)?),
+                })
+            },
+        )?;
+        let sql = "UPDATE parked SET told = 1 WHERE number <= ?1";
+        self.execute(sql, [last.0])?;
+        Ok(senders)
     }
 
     /// The accounts whose messages wait.
@@ -147,8 +200,14 @@ mod tests {
         let (first, one) = tx.next_parked(UserId(7), ParkedId(0)).unwrap().unwrap();
         let (second, two) = tx.next_parked(UserId(7), first).unwrap().unwrap();
         assert_eq!((one, two), (parcel(1), parcel(2)));
+        assert_eq!(tx.newest_parked().unwrap(), second);
+        assert_eq!(tx.tell_parked(first).unwrap(), [parcel(1).sender]);
+        assert_eq!(tx.tell_parked(second).unwrap(), [parcel(2).sender]);
         tx.unpark(first).unwrap();
+        assert!(!tx.is_parked_up_to(first).unwrap());
+        assert!(tx.is_parked_up_to(second).unwrap());
         tx.unpark(second).unwrap();
+        assert_eq!(tx.newest_parked().unwrap(), ParkedId(0));
         assert!(!tx.has_parked(parcel(1).sender).unwrap());
     }
 }

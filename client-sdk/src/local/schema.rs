@@ -6,8 +6,8 @@ use crate::error::StoreError;
 
 /// "MRTL" in SQLite's application id: a foreign database is recognised before it is changed.
 const APPLICATION_ID: i64 = 0x4d52_544c;
-/// The format that this version writes. Format 1 was never released: it had no keys.
-const FORMAT: i64 = 2;
+/// The format that this version writes. Those before it were never released.
+pub(super) const FORMAT: i64 = 3;
 
 const TABLES: &str = "
 CREATE TABLE vault (                     -- which key opens the sealed columns
@@ -28,7 +28,8 @@ CREATE TABLE identity (
     epoch INTEGER NOT NULL,              -- 0: no stream seen yet
     cursor INTEGER NOT NULL,
     clock_offset_ms INTEGER NOT NULL,    -- the server's clock minus ours
-    revoked INTEGER NOT NULL DEFAULT 0   -- 1: the server has said that the device was removed
+    standing INTEGER NOT NULL            -- 1: the device was removed; 2: the server knows none
+                                         -- such; 0: neither was said
 ) STRICT;
 
 CREATE TABLE own_keys (
@@ -36,6 +37,7 @@ CREATE TABLE own_keys (
     account_key BLOB NOT NULL,           -- public
     account_seed BLOB,                   -- sealed; NULL: another device signs the list
     names_key BLOB,                      -- sealed; NULL until the answer to a link has come
+    name BLOB NOT NULL,                  -- sealed: of this device, for the account's first list
     device_keys BLOB NOT NULL,           -- sealed: identity key, prekeys
     stage INTEGER NOT NULL,              -- what has yet to be done; see local::own_keys
     rotated_at INTEGER NOT NULL          -- when the last-resort key was made
@@ -44,7 +46,7 @@ CREATE TABLE own_keys (
 CREATE TABLE joining (                   -- the code of the link that this home waits for
     only INTEGER PRIMARY KEY CHECK (only = 1),
     code BLOB NOT NULL,                  -- sealed
-    name BLOB NOT NULL                   -- sealed; of this device, as its owner calls it
+    offer BLOB NOT NULL                  -- sealed; the LINK_JOIN's, which is never made anew
 ) STRICT;
 
 CREATE TABLE drafts (                    -- the own list that is being published
@@ -168,7 +170,8 @@ CREATE TABLE parked (                    -- messages of devices that are in no l
     id BLOB NOT NULL,
     timestamp INTEGER NOT NULL,
     envelope BLOB NOT NULL,
-    part BLOB NOT NULL
+    part BLOB NOT NULL,
+    told INTEGER NOT NULL DEFAULT 0      -- 1: somebody was told that it cannot be opened yet
 ) STRICT;
 CREATE INDEX parked_sender ON parked (user, device, number);
 
@@ -191,8 +194,10 @@ CREATE TABLE excuses (                   -- what may be missing without anybody'
     repeats INTEGER NOT NULL             -- messages up to this timestamp may come again
 ) STRICT;
 
-CREATE TABLE syncs (                     -- histories on their way to a device that was linked
+CREATE TABLE syncs (                     -- what a device that was linked has yet to get
     device INTEGER PRIMARY KEY,
+    needs_contacts INTEGER NOT NULL,     -- 1: who is who
+    with_history INTEGER NOT NULL,       -- 1: the history, and how far it is:
     contact INTEGER NOT NULL,            -- the conversation that is next, and where in it:
     timestamp INTEGER NOT NULL,          -- below this message, which is on its way already
     id BLOB NOT NULL,
@@ -228,10 +233,12 @@ CREATE TABLE notices (
 ) STRICT;
 
 CREATE TABLE reads (
-    contact INTEGER PRIMARY KEY REFERENCES contacts,
+    contact INTEGER NOT NULL REFERENCES contacts,
     device INTEGER NOT NULL,
-    id BLOB NOT NULL
-) STRICT;
+    id BLOB NOT NULL,
+    late INTEGER NOT NULL,               -- 1: of this message alone, and not of those before it
+    PRIMARY KEY (contact, device, id)
+) STRICT, WITHOUT ROWID;
 ";
 
 /// Creates the tables in a new database, accepts one of this format, refuses any other. Returns

@@ -1,4 +1,4 @@
-//! Histories on their way to devices that were linked: how far each one is.
+//! What devices that were linked have yet to get: who is who, and the history, how far each one is.
 
 use martlet_protocol::{DeviceId, MessageId, Timestamp, UserId};
 use rusqlite::Row;
@@ -10,11 +10,15 @@ use crate::content::Content;
 use crate::error::StoreError;
 use crate::event::MessageState;
 
-/// How far the history for a device is.
+/// What a device that was linked has yet to get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sync {
     /// The device that was linked.
     pub device: DeviceId,
+    /// It does not know yet who is who.
+    pub needs_contacts: bool,
+    /// It gets the history, of which this is how far it is.
+    pub with_history: bool,
     /// The conversation that is next.
     pub contact: ContactId,
     /// Where in it: everything from this message on has been sent.
@@ -61,35 +65,41 @@ pub struct Remembered {
 }
 
 impl Tx<'_> {
-    /// The history to go on with.
+    /// What is to be gone on with.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn syncs(&self) -> Result<Vec<Sync>, StoreError> {
         self.all(
-            "SELECT device, contact, timestamp, id, seq, messages FROM syncs ORDER BY device",
+            "SELECT device, needs_contacts, with_history, contact, timestamp, id, seq, messages
+             FROM syncs ORDER BY device",
             (),
             |row| {
                 Ok(Sync {
                     device: DeviceId(row.get(0)?),
-                    contact: ContactId(row.get(1)?),
-                    below: read_below(row, 2)?,
-                    messages: from_sql(row.get(5)?),
+                    needs_contacts: row.get(1)?,
+                    with_history: row.get(2)?,
+                    contact: ContactId(row.get(3)?),
+                    below: read_below(row, 4)?,
+                    messages: from_sql(row.get(7)?),
                 })
             },
         )
     }
 
-    /// Stores how far a history is.
+    /// Stores what a device has yet to get.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn put_sync(&self, sync: &Sync) -> Result<(), StoreError> {
         self.execute(
-            "INSERT OR REPLACE INTO syncs (device, contact, timestamp, id, seq, messages)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT OR REPLACE INTO syncs
+             (device, needs_contacts, with_history, contact, timestamp, id, seq, messages)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             (
                 sync.device.0,
+                sync.needs_contacts,
+                sync.with_history,
                 sync.contact.0,
                 sync.below.timestamp,
                 sync.below.id.0.as_slice(),
@@ -100,7 +110,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// A history is complete, or its device is gone.
+    /// A device has everything, or is gone.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -247,6 +257,8 @@ mod tests {
         let contact = tx.contact_of_user(UserId(7)).unwrap().id;
         let sync = Sync {
             device: DeviceId(3),
+            needs_contacts: true,
+            with_history: true,
             contact,
             below: Below::END,
             messages: 4,

@@ -23,7 +23,7 @@ pub(super) struct Desk {
     statuses: Vec<Asked<MessageId, Result<Option<Message>, ClientError>>>,
     lookups: Vec<Asked<String, Result<Option<UserId>, ClientError>>>,
     waits: Vec<Wait>,
-    flushes: Vec<Reply<()>>,
+    flushes: Vec<Reply<Result<(), ClientError>>>,
 }
 
 struct Asked<K, T> {
@@ -194,9 +194,10 @@ impl Desk {
         for asked in self.lookups.extract_if(.., |asked| asked.deadline <= now) {
             answer(asked.reply, Err(ClientError::NoAnswer));
         }
-        if engine.is_settled() {
+        if engine.is_settled() || engine.is_removed() {
             for reply in self.flushes.drain(..) {
-                answer(reply, ());
+                let settled = engine.is_settled().then_some(());
+                answer(reply, settled.ok_or(ClientError::DeviceRemoved));
             }
         }
         self.settle_waits(engine)
@@ -209,6 +210,9 @@ impl Desk {
                     answer(wait.reply, Ok(message));
                 }
                 _ if wait.reply.is_closed() => {}
+                Some(_) if engine.is_removed() => {
+                    answer(wait.reply, Err(ClientError::DeviceRemoved));
+                }
                 _ => self.waits.push(wait),
             }
         }
@@ -228,11 +232,15 @@ impl Desk {
             }
             Answer::RegistrationRefused { code } => self.entrance.on_refused(code),
             Answer::LinkRefused { code } => self.entrance.on_link_ended(LinkError::Refused(code)),
+            Answer::LinkEnded => self.entrance.on_link_ended(LinkError::Ended),
             Answer::LinkInvalid => self.entrance.on_link_ended(LinkError::AnswerInvalid),
             Answer::LinkOpened { code } => self.devices.on_opened(code),
-            Answer::LinkOffered { device, name } => self.devices.on_offered(device, name),
+            Answer::LinkOffered { device, name } => self.devices.on_offered(now, device, name),
+            Answer::LinkLeft { .. } => self.devices.on_left(now),
             Answer::DeviceLinked { device } => self.devices.on_linked(device),
-            Answer::DeviceRevoked { device } => self.devices.on_revoked(device),
+            Answer::DeviceRevoked { device } | Answer::DeviceRenamed { device } => {
+                self.devices.on_changed(device);
+            }
             Answer::DevicesRefused { code } => self.devices.on_refused(code),
             Answer::Devices { user } => {
                 for (_, _, run) in self.keys.extract_if(.., |(asked, _, _)| *asked == user) {

@@ -1,4 +1,4 @@
-//! The part of the desk for the account's devices: codes, offers, removals.
+//! The part of the desk for the account's devices: codes, offers, removals, names.
 
 use martlet_protocol::{DeviceId, Millis, NackCode};
 use zeroize::Zeroizing;
@@ -13,6 +13,9 @@ use crate::event::Device;
 const ANSWER_MS_MAX: u64 = 15_000;
 /// How long a code waits for its device, in milliseconds: as long as at the server.
 const OFFER_MS_MAX: u64 = 10 * 60 * 1_000;
+/// How long a device that was approved may be without a connection, in milliseconds: a telephone
+/// changes its network, or its owner goes to where there is one.
+const LOST_MS_MAX: u64 = 60_000;
 
 /// Commands that wait. Each kind is asked for by one at a time; a newer one ends an older one.
 #[derive(Default)]
@@ -21,7 +24,10 @@ pub(super) struct DevicesDesk {
     offered: Option<Device>,
     awaiting: Option<Waiting<Device>>,
     approving: Option<Waiting<DeviceId>>,
-    revoking: Option<(DeviceId, Waiting<()>)>,
+    /// The device that is to be added has no connection.
+    is_lost: bool,
+    /// A removal, or a new name. There is one change at a time.
+    changing: Option<(DeviceId, Waiting<()>)>,
 }
 
 struct Waiting<T> {
@@ -43,6 +49,7 @@ impl DevicesDesk {
                 reply,
             } => {
                 self.offered = None;
+                self.is_lost = false;
                 match engine.open_link(now, with_history) {
                     Ok(()) => self.opening = Some(Waiting { deadline, reply }),
                     Err(error) => answer(reply, Err(error)),
@@ -56,15 +63,27 @@ impl DevicesDesk {
                 }
             },
             DevicesCommand::Approve(reply) => match engine.approve_link(now) {
-                Ok(()) => self.approving = Some(Waiting { deadline, reply }),
+                Ok(()) => {
+                    let deadline = now.plus(self.approval_ms_max());
+                    self.approving = Some(Waiting { deadline, reply });
+                }
                 Err(error) => answer(reply, Err(error)),
             },
             DevicesCommand::CloseLink(reply) => {
                 self.offered = None;
+                self.is_lost = false;
                 answer(reply, engine.close_link(now).map_err(ClientError::from));
             }
             DevicesCommand::Revoke(device, reply) => match engine.revoke(now, device) {
-                Ok(()) => self.revoking = Some((device, Waiting { deadline, reply })),
+                Ok(()) => self.changing = Some((device, Waiting { deadline, reply })),
+                Err(error) => answer(reply, Err(error)),
+            },
+            DevicesCommand::Rename {
+                device,
+                name,
+                reply,
+            } => match engine.rename(now, device, &name) {
+                Ok(()) => self.changing = Some((device, Waiting { deadline, reply })),
                 Err(error) => answer(reply, Err(error)),
             },
         }
@@ -77,16 +96,40 @@ impl DevicesDesk {
         }
     }
 
-    pub(super) fn on_offered(&mut self, device: DeviceId, name: String) {
+    pub(super) fn on_offered(&mut self, now: Millis, device: DeviceId, name: String) {
+        self.is_lost = false;
+        self.prolong_approval(now);
         let device = Device {
             device,
             name: Some(name),
             is_this: false,
+            has_account_key: false,
         };
         if let Some(waiting) = self.awaiting.take() {
             answer(waiting.reply, Ok(device.clone()));
         }
         self.offered = Some(device);
+    }
+
+    pub(super) fn on_left(&mut self, now: Millis) {
+        self.offered = None;
+        self.is_lost = true;
+        self.prolong_approval(now);
+    }
+
+    fn prolong_approval(&mut self, now: Millis) {
+        let deadline = now.plus(self.approval_ms_max());
+        if let Some(waiting) = &mut self.approving {
+            waiting.deadline = deadline;
+        }
+    }
+
+    const fn approval_ms_max(&self) -> u64 {
+        if self.is_lost {
+            LOST_MS_MAX
+        } else {
+            ANSWER_MS_MAX
+        }
     }
 
     pub(super) fn on_linked(&mut self, device: DeviceId) {
@@ -96,8 +139,9 @@ impl DevicesDesk {
         }
     }
 
-    pub(super) fn on_revoked(&mut self, device: DeviceId) {
-        if let Some((_, waiting)) = self.revoking.take_if(|(asked, _)| *asked == device) {
+    /// The account's list has the change.
+    pub(super) fn on_changed(&mut self, device: DeviceId) {
+        if let Some((_, waiting)) = self.changing.take_if(|(asked, _)| *asked == device) {
             answer(waiting.reply, Ok(()));
         }
     }
@@ -109,7 +153,7 @@ impl DevicesDesk {
             answer(waiting.reply, Err(refused()));
         } else if let Some(waiting) = self.approving.take() {
             answer(waiting.reply, Err(refused()));
-        } else if let Some((_, waiting)) = self.revoking.take() {
+        } else if let Some((_, waiting)) = self.changing.take() {
             answer(waiting.reply, Err(refused()));
         }
     }
@@ -124,10 +168,15 @@ impl DevicesDesk {
             answer(waiting.reply, Err(DevicesError::NobodyJoined));
         }
         if let Some(waiting) = self.approving.take_if(|waiting| waiting.deadline <= now) {
-            answer(waiting.reply, Err(ClientError::NoAnswer.into()));
+            let error = if self.is_lost {
+                DevicesError::DeviceLost
+            } else {
+                ClientError::NoAnswer.into()
+            };
+            answer(waiting.reply, Err(error));
         }
         if let Some((_, waiting)) = self
-            .revoking
+            .changing
             .take_if(|(_, waiting)| waiting.deadline <= now)
         {
             answer(waiting.reply, Err(ClientError::NoAnswer.into()));
@@ -141,7 +190,7 @@ impl DevicesDesk {
             self.opening.as_ref().map(|waiting| waiting.deadline),
             self.awaiting.as_ref().map(|waiting| waiting.deadline),
             self.approving.as_ref().map(|waiting| waiting.deadline),
-            self.revoking.as_ref().map(|(_, waiting)| waiting.deadline),
+            self.changing.as_ref().map(|(_, waiting)| waiting.deadline),
         ];
         deadlines.into_iter().flatten().min()
     }

@@ -43,6 +43,7 @@ impl Entrance {
                 trust,
                 key_seed: new_seed()?,
                 account_seed: new_seed()?,
+                device_name: &config.device_name,
             };
             let begun = engine.register(now, &registration);
             registration.key_seed.0.zeroize();

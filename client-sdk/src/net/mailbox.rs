@@ -43,7 +43,7 @@ pub(crate) enum Command {
         page: History,
         reply: Reply<Result<Vec<Message>, ClientError>>,
     },
-    Flush(Reply<()>),
+    Flush(Reply<Result<(), ClientError>>),
     Lookup(String, Reply<Result<Option<UserId>, ClientError>>),
     Link {
         code: Zeroizing<String>,
@@ -76,6 +76,11 @@ pub(crate) enum DevicesCommand {
     Approve(Reply<Result<DeviceId, DevicesError>>),
     CloseLink(Reply<Result<(), ClientError>>),
     Revoke(DeviceId, Reply<Result<(), DevicesError>>),
+    Rename {
+        device: DeviceId,
+        name: String,
+        reply: Reply<Result<(), DevicesError>>,
+    },
 }
 
 /// A registration to make.

@@ -8,7 +8,7 @@ use martlet_client::crypto::device::DeviceKeys;
 use martlet_client::crypto::identity::{AccountKey, NamesKey};
 use martlet_client::crypto::list::SignedList;
 use martlet_client::keys::{DeviceKey, KeySeed};
-use martlet_client::local::{Db, IdentityRow, OwnKeys, Stage, StreamPlace};
+use martlet_client::local::{Db, IdentityRow, OwnKeys, Stage, Standing, StreamPlace};
 use martlet_client::{MessageId, StoreKey};
 use martlet_protocol::codec;
 use martlet_protocol::frame::{
@@ -85,13 +85,14 @@ impl World {
             address: Some(ALICE),
             place: StreamPlace::default(),
             clock_offset_ms: 0,
-            revoked: false,
+            standing: Standing::Accepted,
         })
         .unwrap();
         tx.put_own_keys(&OwnKeys {
             account_key: account.public(),
             account: Some(account),
             names: Some(NamesKey::random()),
+            name: String::new(),
             device,
             stage: Stage::Reachable,
             rotated_at: START,

@@ -36,12 +36,19 @@ pub(crate) struct Peer {
     seed: u64,
     /// What the application was shown and a test has not looked at.
     events: Vec<Event>,
-    answers: Vec<Answer>,
+    pub(crate) answers: Vec<Answer>,
     /// Without a network it does not dial.
     pub(crate) is_away: bool,
 }
 
 impl Peer {
+    /// The transport is gone, and the server notices.
+    fn hang_up(&mut self, model: &mut Model) {
+        if let Some(session) = self.session.take() {
+            model.on_lost(&session);
+        }
+    }
+
     pub(crate) fn engine(&mut self) -> &mut Engine {
         self.engine.as_mut().unwrap()
     }
@@ -168,6 +175,7 @@ impl Lab {
             trust: None,
             key_seed: KeySeed([mark; 32]),
             account_seed: KeySeed([0x80 + mark; 32]),
+            device_name: "first device",
         };
         peer.engine().register(now, &registration).unwrap();
         self.dial(who);
@@ -268,18 +276,30 @@ impl Lab {
         let peer = &mut self.peers[who];
         let db = peer.engine.take().unwrap().into_db();
         peer.seed += 1;
-        peer.session = None;
+        peer.hang_up(&mut self.model);
         peer.to_server.clear();
         peer.answers.clear();
         peer.engine = Some(Engine::open(db, now, peer.seed).unwrap());
         self.dial(who);
     }
 
+    /// The client's process is stopped, and its last words arrive.
+    pub(crate) fn quit(&mut self, who: usize) {
+        let now = self.now;
+        let Peer {
+            engine, to_server, ..
+        } = &mut self.peers[who];
+        let engine = engine.as_mut().unwrap();
+        engine.shutdown(now).unwrap();
+        engine.poll_transmit(to_server);
+        self.travel(who, 1_000_000);
+    }
+
     /// The connection ends; what is on the way is lost.
     pub(crate) fn cut(&mut self, who: usize) {
         let now = self.now;
         let peer = &mut self.peers[who];
-        peer.session = None;
+        peer.hang_up(&mut self.model);
         peer.to_server.clear();
         peer.engine().handle_disconnected(now).unwrap();
         self.dial(who);
@@ -317,7 +337,7 @@ impl Lab {
             peer.answers.push(answer);
         }
         if peer.engine().poll_close() {
-            peer.session = None;
+            peer.hang_up(&mut self.model);
             peer.to_server.clear();
             peer.engine().handle_disconnected(now).unwrap();
         }

@@ -220,6 +220,7 @@ impl World {
             trust: None,
             key_seed,
             account_seed: KeySeed([8; 32]),
+            device_name: "first device",
         };
         if let Err(error) = self.engine().register(now, &registration) {
             self.done.push_back(format!("error {error}"));

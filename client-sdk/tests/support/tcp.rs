@@ -1,5 +1,7 @@
 //! The model server on a real socket, plain or with TLS: for the driver's tests.
 
+#![allow(dead_code, reason = "each test binary uses its part of the server")]
+
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;

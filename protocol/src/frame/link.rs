@@ -1,4 +1,5 @@
-//! LINK_OPEN, LINK_OPENED, LINK_JOIN, LINK_OFFER and LINKED: a new device joins an account.
+//! LINK_OPEN, LINK_OPENED, LINK_JOIN, LINK_OFFER, LINKED, LINK_CLOSE and LINK_CLOSED: a new device
+//! joins an account.
 //!
 //! ```text
 //!  existing device                server                 new device
@@ -9,6 +10,9 @@
 //!    │◄────────── LINK_OFFER{offer}  │                        │
 //!    │ PUBLISH{list, answer} ───────►│                        │
 //!    │◄────────────────── PUBLISHED  │ LINKED{answer} ───────►│
+//!    │                                                        │
+//!    │ or: LINK_CLOSE{ticket} ──────►│                        │
+//!    │◄──────────────── LINK_CLOSED  │ NACK(LINK_UNKNOWN) ───►│
 //! ```
 
 use crate::error::DecodeError;
@@ -97,7 +101,7 @@ impl<'a> LinkJoin<'a> {
 pub struct LinkOffer<'a> {
     /// The id that the new device will have.
     pub device: DeviceId,
-    /// LINK_JOIN's bytes, unchanged.
+    /// LINK_JOIN's bytes, unchanged; empty when the new device has lost its connection.
     pub offer: &'a [u8],
 }
 
@@ -131,5 +135,47 @@ impl<'a> Linked<'a> {
 
     pub(super) fn encode(&self, writer: &mut Writer<'_>) {
         writer.bytes(self.answer);
+    }
+}
+
+/// Wire: request varint · ticket 32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkClose {
+    /// Comes back in the answer.
+    pub request: u64,
+    /// The LINK_OPEN's: a late LINK_CLOSE cannot end a newer link.
+    pub ticket: [u8; TICKET_BYTES],
+}
+
+impl LinkClose {
+    pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            request: reader.varint()?,
+            ticket: reader.array()?,
+        })
+    }
+
+    pub(super) fn encode(&self, writer: &mut Writer<'_>) {
+        writer.varint(self.request);
+        writer.raw(&self.ticket);
+    }
+}
+
+/// Wire: request varint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkClosed {
+    /// The LINK_CLOSE's number.
+    pub request: u64,
+}
+
+impl LinkClosed {
+    pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            request: reader.varint()?,
+        })
+    }
+
+    pub(super) fn encode(&self, writer: &mut Writer<'_>) {
+        writer.varint(self.request);
     }
 }

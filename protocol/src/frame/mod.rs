@@ -30,7 +30,9 @@ pub use devices::{DeviceLists, Devices, SignedList};
 pub use ending::{Close, Goaway};
 pub use event::{Event, EventKind};
 pub use hello::Hello;
-pub use link::{LinkJoin, LinkOffer, LinkOpen, LinkOpened, Linked, TICKET_BYTES};
+pub use link::{
+    LinkClose, LinkClosed, LinkJoin, LinkOffer, LinkOpen, LinkOpened, Linked, TICKET_BYTES,
+};
 pub use lookup::{Found, Lookup, LookupQuery};
 pub use nack::{Nack, Reference};
 pub use ping::{Ping, Pong};
@@ -131,6 +133,8 @@ frames! {
     LinkJoin(LinkJoin<'a>) = LINK_JOIN,
     LinkOffer(LinkOffer<'a>) = LINK_OFFER,
     Linked(Linked<'a>) = LINKED,
+    LinkClose(LinkClose) = LINK_CLOSE,
+    LinkClosed(LinkClosed) = LINK_CLOSED,
     Watch(Watch<'a>) = WATCH,
     Presence(Presence) = PRESENCE,
     Active(Active) = ACTIVE,

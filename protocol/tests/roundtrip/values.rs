@@ -368,6 +368,11 @@ impl Values {
                 offer: &self.data,
             }),
             Kind::LINKED => Frame::Linked(Linked { answer: &self.data }),
+            Kind::LINK_CLOSE => Frame::LinkClose(LinkClose {
+                request,
+                ticket: self.key,
+            }),
+            Kind::LINK_CLOSED => Frame::LinkClosed(LinkClosed { request }),
             other => panic!("{other:?} has no values"),
         }
     }

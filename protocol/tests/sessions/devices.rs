@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use martlet_protocol::frame::{
-    Bundles, Claim, DeviceLists, Devices, Frame, LinkOpen, PrekeyKind, Publish, Published,
-    SendScope, Stock,
+    Bundles, Claim, DeviceLists, Devices, Frame, LinkClosed, LinkOffer, LinkOpen, PrekeyKind,
+    Publish, Published, SendScope, Stock, TICKET_BYTES,
 };
 use martlet_protocol::limits::DEVICE_LISTS_MAX;
 use martlet_protocol::{Address, DeviceId, DeviceList, Kind, UserId};
@@ -29,7 +29,24 @@ struct Open {
     claims: BTreeMap<u64, (UserId, Vec<DeviceId>)>,
     /// The accounts whose newest list came unasked, and its version.
     told: BTreeMap<UserId, u64>,
-    waits_for: Option<DeviceId>,
+    link: Option<OpenLink>,
+    closes: BTreeMap<u64, [u8; TICKET_BYTES]>,
+}
+
+/// A link that a LINK_OPEN of this connection asked for.
+#[derive(Debug)]
+struct OpenLink {
+    device: DeviceId,
+    ticket: [u8; TICKET_BYTES],
+    comes: Comes,
+}
+
+/// What became of the device that is to join.
+#[derive(Debug, PartialEq, Eq)]
+enum Comes {
+    NotYet,
+    Waits,
+    Gone,
 }
 
 impl Book {
@@ -50,15 +67,20 @@ impl Book {
             .is_some_and(|newest| *newest != version)
     }
 
-    pub(crate) fn client(&mut self, frame: &Frame<'_>) {
+    pub(crate) fn client(&mut self, frame: &Frame<'_>) -> Verdict {
         match frame {
             Frame::Devices(devices) => self.devices(devices),
-            Frame::Publish(publish) => self.publish(publish),
+            Frame::Publish(publish) => return self.publish(publish),
             Frame::Upload(upload) => self.ask(Kind::UPLOAD, upload.request),
             Frame::Claim(claim) => self.claim(claim),
             Frame::LinkOpen(open) => self.open(open),
+            Frame::LinkClose(close) => {
+                self.ask(Kind::LINK_CLOSE, close.request);
+                self.on.closes.insert(close.request, close.ticket);
+            }
             _ => {}
         }
+        Ok(())
     }
 
     pub(crate) fn server(&mut self, frame: &Frame<'_>, own: Address) -> Verdict {
@@ -68,8 +90,8 @@ impl Book {
             Frame::Stock(stock) => self.stock(stock),
             Frame::Bundles(bundles) => self.bundles(bundles),
             Frame::LinkOpened(opened) => self.answered(Kind::LINK_OPEN, opened.request, "M-21.4"),
-            Frame::LinkOffer(offer) if self.on.waits_for == Some(offer.device) => Ok(()),
-            Frame::LinkOffer(_) => Err("M-21.5"),
+            Frame::LinkOffer(offer) => self.offer(offer),
+            Frame::LinkClosed(closed) => self.closed(closed),
             _ => Ok(()),
         }
     }
@@ -88,10 +110,18 @@ impl Book {
         self.on.devices.insert(devices.request, asked);
     }
 
-    fn publish(&mut self, publish: &Publish<'_>) {
+    fn publish(&mut self, publish: &Publish<'_>) -> Verdict {
         self.ask(Kind::PUBLISH, publish.request);
         let list = publish.list.0.to_vec();
+        let gone = self.on.link.as_ref();
+        let gone = gone.filter(|link| link.comes == Comes::Gone);
+        let decoded = DeviceList::decode(&list).ok();
+        let adds = gone.zip(decoded).is_some_and(|(link, list)| {
+            // Known or not, a list that has it is one that the existing device has signed.
+            list.device(link.device).is_some()
+        });
         self.on.published.insert(publish.request, list);
+        if adds { Err("M-21.13") } else { Ok(()) }
     }
 
     fn claim(&mut self, claim: &Claim<'_>) {
@@ -102,7 +132,35 @@ impl Book {
 
     fn open(&mut self, open: &LinkOpen) {
         self.ask(Kind::LINK_OPEN, open.request);
-        self.on.waits_for = Some(open.device);
+        self.on.link = Some(OpenLink {
+            device: open.device,
+            ticket: open.ticket,
+            comes: Comes::NotYet,
+        });
+    }
+
+    fn offer(&mut self, offer: &LinkOffer<'_>) -> Verdict {
+        let link = self.on.link.as_mut();
+        let Some(link) = link.filter(|link| link.device == offer.device) else {
+            let was_open = !self.on.closes.is_empty();
+            return Err(if was_open { "M-21.12" } else { "M-21.5" });
+        };
+        let comes = if offer.offer.is_empty() {
+            Comes::Gone
+        } else {
+            Comes::Waits
+        };
+        if comes == Comes::Gone && link.comes != Comes::Waits {
+            return Err("M-21.13");
+        }
+        link.comes = comes;
+        Ok(())
+    }
+
+    fn closed(&mut self, closed: &LinkClosed) -> Verdict {
+        let ticket = self.on.closes.get(&closed.request).ok_or("M-21.12")?;
+        self.on.link.take_if(|link| link.ticket == *ticket);
+        Ok(())
     }
 
     fn lists(&mut self, answer: &DeviceLists<'_>) -> Verdict {

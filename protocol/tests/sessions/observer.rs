@@ -143,8 +143,8 @@ impl Observer {
             Frame::Ping(ping) => self.ping(Side::Client, ping.token),
             Frame::Pong(pong) => return self.pong(Side::Client, pong.token),
             other => {
-                self.book.client(other);
                 self.people.client(other, step);
+                return self.book.client(other);
             }
         }
         Ok(())
@@ -269,7 +269,7 @@ impl Observer {
 }
 
 /// What a client does not begin after GOAWAY.
-const REQUESTS: [Kind; 13] = [
+const REQUESTS: [Kind; 14] = [
     Kind::SEND,
     Kind::READ,
     Kind::STATUS,
@@ -279,6 +279,7 @@ const REQUESTS: [Kind; 13] = [
     Kind::UPLOAD,
     Kind::CLAIM,
     Kind::LINK_OPEN,
+    Kind::LINK_CLOSE,
     Kind::WATCH,
     Kind::RELATE,
     Kind::RELATIONS,

@@ -205,12 +205,13 @@ impl Requests {
 }
 
 /// What a refusal names by its request.
-const BY_REQUEST: [Kind; 9] = [
+const BY_REQUEST: [Kind; 10] = [
     Kind::DEVICES,
     Kind::PUBLISH,
     Kind::UPLOAD,
     Kind::CLAIM,
     Kind::LINK_OPEN,
+    Kind::LINK_CLOSE,
     Kind::WATCH,
     Kind::RELATE,
     Kind::RELATIONS,

@@ -115,6 +115,24 @@ pub enum Command {
         /// For the device that waits.
         offer: Bytes,
     },
+    /// The connection of a LINK_JOIN has ended before its answer.
+    LinkLeave {
+        /// The connection.
+        session: SessionId,
+        /// The account that it was to join.
+        user: UserId,
+    },
+    /// A device waits no more for a new one.
+    LinkClose {
+        /// The connection that asks.
+        session: SessionId,
+        /// The device that asks.
+        address: Address,
+        /// The client's number for the request.
+        request: u64,
+        /// Which link it means.
+        ticket: [u8; TICKET_BYTES],
+    },
     /// Who has this handle?
     LookupHandle {
         /// Who asks.
@@ -420,10 +438,12 @@ impl Command {
             Self::LookupUser { user, .. }
             | Self::Devices { user, .. }
             | Self::Claim { user, .. }
-            | Self::LinkJoin { user, .. } => topology.shard_of_user(*user),
+            | Self::LinkJoin { user, .. }
+            | Self::LinkLeave { user, .. } => topology.shard_of_user(*user),
             Self::Publish { address, .. }
             | Self::Upload { address, .. }
             | Self::LinkOpen { address, .. }
+            | Self::LinkClose { address, .. }
             | Self::Attach { address, .. }
             | Self::Detach { address, .. }
             | Self::Ack { address, .. }

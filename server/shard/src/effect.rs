@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use martlet_protocol::frame::{
-    Bundle, CaughtUp, Gap, LinkOpened, Nack, Presence, Published, Related, RelationEntry,
-    SettingsAre, StateReply, Stock, Typed,
+    Bundle, CaughtUp, Gap, LinkClosed, LinkOpened, Nack, Presence, Published, Related,
+    RelationEntry, SettingsAre, StateReply, Stock, Typed,
 };
 use martlet_protocol::{Address, CloseCode, DeviceId, Kind, Position, UserId};
 
@@ -137,11 +137,13 @@ pub enum Reply {
     Bundles(BundlesAnswer),
     /// A LINK_OPEN's answer.
     LinkOpened(LinkOpened),
-    /// Somebody knows the ticket.
+    /// A LINK_CLOSE's answer.
+    LinkClosed(LinkClosed),
+    /// Somebody knows the ticket, or has left.
     LinkOffer {
         /// The device it would be.
         device: DeviceId,
-        /// What it says.
+        /// What it says; empty when its connection is lost.
         offer: Bytes,
     },
     /// The connection's keys are in the account's list now.

@@ -140,6 +140,17 @@ impl Shard {
             } => {
                 handle::link::join(state, turn, session, user, (device, ticket, offer));
             }
+            Command::LinkLeave { session, user } => {
+                handle::link::leave(state, turn, session, user);
+            }
+            Command::LinkClose {
+                session,
+                address,
+                request,
+                ticket,
+            } => {
+                handle::link::close(state, turn, (session, address, request), &ticket);
+            }
             Command::LookupHandle {
                 session,
                 request,

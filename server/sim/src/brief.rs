@@ -33,11 +33,9 @@ impl Brief<'_> {
     /// Keys, signatures and ciphertexts differ from run to run, and say nothing to a reader.
     fn keys(&self, f: &mut fmt::Formatter<'_>, frame: &Frame<'_>) -> fmt::Result {
         match frame {
-            Frame::Hello(_)
-            | Frame::Challenge(_)
-            | Frame::Register(_)
-            | Frame::LinkOffer(_)
-            | Frame::Linked(_) => write!(f, "{:?}", frame.kind()),
+            Frame::Hello(_) | Frame::Challenge(_) | Frame::Register(_) | Frame::Linked(_) => {
+                write!(f, "{:?}", frame.kind())
+            }
             Frame::Auth(auth) => write!(f, "AUTH {} at {}", auth.address, auth.cursor),
             Frame::DeviceLists(answer) => {
                 let (user, newest, count) =
@@ -73,7 +71,10 @@ impl Brief<'_> {
                     write!(f, " {device} kind {kind} id {id}")
                 })
             }
+            Frame::LinkOffer(offer) if offer.offer.is_empty() => write!(f, "LINK_OFFER gone"),
+            Frame::LinkOffer(_) => write!(f, "LINK_OFFER"),
             Frame::LinkOpen(open) => write!(f, "LINK_OPEN {} {}", open.request, open.device.0),
+            Frame::LinkClose(close) => write!(f, "LINK_CLOSE {}", close.request),
             Frame::LinkJoin(join) => write!(f, "LINK_JOIN {}", join.address),
             frame => write!(f, "{frame:?}"),
         }

@@ -33,7 +33,13 @@ impl World {
                 let witness = Witness::of(self.server.durable());
                 let late = (0..self.devices.len()).find(|index| !self.is_done(&witness, *index));
                 let name = late.map_or("the server", |index| self.env.ledger.name(index));
-                let what = format!("{name} does not come to rest");
+                let address = late.and_then(|index| self.devices[index].address());
+                let was_removed = address.is_some_and(|it| !witness.is_listed(it));
+                let what = if was_removed {
+                    format!("{name} was removed and has its connection")
+                } else {
+                    format!("{name} does not come to rest")
+                };
                 return self.env.ledger.violate(what);
             }
             self.give_up_joining();

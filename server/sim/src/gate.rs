@@ -12,7 +12,7 @@ use martlet_protocol::frame::{
 };
 use martlet_protocol::limits::FRAME_BYTES_MAX;
 use martlet_protocol::version::{Features, VERSION_MAX};
-use martlet_protocol::{Address, CloseCode, Kind, NackCode, Position};
+use martlet_protocol::{Address, CloseCode, Kind, NackCode, Position, UserId};
 use martlet_shard::{Command, SessionId};
 
 use crate::brief::Brief;
@@ -60,8 +60,8 @@ pub(crate) enum Phase {
     Hello,
     Auth,
     Registering,
-    /// LINK_JOIN is with the shard, until a device of the account has decided.
-    Linking,
+    /// LINK_JOIN is with the shard, until a device of this account has decided.
+    Linking(UserId),
     /// AUTH is with the shard.
     Attaching(Address),
     Ready(Address),
@@ -101,14 +101,14 @@ impl Gate {
     pub(crate) const fn address(&self) -> Option<Address> {
         match self.phase {
             Phase::Attaching(address) | Phase::Ready(address) => Some(address),
-            Phase::Hello | Phase::Auth | Phase::Registering | Phase::Linking => None,
+            Phase::Hello | Phase::Auth | Phase::Registering | Phase::Linking(_) => None,
         }
     }
 
     /// Whether nothing has come for too long.
     pub(crate) fn is_silent(&self, now: Time) -> bool {
         let patience_ms = match self.phase {
-            Phase::Linking => LINKING_MS,
+            Phase::Linking(_) => LINKING_MS,
             _ => IDLE_MS,
         };
         self.heard.plus_ms(patience_ms) < now
@@ -205,7 +205,7 @@ impl Gate {
     }
 
     fn on_link_join(&mut self, join: &LinkJoin<'_>) -> Ask {
-        self.phase = Phase::Linking;
+        self.phase = Phase::Linking(join.address.user);
         Ask::Command(Command::LinkJoin {
             session: self.session(),
             user: join.address.user,

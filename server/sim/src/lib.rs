@@ -10,7 +10,10 @@
 //! [`run`] plays one seed to its end: people write, read and leave; the server and the clients
 //! crash at any point, connections break with or without a word, the disk is slow and forgets what
 //! it has not synced. Then everything heals, and the ledger (`oracle/`) says whether each promise
-//! was kept. The same seed is the same run, byte for byte.
+//! was kept. [`run_mutant`] has a fault in the server that the ledger must find, [`run_liar`] a
+//! server that lies, which the clients must, and [`run_marathon`] is the long one: many messages
+//! between a few devices whose processes die at each step in turn. The same seed is the same run,
+//! byte for byte.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
@@ -22,7 +25,10 @@ mod device;
 mod disk;
 mod env;
 mod gate;
+mod liar;
+mod lie;
 mod linking;
+mod marathon;
 mod mischief;
 mod mutant;
 mod net;
@@ -39,9 +45,12 @@ mod schedule;
 mod server;
 mod signatures;
 mod storm;
+mod sweep;
 mod trace;
 mod world;
 
 pub use counters::Counters;
+pub use lie::Lie;
+pub use marathon::{MESSAGES, Marathon, run_marathon};
 pub use mutant::Mutant;
-pub use run::{LINES, Report, run, run_keeping, run_mutant};
+pub use run::{LINES, Report, run, run_keeping, run_liar, run_mutant};

@@ -1,10 +1,11 @@
 //! `sim --seed N`, or `sim --seeds N [--from S]`: plays seeds and says which promise broke. With
-//! `--lines N` it shows so many lines of what led to that.
+//! `--lines N` it shows so many lines of what led to that. `sim --marathon N` plays the marathon of
+//! a seed, says where clients died in it, and which promise broke.
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use martlet_sim::{Counters, LINES, run_keeping};
+use martlet_sim::{Counters, LINES, run_keeping, run_marathon};
 
 /// What is to be played.
 #[derive(Clone, Copy, Debug)]
@@ -12,16 +13,25 @@ struct Order {
     from: u64,
     seeds: u64,
     lines: usize,
+    /// It is a marathon.
+    is_marathon: bool,
 }
+
+const USAGE: &str = "usage: sim (--seed SEED | --seeds COUNT [--from SEED]) [--lines COUNT]
+       sim --marathon SEED";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let Some(order) = parse(&arguments) else {
-        let usage = "usage: sim (--seed SEED | --seeds COUNT [--from SEED]) [--lines COUNT]";
-        let _ = writeln!(io::stderr(), "{usage}");
+        let _ = writeln!(io::stderr(), "{USAGE}");
         return ExitCode::from(2);
     };
-    match play(order) {
+    let played = if order.is_marathon {
+        play_marathon(order.from)
+    } else {
+        play(order)
+    };
+    match played {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         // Nobody reads any more: what is left to say has no listener.
@@ -31,6 +41,7 @@ fn main() -> ExitCode {
 
 fn parse(arguments: &[String]) -> Option<Order> {
     let (mut seed, mut seeds, mut from, mut lines) = (None, None, 0, LINES);
+    let mut marathon = None;
     let mut rest = arguments.iter();
     while let Some(name) = rest.next() {
         let value: u64 = rest.next()?.parse().ok()?;
@@ -38,20 +49,34 @@ fn parse(arguments: &[String]) -> Option<Order> {
             "--seed" => seed = Some(value),
             "--seeds" => seeds = Some(value),
             "--from" => from = value,
+            "--marathon" => marathon = Some(value),
             "--lines" => lines = usize::try_from(value).ok()?,
             _ => return None,
         }
     }
-    let (from, seeds) = match (seed, seeds) {
-        (Some(seed), None) => (seed, 1),
-        (None, Some(seeds)) => (from, seeds),
+    let (from, seeds) = match (seed, seeds, marathon) {
+        (Some(seed), None, None) | (None, None, Some(seed)) => (seed, 1),
+        (None, Some(seeds), None) => (from, seeds),
         _ => return None,
     };
-    Some(Order { from, seeds, lines })
+    Some(Order {
+        from,
+        seeds,
+        lines,
+        is_marathon: marathon.is_some(),
+    })
+}
+
+fn play_marathon(seed: u64) -> io::Result<bool> {
+    let marathon = run_marathon(seed);
+    write!(io::stdout(), "{marathon}")?;
+    Ok(marathon.report.violations.is_empty())
 }
 
 fn play(order: Order) -> io::Result<bool> {
-    let Order { from, seeds, lines } = order;
+    let Order {
+        from, seeds, lines, ..
+    } = order;
     let mut out = io::stdout();
     let mut total = Counters::default();
     let mut failed = 0;

@@ -1,5 +1,18 @@
 //! Servers that are wrong on purpose: each must be caught, or the oracle watches nothing.
 
+use crate::lie::Lie;
+
+/// What is wrong with the server of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wrong {
+    /// It is right in everything.
+    Nothing,
+    /// It has a fault that nobody knows of: the ledger must find it.
+    Mutant(Mutant),
+    /// It lies, and the ledger knows: the clients must find it.
+    Liar(Lie),
+}
+
 /// A way to be wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mutant {
@@ -23,11 +36,23 @@ pub enum Mutant {
     SendsSwapped,
     /// The recipient's message is changed on its way.
     EnvelopeChanged,
+    /// A prekey that was given to one client is given to the next one as well.
+    PrekeyGivenTwice,
+    /// A crash brings back prekeys that were given away.
+    PrekeysBack,
+    /// The connection of a device that was removed stays.
+    RemovedStays,
+    /// What waited for a device that was removed stays.
+    RemovedInboxKept,
+    /// A message that was made for an old list is placed at the devices that it knows of.
+    StalePlaced,
+    /// Two devices of an account get each other's part of a message.
+    PartsSwapped,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 16] = [
         Self::EffectsBeforeSync,
         Self::LastSyncLost,
         Self::ReceiptDropped,
@@ -38,5 +63,11 @@ impl Mutant {
         Self::RetryForgotten,
         Self::SendsSwapped,
         Self::EnvelopeChanged,
+        Self::PrekeyGivenTwice,
+        Self::PrekeysBack,
+        Self::RemovedStays,
+        Self::RemovedInboxKept,
+        Self::StalePlaced,
+        Self::PartsSwapped,
     ];
 }

@@ -71,6 +71,11 @@ impl Net {
         id
     }
 
+    /// How many connections were made.
+    pub(crate) const fn made(&self) -> u64 {
+        self.made
+    }
+
     /// Whose connection it is, as long as one end has it.
     pub(crate) fn device(&self, conn: ConnId) -> Option<usize> {
         self.conns.get(&conn).map(|conn| conn.device)

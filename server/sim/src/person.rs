@@ -2,11 +2,12 @@
 
 use martlet_client::engine::{Linking, Outgoing, Registration};
 use martlet_client::keys::KeySeed;
-use martlet_client::{History, MessageId};
+use martlet_client::{History, Message, MessageId};
 use martlet_protocol::DeviceId;
 
-use crate::device::Device;
+use crate::device::{Dead, Device};
 use crate::env::Env;
+use crate::sweep::{Doubt, Draft};
 
 const SERVER: &str = "sim:1";
 
@@ -16,10 +17,16 @@ const PAGE: History = History {
     before: None,
 };
 
+/// More messages of a conversation than can come while a process is down.
+const NEWEST: History = History {
+    limit: 100,
+    before: None,
+};
+
 impl Device {
     pub(crate) fn register(&mut self, env: &mut Env) {
         let (handle, key_seed) = (self.handle.clone(), self.key_seed);
-        let _ = self.call(env, |engine, now| {
+        let _ = self.call(env, "register", |engine, now| {
             let registration = Registration {
                 server: SERVER,
                 handle: &handle,
@@ -27,6 +34,7 @@ impl Device {
                 trust: None,
                 key_seed,
                 account_seed: key_seed,
+                device_name: "first device",
             };
             engine
                 .register(now, &registration)
@@ -39,7 +47,8 @@ impl Device {
     pub(crate) fn write(&mut self, env: &mut Env, (to, account): (&str, Option<usize>)) {
         let size = if env.rng.one_in(15) { 20_000 } else { 40 };
         let size = env.rng.index(size);
-        let ttl_ms = env.rng.one_in(4).then(|| env.rng.between(1_000, 5_000));
+        let expires = env.ledger.rules().expires && env.rng.one_in(4);
+        let ttl_ms = expires.then(|| env.rng.between(1_000, 5_000));
         self.write_this(env, (to, account), size, ttl_ms);
     }
 
@@ -59,18 +68,76 @@ impl Device {
             text: &text,
             ttl_ms,
         };
-        let sent = self.call(env, |engine, now| engine.send(now, entropy, &outgoing));
-        let id = sent.ok().and_then(Result::ok);
+        let sent = self.call(env, "send", |engine, now| {
+            engine.send(now, entropy, &outgoing)
+        });
+        let draft = Draft {
+            to: to.to_owned(),
+            account,
+            text,
+            number,
+            has_ttl: ttl_ms.is_some(),
+        };
+        let id = match sent {
+            Ok(id) => id.ok(),
+            Err(Dead) => {
+                self.has_died_over(Doubt::Write(draft));
+                return None;
+            }
+        };
         if let Some(id) = id {
-            env.counters.messages += 1;
-            self.written.push(id);
-            let has_ttl = ttl_ms.is_some();
-            env.ledger
-                .on_written(self.index, (id, account), (&text, number), has_ttl);
-            env.note(format_args!("{} writes {id}", self.index));
+            self.has_written(env, id, &draft);
         }
         self.pump(env);
         id
+    }
+
+    /// A message is in the outbox.
+    fn has_written(&mut self, env: &mut Env, id: MessageId, draft: &Draft) {
+        env.counters.messages += 1;
+        self.written.push(id);
+        let (text, number) = (draft.text.as_str(), draft.number);
+        env.ledger.on_written(
+            self.index,
+            (id, draft.account),
+            (text, number),
+            draft.has_ttl,
+        );
+        env.note(format_args!("{} writes {id}", self.index));
+    }
+
+    /// The process has died, before or in what its person wanted. Only in a sweep it dies inside a
+    /// call; of what is tried after its death there is no doubt.
+    fn has_died_over(&mut self, doubt: Doubt) {
+        if self.sweep.is_some() {
+            self.doubt.get_or_insert(doubt);
+        }
+    }
+
+    /// The process is up again, and the person looks whether what was being done is done.
+    pub(crate) fn resolve_doubt(&mut self, env: &mut Env) {
+        let now = self.clock(env.now);
+        let Some((doubt, engine)) = self.doubt.take().zip(self.engine.as_mut()) else {
+            return;
+        };
+        match doubt {
+            Doubt::Write(draft) => {
+                let newest = engine.history(&draft.to, &NEWEST);
+                let mut newest = newest.unwrap_or_default().into_iter();
+                let kept = newest.find(|message| message.text() == draft.text);
+                if let Some(sweep) = &mut self.sweep {
+                    sweep.on_resolved(kept.is_some());
+                }
+                if let Some(message) = kept {
+                    self.has_written(env, message.id, &draft);
+                }
+            }
+            Doubt::Read { peer, id } => {
+                if let Ok(()) = engine.mark_read(now, &peer, id) {
+                    env.ledger.on_read(self.index, id);
+                }
+            }
+        }
     }
 
     /// The person reads something that was shown.
@@ -80,9 +147,16 @@ impl Device {
         }
         let index = env.rng.index(self.unread.len());
         let (peer, id) = self.unread.swap_remove(index);
-        let done = self.call(env, |engine, now| engine.mark_read(now, &peer, id));
-        if let Ok(Ok(())) = done {
-            env.ledger.on_read(self.index, id);
+        let done = self.call(env, "mark_read", |engine, now| {
+            engine.mark_read(now, &peer, id)
+        });
+        match done {
+            Ok(Ok(())) => env.ledger.on_read(self.index, id),
+            Ok(Err(_)) => {}
+            Err(Dead) => {
+                self.has_died_over(Doubt::Read { peer, id });
+                return;
+            }
         }
         self.pump(env);
     }
@@ -93,13 +167,15 @@ impl Device {
             return;
         }
         let id = self.written[env.rng.index(self.written.len())];
-        let _ = self.call(env, |engine, now| engine.ask_status(now, id));
+        let _ = self.call(env, "ask_status", |engine, now| engine.ask_status(now, id));
         self.pump(env);
     }
 
     /// The person wants a new device, and to see its code.
     pub(crate) fn open_link(&mut self, env: &mut Env, with_history: bool) {
-        let opened = self.call(env, |engine, now| engine.open_link(now, with_history));
+        let opened = self.call(env, "open_link", |engine, now| {
+            engine.open_link(now, with_history)
+        });
         let is_open = matches!(opened, Ok(Ok(())));
         env.note(format_args!("{} opens a link: {is_open}", self.index));
         self.pump(env);
@@ -107,14 +183,14 @@ impl Device {
 
     /// The person sees the new device's name and lets it in.
     pub(crate) fn approve_link(&mut self, env: &mut Env) {
-        let _ = self.call(env, |engine, now| engine.approve_link(now));
+        let _ = self.call(env, "approve_link", |engine, now| engine.approve_link(now));
         self.pump(env);
     }
 
     /// The person holds this new device before the code.
     pub(crate) fn join(&mut self, env: &mut Env, code: &str) {
         let key_seed = KeySeed(env.rng.bytes());
-        let _ = self.call(env, |engine, now| {
+        let joined = self.call(env, "link", |engine, now| {
             let linking = Linking {
                 code,
                 name: "telephone",
@@ -123,30 +199,30 @@ impl Device {
             };
             engine.link(now, &linking)
         });
+        if let Ok(Ok(())) = joined {
+            env.ledger.on_join(self.index);
+        }
         self.pump(env);
     }
 
     /// The person gives up.
     pub(crate) fn cancel_join(&mut self, env: &mut Env) {
-        let _ = self.call(env, |engine, now| engine.cancel_link(now));
+        let _ = self.call(env, "cancel_link", |engine, now| engine.cancel_link(now));
         self.pump(env);
     }
 
     /// The person removes a device.
     pub(crate) fn revoke(&mut self, env: &mut Env, device: DeviceId) -> bool {
-        let revoked = self.call(env, |engine, now| engine.revoke(now, device));
+        let revoked = self.call(env, "revoke", |engine, now| engine.revoke(now, device));
         let is_done = matches!(revoked, Ok(Ok(())));
         env.note(format_args!("{} removes {device:?}: {is_done}", self.index));
         self.pump(env);
         is_done
     }
 
-    /// What the person finds when looking at a conversation again: ids and texts.
-    pub(crate) fn look_back(&mut self, env: &mut Env, peer: &str) -> Vec<(MessageId, String)> {
-        let page = self.call(env, |engine, _| engine.history(peer, &PAGE));
-        let page = page.ok().and_then(Result::ok).unwrap_or_default();
-        page.into_iter()
-            .map(|message| (message.id, message.text().to_owned()))
-            .collect()
+    /// What the person finds when looking at a conversation again.
+    pub(crate) fn look_back(&mut self, env: &mut Env, peer: &str) -> Vec<Message> {
+        let page = self.call(env, "history", |engine, _| engine.history(peer, &PAGE));
+        page.ok().and_then(Result::ok).unwrap_or_default()
     }
 }

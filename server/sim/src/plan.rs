@@ -2,6 +2,8 @@
 
 use martlet_shard::{Limits, Topology};
 
+use crate::lie::Lie;
+use crate::mutant::Wrong;
 use crate::oracle::Rules;
 use crate::rng::Rng;
 
@@ -10,9 +12,6 @@ pub(crate) const HANDLES: [&str; 5] = ["ann", "bob", "cid", "dora", "emil"];
 
 /// Who sends what no client can open.
 pub(crate) const POISONER: &str = "mallory";
-
-/// How long things happen and break, in milliseconds.
-pub(crate) const STORM_MS: u64 = 75_000;
 
 /// How long everything may take to calm down afterwards, in milliseconds: a refused message waits
 /// half a minute, a client that failed often a minute, and both may happen again.
@@ -26,6 +25,8 @@ pub(crate) struct Plan {
     pub(crate) pairs: usize,
     /// How many homes of each account, beside those, may join it while things break.
     pub(crate) spares: usize,
+    /// How long things happen and break, in milliseconds.
+    pub(crate) storm_ms: u64,
     pub(crate) topology: Topology,
     pub(crate) limits: Limits,
     pub(crate) rules: Rules,
@@ -42,7 +43,42 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    pub(crate) fn new(rng: &mut Rng) -> Self {
+    /// A few people, one with two devices, and nothing but its recipient by which a message may
+    /// end.
+    pub(crate) fn marathon(rng: &mut Rng) -> Self {
+        Self {
+            accounts: 4,
+            pairs: 1,
+            spares: 0,
+            // It is over when all is written.
+            storm_ms: 0,
+            topology: Topology {
+                shards: 3,
+                seed: rng.next(),
+            },
+            limits: Limits::default(),
+            rules: Rules {
+                overflows: false,
+                retires: false,
+                expires: false,
+            },
+            pause_ms: 60,
+            change_ms: 0,
+            peace_ms: 1_000,
+            has_poison: false,
+            has_strangers: false,
+        }
+    }
+
+    pub(crate) fn new(rng: &mut Rng, wrong: Wrong) -> Self {
+        let plan = Self::honest(rng);
+        match wrong {
+            Wrong::Liar(lie) => plan.of_liar(lie),
+            Wrong::Nothing | Wrong::Mutant(_) => plan,
+        }
+    }
+
+    fn honest(rng: &mut Rng) -> Self {
         let overflows = rng.one_in(3);
         let retires = rng.one_in(4);
         let mut limits = Limits::default();
@@ -56,6 +92,7 @@ impl Plan {
             accounts: 2 + rng.index(HANDLES.len() - 1),
             pairs: rng.index(3),
             spares: rng.index(3),
+            storm_ms: 75_000,
             topology: Topology {
                 shards: [1, 2, 3, 4][rng.index(4)],
                 seed: rng.next(),
@@ -64,13 +101,33 @@ impl Plan {
             rules: Rules {
                 overflows,
                 retires,
-                is_honest: true,
+                expires: true,
             },
             pause_ms: rng.between(2_500, 7_000),
             change_ms: rng.between(8_000, 25_000),
             peace_ms: rng.between(2_000, 9_000),
             has_poison: rng.one_in(4),
             has_strangers: rng.one_in(3),
+        }
+    }
+
+    /// Nothing happens that explains a hole in a chain: then each lie must be noticed. There is
+    /// always somebody whose name can be taken, and somebody with another device.
+    fn of_liar(self, lie: Lie) -> Self {
+        Self {
+            accounts: 3,
+            pairs: 2,
+            spares: 1,
+            storm_ms: 45_000,
+            limits: Limits::default(),
+            rules: Rules {
+                overflows: false,
+                retires: false,
+                expires: false,
+            },
+            has_poison: lie.needs_stranger(),
+            has_strangers: false,
+            ..self
         }
     }
 }

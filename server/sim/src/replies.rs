@@ -77,6 +77,7 @@ impl Gate {
                 bundles: List::Slice(&answer.bundles),
             })),
             Reply::LinkOpened(opened) => self.write(&Frame::LinkOpened(opened)),
+            Reply::LinkClosed(closed) => self.write(&Frame::LinkClosed(closed)),
             Reply::LinkOffer { device, offer } => self.write(&Frame::LinkOffer(LinkOffer {
                 device,
                 offer: &offer,

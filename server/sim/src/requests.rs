@@ -107,6 +107,12 @@ impl Gate {
                 device: open.device,
                 ticket: open.ticket,
             },
+            Frame::LinkClose(close) => Command::LinkClose {
+                session,
+                address,
+                request: close.request,
+                ticket: close.ticket,
+            },
             other => {
                 let command = self.on_people(address, other);
                 if command.is_none() {

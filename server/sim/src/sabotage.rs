@@ -1,11 +1,13 @@
 //! Where the simulated server is made wrong: the only place that knows of mutants.
 
-use martlet_protocol::frame::Event;
+use std::collections::BTreeMap;
+
+use martlet_protocol::frame::{Bundle, Event, PrekeyKind, SendScope};
 use martlet_protocol::wire::{Reader, varint_bytes};
-use martlet_protocol::{Kind, Position, State, crc};
-use martlet_shard::{Command, Effect, Reply};
-use martlet_store::keys::KeyTag;
-use martlet_store::{Batch, Memory};
+use martlet_protocol::{CloseCode, DeviceId, Kind, Position, State, UserId, crc};
+use martlet_shard::{Command, Effect, OwnDevices, Reply, SendRequest};
+use martlet_store::keys::{KeyTag, inbox};
+use martlet_store::{Batch, Memory, Op};
 
 use crate::disk::Disk;
 use crate::mutant::Mutant;
@@ -16,8 +18,10 @@ use crate::rng::Rng;
 pub(crate) struct Sabotage {
     mutant: Option<Mutant>,
     rng: Rng,
-    /// What was durable before the newest sync.
+    /// What was durable before the newest sync, or once.
     before: Memory,
+    /// The newest key of each device that was given away.
+    given: BTreeMap<(UserId, DeviceId), Bundle>,
 }
 
 impl Sabotage {
@@ -26,6 +30,7 @@ impl Sabotage {
             mutant,
             rng: Rng::new(0),
             before: Memory::new(),
+            given: BTreeMap::new(),
         }
     }
 
@@ -34,7 +39,12 @@ impl Sabotage {
     }
 
     pub(crate) fn before_sync<E>(&mut self, disk: &Disk<E>) {
-        if self.is(Mutant::LastSyncLost) {
+        let is_due = match self.mutant {
+            Some(Mutant::LastSyncLost) => true,
+            Some(Mutant::PrekeysBack) => self.rng.one_in(40),
+            _ => false,
+        };
+        if is_due {
             self.before = disk.durable().clone();
         }
     }
@@ -54,9 +64,44 @@ impl Sabotage {
             without.apply(&batch);
             disk.forget(without);
         }
+        if self.is(Mutant::PrekeysBack) {
+            let mut batch = Batch::new();
+            for (key, value) in self.before.iter() {
+                let tag = KeyTag::of(key);
+                if matches!(tag, Some(KeyTag::OneTimeKey | KeyTag::DeviceKeys)) {
+                    batch.put(key, value);
+                }
+            }
+            let mut with = disk.durable().clone();
+            with.apply(&batch);
+            disk.forget(with);
+        }
+    }
+
+    /// What is written in place of a batch.
+    pub(crate) fn on_batch(&self, batch: Batch) -> Batch {
+        if !self.is(Mutant::RemovedInboxKept) {
+            return batch;
+        }
+        let mut kept = Batch::new();
+        for op in batch.ops() {
+            match op {
+                Op::Put { key, value } => kept.put(key, value),
+                Op::Delete { key } => kept.delete(key),
+                // Rows up to a cursor go in ranges as well: those begin where the stream was.
+                Op::DeleteRange { from, to } if !is_whole_inbox(from, to) => {
+                    kept.delete_range(from, to);
+                }
+                Op::DeleteRange { .. } => {}
+            }
+        }
+        kept
     }
 
     pub(crate) fn on_commands(&self, commands: &mut [Command]) {
+        if self.is(Mutant::PartsSwapped) {
+            commands.iter_mut().for_each(swap_parts);
+        }
         if !self.is(Mutant::SendsSwapped) {
             return;
         }
@@ -94,7 +139,38 @@ impl Sabotage {
                     ..
                 },
             ) => Vec::new(),
+            (
+                Some(Mutant::RemovedStays),
+                Effect::Close {
+                    code: CloseCode::DEVICE_GONE,
+                    ..
+                },
+            ) => Vec::new(),
+            (Some(Mutant::PrekeyGivenTwice), mut effect) => {
+                self.give_again(&mut effect);
+                vec![effect]
+            }
             (Some(_), effect) => vec![effect],
+        }
+    }
+
+    /// Now and then a client gets the one-time key that another one got before.
+    fn give_again(&mut self, effect: &mut Effect) {
+        let Effect::Frame {
+            reply: Reply::Bundles(answer),
+            ..
+        } = effect
+        else {
+            return;
+        };
+        for bundle in &mut answer.bundles {
+            let known = self.given.entry((answer.user, bundle.device));
+            let known = known.or_insert(*bundle);
+            if self.rng.one_in(3) && known.kind == PrekeyKind::ONE_TIME {
+                *bundle = *known;
+            } else {
+                *known = *bundle;
+            }
         }
     }
 
@@ -150,6 +226,38 @@ impl Sabotage {
             _ => vec![item],
         }
     }
+}
+
+/// Makes a message that was made for an old list look as one for some devices, all of which are
+/// there.
+pub(crate) fn freshen(request: &mut SendRequest, devices: &OwnDevices) {
+    let Some(made) = request.addressing.as_deref_mut() else {
+        return;
+    };
+    if made.scope != SendScope::ALL || made.to_version >= devices.version() {
+        return;
+    }
+    made.scope = SendScope::NAMED;
+    made.to_version = devices.version();
+    made.own_parts.clear();
+    let listed = devices.others();
+    made.to_parts.retain(|part| listed.contains(&part.device));
+}
+
+fn swap_parts(command: &mut Command) {
+    if let Command::Send { request, .. } = command
+        && let Some(made) = request.addressing.as_deref_mut()
+        && let [first, .., last] = &mut made.to_parts[..]
+    {
+        std::mem::swap(&mut first.part, &mut last.part);
+    }
+}
+
+/// Whether these are all rows of an inbox.
+fn is_whole_inbox(from: &[u8], to: &[u8]) -> bool {
+    let (first, last) = (inbox::position_of(from), inbox::position_of(to));
+    KeyTag::of(from) == Some(KeyTag::Inbox)
+        && (first, last) == (Some(Position(0)), Some(Position(u64::MAX)))
 }
 
 /// The item with another body, if it is of this kind.

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use martlet_client::keys::KeySeed;
+use martlet_protocol::frame::Frame;
 use martlet_protocol::wire::Writer;
 use martlet_protocol::{Address, CloseCode, DeviceId, Position, UserId, codec};
 use martlet_shard::{Command, Effect, Limits, OwnDevices, Shard, Topology};
@@ -13,9 +15,10 @@ use crate::desk::Desk;
 use crate::disk::Disk;
 use crate::env::Env;
 use crate::gate::{Ask, Gate, Phase};
-use crate::mutant::Mutant;
+use crate::liar::{Liar, Scene, Untruth};
+use crate::mutant::{Mutant, Wrong};
 use crate::net::{self, ConnId, Side};
-use crate::sabotage::Sabotage;
+use crate::sabotage::{self, Sabotage};
 use crate::schedule::{Event, PageRead};
 
 /// The server, up or down.
@@ -32,10 +35,16 @@ pub(crate) struct Server {
     life: u32,
     turn_planned: bool,
     sabotage: Sabotage,
+    liar: Option<Liar>,
 }
 
 impl Server {
-    pub(crate) fn new(topology: Topology, limits: Limits, mutant: Option<Mutant>) -> Self {
+    pub(crate) fn new(topology: Topology, limits: Limits, wrong: Wrong) -> Self {
+        let (mutant, liar) = match wrong {
+            Wrong::Nothing => (None, None),
+            Wrong::Mutant(mutant) => (Some(mutant), None),
+            Wrong::Liar(lie) => (None, Some(Liar::new(lie))),
+        };
         Self {
             topology,
             limits,
@@ -46,6 +55,7 @@ impl Server {
             life: 0,
             turn_planned: false,
             sabotage: Sabotage::new(mutant),
+            liar,
         }
     }
 
@@ -151,9 +161,12 @@ impl Server {
         let Some(gate) = self.gates.remove(&conn) else {
             return;
         };
+        let session = gate.session();
         if let Some(address) = gate.address() {
-            let session = gate.session();
             self.tell(env, Command::Detach { session, address });
+        }
+        if let Phase::Linking(user) = gate.phase {
+            self.tell(env, Command::LinkLeave { session, user });
         }
     }
 
@@ -189,12 +202,20 @@ impl Server {
         let (mut batch, mut effects) = (Batch::new(), Vec::new());
         let mut commands = std::mem::take(&mut self.commands);
         self.sabotage.on_commands(&mut commands);
+        if let Some(liar) = &mut self.liar {
+            liar.on_commands(&commands);
+        }
         for (shard, id) in self.shards.iter().zip(0..) {
             if shard.due() <= now {
                 commands.push(Command::Tick { shard: ShardId(id) });
             }
         }
-        for command in commands {
+        for mut command in commands {
+            if self.sabotage.is(Mutant::StalePlaced)
+                && let Command::Send { request, .. } = &mut command
+            {
+                sabotage::freshen(request, &self.devices_of(request.to));
+            }
             let view = self.disk.sealed();
             let home = usize::from(command.home(&self.topology).0);
             self.shards[home].apply(now, command, view, &mut batch, &mut effects);
@@ -205,6 +226,7 @@ impl Server {
                 shard.apply(now, seal, self.disk.sealed(), &mut batch, &mut effects);
             }
         }
+        let batch = self.sabotage.on_batch(batch);
         if self.sabotage.is(Mutant::EffectsBeforeSync) {
             self.disk.submit(batch, Vec::new());
             self.release(env, effects);
@@ -260,13 +282,41 @@ impl Server {
         }
     }
 
-    fn release(&mut self, env: &mut Env, effects: Vec<Effect>) {
+    fn release(&mut self, env: &mut Env, mut effects: Vec<Effect>) {
+        self.lie(env, &mut effects);
         for effect in effects {
             for effect in self.sabotage.on_effect(effect) {
                 self.carry_out(env, effect);
             }
         }
         self.flush(env);
+    }
+
+    fn lie(&mut self, env: &Env, effects: &mut [Effect]) {
+        let Some(liar) = &mut self.liar else {
+            return;
+        };
+        let gates = self.gates.iter();
+        let devices = gates.filter_map(|(conn, gate)| Some((*conn, gate.address()?)));
+        let scene = Scene {
+            env,
+            topology: &self.topology,
+            rows: self.disk.durable(),
+            devices: devices.collect(),
+        };
+        liar.on_effects(&scene, effects);
+    }
+
+    /// What of a frame that comes out of this connection is not true.
+    pub(crate) fn untruth(&self, conn: ConnId, frame: &Frame<'_>) -> Option<&Untruth> {
+        self.liar.as_ref()?.untruth(conn, frame)
+    }
+
+    /// An account exists, and this is the seed of its key: only a liar wants to know.
+    pub(crate) fn meet(&mut self, user: UserId, seed: &KeySeed) {
+        if let Some(liar) = &mut self.liar {
+            liar.meet(user, seed);
+        }
     }
 
     fn carry_out(&mut self, env: &mut Env, effect: Effect) {

@@ -12,10 +12,10 @@ use crate::counters::Counters;
 use crate::device::Device;
 use crate::env::Env;
 use crate::linking::Account;
-use crate::mutant::Mutant;
+use crate::mutant::Wrong;
 use crate::net::{ConnId, Net, Side};
 use crate::oracle::Ledger;
-use crate::plan::{HANDLES, POISONER, Plan, STORM_MS};
+use crate::plan::{HANDLES, POISONER, Plan};
 use crate::rng::Rng;
 use crate::schedule::{Event, Schedule, Time};
 use crate::server::Server;
@@ -39,9 +39,19 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(seed: u64, mutant: Option<Mutant>, keep_lines: usize) -> Self {
+    pub(crate) fn new(seed: u64, wrong: Wrong, keep_lines: usize) -> Self {
+        Self::with_plan(seed, wrong, keep_lines, |rng| Plan::new(rng, wrong))
+    }
+
+    /// A run of this shape.
+    pub(crate) fn with_plan(
+        seed: u64,
+        wrong: Wrong,
+        keep_lines: usize,
+        plan: impl FnOnce(&mut Rng) -> Plan,
+    ) -> Self {
         let mut rng = Rng::new(seed);
-        let plan = Plan::new(&mut rng);
+        let plan = plan(&mut rng);
         let mut env = Env {
             now: Time(0),
             rng,
@@ -57,7 +67,7 @@ impl World {
         Self {
             plan,
             env,
-            server: Server::new(plan.topology, plan.limits, mutant),
+            server: Server::new(plan.topology, plan.limits, wrong),
             devices: Vec::new(),
             accounts: Vec::new(),
             nobodies: 0,
@@ -68,12 +78,12 @@ impl World {
     }
 
     /// The whole run.
-    pub(crate) fn run(mut self) -> (Trace, Counters, Ledger) {
+    pub(crate) fn run(mut self) -> Env {
         self.server.start(&mut self.env);
         self.settle_in();
         self.storm();
         self.calm();
-        (self.env.trace, self.env.counters, self.env.ledger)
+        self.env
     }
 
     /// Everybody registers, and some link a second device, before anything breaks.
@@ -95,6 +105,7 @@ impl World {
             let handle = self.accounts[account].handle;
             self.accounts[account].user = user;
             self.env.ledger.add_account(handle, user);
+            self.server.meet(user, &self.devices[first].key_seed);
         }
         let pairs = self.plan.pairs.min(self.plan.accounts);
         for account in 0..pairs {
@@ -154,7 +165,7 @@ impl World {
         if self.plan.has_strangers {
             self.env.plan_in_us(2_000_000, Event::Strip);
         }
-        self.run_for(STORM_MS);
+        self.run_for(self.plan.storm_ms);
     }
 
     pub(crate) fn run_for(&mut self, ms: u64) {
@@ -254,7 +265,14 @@ impl World {
         let mut decoder = Decoder::new(FRAME_BYTES_MAX);
         while let Ok(Some(frame)) = decoder.next(&mut rest) {
             trace.note(*now, format_args!("{device} gets {}", Brief(&frame)));
-            ledger.on_frame(counters, device, &frame);
+            match self.server.untruth(conn, &frame) {
+                None => ledger.on_frame(counters, device, &frame),
+                Some(untruth) => {
+                    trace.note(*now, format_args!("that is a lie about {}", untruth.about));
+                    let hears = self.devices[device].hears(conn);
+                    ledger.on_untruth(counters, (device, hears), &frame, untruth);
+                }
+            }
         }
         *kept = rest.to_vec();
     }

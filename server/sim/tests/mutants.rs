@@ -4,7 +4,7 @@
 use martlet_sim::{Mutant, run_mutant};
 
 /// Seeds that a fault may take to be seen.
-const SEEDS: u64 = 40;
+const SEEDS: u64 = 160;
 
 /// Everything that the ledger says about a mutant, seed after seed.
 fn said_of(mutant: Mutant) -> impl Iterator<Item = String> {
@@ -35,6 +35,12 @@ fn faults_are_told_by_their_name() {
         (Mutant::RetryForgotten, "was placed twice"),
         (Mutant::SendsSwapped, "out of order"),
         (Mutant::EnvelopeChanged, "is changed"),
+        (Mutant::PrekeyGivenTwice, "is handed out twice"),
+        (Mutant::PrekeysBack, "is handed out twice"),
+        (Mutant::RemovedStays, "was removed and has its connection"),
+        (Mutant::RemovedInboxKept, "rows wait for it"),
+        (Mutant::StalePlaced, "made for an old list"),
+        (Mutant::PartsSwapped, "is changed"),
     ] {
         let is_told = said_of(mutant).any(|said| said.contains(words));
         assert!(is_told, "no seed says of {mutant:?} that something {words}");

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use martlet_protocol::auth::{KEY_BYTES, SIGNATURE_BYTES};
 use martlet_protocol::frame::{
-    Ack, Active, Auth, Credit, Devices, Frame, LinkOpen, LookupQuery, Nack, Parts, Ping, Prekey,
-    Read, Relate, Relations, SendScope, Settings, Status, TICKET_BYTES, Typing,
+    Ack, Active, Auth, Credit, Devices, Frame, LinkClose, LinkOpen, LookupQuery, Nack, Parts, Ping,
+    Prekey, Read, Relate, Relations, SendScope, Settings, Status, TICKET_BYTES, Typing,
 };
 use martlet_protocol::id::{Address, DeviceId, MessageId, Timestamp, UserId};
 use martlet_protocol::version::Features;
@@ -74,6 +74,8 @@ pub enum KeyRequest {
     Claim(Claim),
     /// Device lists of an account are wanted.
     Devices(Devices),
+    /// The device waits no more for a new one.
+    LinkClose(LinkClose),
     /// The device waits for a new one.
     LinkOpen(LinkOpen),
     /// The account's next device list.
@@ -88,6 +90,7 @@ impl KeyRequest {
         match self {
             Self::Claim(claim) => (Kind::CLAIM, claim.request),
             Self::Devices(devices) => (Kind::DEVICES, devices.request),
+            Self::LinkClose(close) => (Kind::LINK_CLOSE, close.request),
             Self::LinkOpen(open) => (Kind::LINK_OPEN, open.request),
             Self::Publish(publish) => (Kind::PUBLISH, publish.request),
             Self::Upload(upload) => (Kind::UPLOAD, upload.request),
@@ -256,6 +259,7 @@ pub(super) fn owned(frame: Frame<'_>) -> Inbound {
             version_max: hello.version_max,
             features: hello.features,
         },
+        Frame::LinkClose(close) => Inbound::KeyRequest(KeyRequest::LinkClose(close)),
         Frame::LinkJoin(join) => Inbound::LinkJoin(Box::new(LinkJoin {
             address: join.address,
             ticket: join.ticket,
@@ -321,6 +325,7 @@ pub(super) fn owned(frame: Frame<'_>) -> Inbound {
         | Frame::Found(_)
         | Frame::Gap(_)
         | Frame::Goaway(_)
+        | Frame::LinkClosed(_)
         | Frame::LinkOffer(_)
         | Frame::LinkOpened(_)
         | Frame::Linked(_)

@@ -16,7 +16,7 @@ use tokio::task;
 
 use crate::clock::{self, Seconds};
 use crate::gateway::conn::{Conn, Flushed, Office, Phase, Received, State, Traveller};
-use crate::gateway::session::Ending;
+use crate::gateway::session::{Ending, Session};
 use crate::gateway::tls;
 use crate::reactor::mail::Mail;
 use crate::reactor::{Reactor, Shelf};
@@ -172,7 +172,7 @@ impl Reactor {
         if !state.out.is_empty() {
             self.mark_dirty(conn, state);
         }
-        if !self.commands.is_empty() {
+        if !self.commands.is_empty() || self.driver.has_begun() {
             self.want_turn();
         }
         // A frame that has begun has a deadline nearer than the one on the wheel.
@@ -271,7 +271,11 @@ impl Reactor {
 
     /// The session ends; its shard forgets it.
     fn leave(&mut self, session: SessionId, state: &mut State) {
-        state.session = None;
+        let ended = state.session.take();
+        if let Some(user) = ended.as_ref().and_then(Session::linking_to) {
+            self.commands.push(Command::LinkLeave { session, user });
+            self.want_turn();
+        }
         if let Some(address) = state.device.take() {
             self.commands.push(Command::Detach { session, address });
             self.want_turn();

@@ -112,6 +112,7 @@ impl Reactor {
                 bundles: List::Slice(&answer.bundles),
             }),
             Reply::LinkOpened(answer) => Frame::LinkOpened(*answer),
+            Reply::LinkClosed(answer) => Frame::LinkClosed(*answer),
             Reply::LinkOffer { device, offer } => Frame::LinkOffer(LinkOffer {
                 device: *device,
                 offer,
@@ -174,6 +175,7 @@ fn note_reply(conn: &Conn, session: &mut Session, reply: &Reply) -> bool {
         | Reply::Published(_)
         | Reply::Stock(_)
         | Reply::LinkOpened(_)
+        | Reply::LinkClosed(_)
         | Reply::LinkOffer { .. }
         | Reply::Presence(_)
         | Reply::Typed(_)

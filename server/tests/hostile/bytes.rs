@@ -21,13 +21,14 @@ pub(crate) fn raw(kind: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 /// What devices ask about keys, and bring.
-const KEY_FRAMES: [Kind; 6] = [
+const KEY_FRAMES: [Kind; 7] = [
     Kind::DEVICES,
     Kind::PUBLISH,
     Kind::UPLOAD,
     Kind::CLAIM,
     Kind::LINK_OPEN,
     Kind::LINK_JOIN,
+    Kind::LINK_CLOSE,
 ];
 
 /// Bytes sent as the first of a connection end it with `code`, and one line says so.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_lc_rs::signature::Ed25519KeyPair;
 use martlet_protocol::auth::{BINDING_NONE, auth_message};
 use martlet_protocol::frame::{
-    Auth, Challenge, Credit, Frame, LinkJoin, LinkOpen, Ping, Reference, TICKET_BYTES,
+    Auth, Challenge, Credit, Frame, LinkClose, LinkJoin, LinkOpen, Ping, Reference, TICKET_BYTES,
 };
 use martlet_protocol::{Address, CloseCode, DeviceId, Kind, NackCode, Position, UserId};
 
@@ -18,6 +18,7 @@ use crate::support::wire::{Got, Wire};
 
 const TICKET: [u8; TICKET_BYTES] = [0xa7; TICKET_BYTES];
 const OFFER: &[u8] = b"sealed: I would like to be a device";
+const FOREIGN_OFFER: &[u8] = b"sealed: so would I";
 const ANSWER: &[u8] = b"sealed: you are one";
 
 /// A connection of somebody who has a code.
@@ -35,11 +36,30 @@ impl Joiner {
     }
 
     fn join_again(&mut self, address: Address, ticket: [u8; TICKET_BYTES]) {
+        self.offer(address, ticket, OFFER);
+    }
+
+    fn offer(&mut self, address: Address, ticket: [u8; TICKET_BYTES], offer: &[u8]) {
         self.say(&Frame::LinkJoin(LinkJoin {
             address,
             ticket,
-            offer: OFFER,
+            offer,
         }));
+    }
+
+    /// Another device, which has seen the code as well.
+    fn intrude(server: SocketAddr, address: Address, ticket: [u8; TICKET_BYTES]) -> Self {
+        let (wire, challenge) = greet(server).expect("connect");
+        let mut joiner = Self { wire, challenge };
+        joiner.offer(address, ticket, FOREIGN_OFFER);
+        joiner
+    }
+
+    fn expect_linked(&mut self) {
+        match self.answer() {
+            Got::Linked { answer } => assert_eq!(answer, ANSWER),
+            other => panic!("expected LINKED, got {other:?}"),
+        }
     }
 
     fn authenticate(&mut self, address: Address, key: &Ed25519KeyPair) {
@@ -105,11 +125,28 @@ fn open(home: &mut Home, ticket: [u8; TICKET_BYTES]) -> Address {
 }
 
 fn expect_offer(client: &mut Client, address: Address) {
+    expect_offered(client, address, OFFER);
+}
+
+fn expect_gone(client: &mut Client, address: Address) {
+    expect_offered(client, address, b"");
+}
+
+fn expect_offered(client: &mut Client, address: Address, bytes: &[u8]) {
     client.expect("LINK_OFFER", |got| match got {
         Got::LinkOffer { device, offer } => {
-            assert_eq!((*device, &offer[..]), (address.device, OFFER));
+            assert_eq!((*device, &offer[..]), (address.device, bytes));
             Some(())
         }
+        _ => None,
+    });
+}
+
+fn close(client: &mut Client, ticket: [u8; TICKET_BYTES]) {
+    client.ask(&Frame::LinkClose(LinkClose { request: 9, ticket }));
+    client.expect("LINK_CLOSED", |got| match got {
+        Got::LinkClosed { request } => (*request == 9).then_some(()),
+        Got::Nack(nack) => panic!("refused: {nack:?}"),
         _ => None,
     });
 }
@@ -136,10 +173,7 @@ fn a_new_device_waits_as_long_as_people_take_and_then_is_one() {
         let list = home.household.sign();
         publish(home.first(), &list, ANSWER);
         assert_eq!(published(home.first()), 2);
-        match joiner.answer() {
-            Got::Linked { answer } => assert_eq!(answer, ANSWER),
-            other => panic!("expected LINKED, got {other:?}"),
-        }
+        joiner.expect_linked();
         // On the same connection.
         joiner.authenticate(address, &key);
         match joiner.answer() {
@@ -152,10 +186,12 @@ fn a_new_device_waits_as_long_as_people_take_and_then_is_one() {
             ..address
         };
         for again in [address, next] {
-            Joiner::join(server.address(), again, TICKET).expect_unknown();
+            Joiner::intrude(server.address(), again, TICKET).expect_unknown();
         }
+        // That device may have missed it.
+        Joiner::join(server.address(), address, TICKET).expect_linked();
     }
-    assert_eq!(site.logged("event=\"linked\""), 4);
+    assert_eq!(site.logged("event=\"linked\""), 8);
     let told = |secret: &[u8]| {
         let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
         let list = format!("{secret:?}");
@@ -207,7 +243,7 @@ fn who_does_not_know_the_ticket_learns_nothing_and_may_go_on() {
     // The link is still there for whoever knows it, once.
     let mut genuine = Joiner::join(server.address(), right, TICKET);
     expect_offer(home.first(), right);
-    joiner.join_again(right, TICKET);
+    joiner.offer(right, TICKET, FOREIGN_OFFER);
     joiner.expect_unknown();
     // Another link takes its place.
     open(&mut home, [1; TICKET_BYTES]);
@@ -274,14 +310,98 @@ fn a_stop_is_announced_to_who_waits_and_the_last_list_still_counts() {
     }
     publish(home.first(), &list, ANSWER);
     assert_eq!(published(home.first()), 2);
-    match joiner.answer() {
-        Got::Linked { answer } => assert_eq!(answer, ANSWER),
-        other => panic!("expected LINKED, got {other:?}"),
-    }
+    joiner.expect_linked();
     joiner.expect_close(CloseCode::SHUTDOWN);
     forgotten.expect_close(CloseCode::SHUTDOWN);
     assert!(server.wait().success());
     site.verify(martletd());
     let server = site.start(martletd());
     Client::of(key, address).go_online(server.address());
+}
+
+#[test]
+fn whoever_waits_is_told_at_once_that_the_existing_device_has_declined() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let mut site = Site::new(directory.path().join("data"), directory.path().join("log"));
+    let server = site.start(martletd());
+    // Several accounts, so that some joiner is on another reactor than its account.
+    for number in 0..4 {
+        let mut home = Home::new(server.address(), &format!("alice{number}"), 1);
+        let address = open(&mut home, TICKET);
+        let mut joiner = Joiner::join(server.address(), address, TICKET);
+        expect_offer(home.first(), address);
+        close(home.first(), [0; TICKET_BYTES]);
+        close(home.first(), TICKET);
+        joiner.expect_unknown();
+        // It is an ordinary stranger again, and the code is of no use.
+        joiner.join_again(address, TICKET);
+        joiner.expect_unknown();
+        let first = Address {
+            device: DeviceId(1),
+            ..address
+        };
+        joiner.authenticate(first, home.devices[0].key());
+        assert!(matches!(joiner.answer(), Got::Ready(_)));
+    }
+    assert_eq!(site.logged("event=\"link_refused\""), 8);
+    server.kill();
+    site.verify(martletd());
+}
+
+#[test]
+fn a_device_that_has_lost_its_connection_keeps_its_place_and_only_that_device() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let mut site = Site::new(directory.path().join("data"), directory.path().join("log"));
+    let server = site.start(martletd());
+    for number in 0..4 {
+        let mut home = Home::new(server.address(), &format!("alice{number}"), 1);
+        let address = open(&mut home, TICKET);
+        let joiner = Joiner::join(server.address(), address, TICKET);
+        expect_offer(home.first(), address);
+        drop(joiner);
+        expect_gone(home.first(), address);
+        Joiner::intrude(server.address(), address, TICKET).expect_unknown();
+        let mut back = Joiner::join(server.address(), address, TICKET);
+        expect_offer(home.first(), address);
+        // It comes before the loss is noticed: the newer connection has the place.
+        let mut joiner = Joiner::join(server.address(), address, TICKET);
+        expect_offer(home.first(), address);
+        back.expect_unknown();
+        drop(back);
+        let key = Ed25519KeyPair::generate().expect("make a key");
+        assert_eq!(home.household.admit(&key), address);
+        let list = home.household.sign();
+        publish(home.first(), &list, ANSWER);
+        assert_eq!(published(home.first()), 2);
+        joiner.expect_linked();
+        joiner.authenticate(address, &key);
+        assert!(matches!(joiner.answer(), Got::Ready(_)));
+    }
+    server.kill();
+    site.verify(martletd());
+}
+
+#[test]
+fn whoever_waits_goes_on_waiting_while_the_existing_device_has_no_connection() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let mut site = Site::new(directory.path().join("data"), directory.path().join("log"));
+    let server = site.start(martletd());
+    let mut home = Home::new(server.address(), "alice", 1);
+    let address = open(&mut home, TICKET);
+    let mut joiner = Joiner::join(server.address(), address, TICKET);
+    expect_offer(home.first(), address);
+    home.first().disconnect();
+    let waited = joiner.wire.next(Duration::from_millis(300));
+    assert!(waited.expect("it may wait").is_none());
+    home.first().go_online(server.address());
+    assert_eq!(open(&mut home, TICKET), address);
+    expect_offer(home.first(), address);
+    let key = Ed25519KeyPair::generate().expect("make a key");
+    assert_eq!(home.household.admit(&key), address);
+    let list = home.household.sign();
+    publish(home.first(), &list, ANSWER);
+    assert_eq!(published(home.first()), 2);
+    joiner.expect_linked();
+    server.kill();
+    site.verify(martletd());
 }

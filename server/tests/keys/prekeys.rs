@@ -4,10 +4,11 @@ use aws_lc_rs::signature::Ed25519KeyPair;
 use martlet_protocol::auth::PrekeyKind;
 use martlet_protocol::frame::{Frame, Prekey, Stock, Upload};
 use martlet_protocol::wire::List;
-use martlet_protocol::{Kind, NackCode, UserId};
+use martlet_protocol::{DeviceId, Kind, NackCode, Timestamp, UserId};
 
-use crate::home::{Home, claim, claimed, expect_refusal};
-use crate::support::client::Client;
+use crate::home::{Home, claim, claimed, expect_refusal, part, publish, published};
+use crate::support::client::{Client, Outgoing};
+use crate::support::household::Household;
 use crate::support::site::{Site, martletd};
 use crate::support::wire::Got;
 
@@ -207,4 +208,55 @@ fn a_session_that_asks_without_end_is_slowed_down() {
         assert_eq!(nack.code, NackCode::RATE_LIMITED);
         assert!((1..=50).contains(&nack.retry_after_ms), "{nack:?}");
     }
+}
+
+#[test]
+fn what_stands_behind_a_publish_is_judged_by_its_list() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let mut site = Site::new(directory.path().join("data"), directory.path().join("log"));
+    let server = site.start(martletd());
+    let bob = Home::new(server.address(), "bob", 1);
+    // Several accounts, so that the recipient is on another reactor than some.
+    for number in 0..4 {
+        let mut alice = Client::register(server.address(), &format!("alice{number}"));
+        alice.go_online(server.address());
+        let mut household = Household::new(alice.address(), alice.key());
+        let prekeys = household.prekeys(alice.key(), PrekeyKind::ONE_TIME, 1..=3);
+        let upload = Frame::Upload(Upload {
+            request: 5,
+            last_resort: None,
+            one_time: List::Slice(&prekeys),
+        });
+        // A list that is refused changes nothing for what follows.
+        publish(&mut alice, b"no list", b"");
+        alice.ask(&upload);
+        expect_refusal(&mut alice, Kind::PUBLISH, NackCode::LIST_INVALID);
+        expect_refusal(&mut alice, Kind::UPLOAD, NackCode::KEYS_INVALID);
+
+        // All of it in one write, so that the server has all of it before it has done any.
+        let list = household.sign();
+        publish(&mut alice, &list, b"");
+        alice.ask(&upload);
+        let outgoing = Outgoing {
+            versions: (1, 1),
+            to_parts: vec![part(bob.user(), DeviceId(1), "at once")],
+            ..alice.compose(bob.user(), b"at once")
+        };
+        alice.send(&outgoing, Timestamp(0));
+        assert_eq!(published(&mut alice), 1);
+        // Two shards answer: which of them is first is not promised.
+        let (mut stock, mut is_sent) = (None, false);
+        alice.expect("STOCK and SENT", |got| {
+            match got {
+                Got::Stock(answer) if answer.request == 5 => stock = Some(answer.one_time),
+                Got::Sent(sent) => is_sent |= sent.message_id == outgoing.id,
+                Got::Nack(nack) => panic!("refused: {nack:?}"),
+                _ => {}
+            }
+            (is_sent && stock.is_some()).then_some(())
+        });
+        assert_eq!(stock, Some(3));
+    }
+    server.kill();
+    site.verify(martletd());
 }

@@ -52,6 +52,9 @@ pub enum Got {
     Goaway {
         code: CloseCode,
     },
+    LinkClosed {
+        request: u64,
+    },
     LinkOffer {
         device: DeviceId,
         offer: Vec<u8>,
@@ -227,6 +230,9 @@ impl Got {
             },
             Frame::Gap(frame) => Self::Gap(*frame),
             Frame::Goaway(frame) => Self::Goaway { code: frame.code },
+            Frame::LinkClosed(frame) => Self::LinkClosed {
+                request: frame.request,
+            },
             Frame::LinkOffer(frame) => Self::LinkOffer {
                 device: frame.device,
                 offer: frame.offer.to_vec(),

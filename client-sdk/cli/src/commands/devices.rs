@@ -1,21 +1,27 @@
-//! `devices` and `revoke`: the devices of this account.
+//! `devices` and `revoke`: the devices of this account, their names, and removing one.
 
 use anyhow::bail;
 use martlet_client::{Client, Device, DeviceId, Identity};
 
-use crate::args::{Devices, Revoke};
+use crate::args::{Devices, DevicesChange, Rename, Revoke};
 use crate::output::{self, Format, Output, device_name};
+use crate::text;
 
-pub(super) async fn list(client: Client, identity: Identity, args: Devices) -> anyhow::Result<()> {
+pub(super) async fn run(client: Client, identity: Identity, args: Devices) -> anyhow::Result<()> {
+    match args.change {
+        Some(DevicesChange::Rename(args)) => rename(client, args).await,
+        None => list(client, identity, args.json).await,
+    }
+}
+
+async fn list(client: Client, identity: Identity, json: bool) -> anyhow::Result<()> {
     let devices = client.devices().await?;
-    let Some(first) = devices.first().map(|device| device.device) else {
+    if devices.is_empty() {
         bail!("the devices of this account are not known yet: try again when the server answers");
-    };
-    let mut output = Output::stdout(Format::new(args.json), &identity);
+    }
+    let mut output = Output::stdout(Format::new(json), &identity);
     for device in &devices {
-        // The account's key stays on the device that made it, and that one cannot be removed.
-        // Those that it adds have higher numbers.
-        output.device(device, device.device == first)?;
+        output.device(device)?;
     }
     Ok(())
 }
@@ -27,6 +33,17 @@ pub(super) async fn revoke(client: Client, args: Revoke) -> anyhow::Result<()> {
     let device = devices.iter().find(|device| device.device == id);
     let name = device.map_or_else(String::new, |device| format!(" ({})", device_name(device)));
     output::print(&format!("revoked device {id}{name}"))?;
+    Ok(())
+}
+
+async fn rename(client: Client, args: Rename) -> anyhow::Result<()> {
+    let devices = client.devices().await?;
+    let id = find(&devices, &args.device)?;
+    client.rename_device(id, &args.name).await?;
+    let before = devices.iter().find(|device| device.device == id);
+    let before = before.map_or_else(String::new, |device| format!(" ({})", device_name(device)));
+    let name = text::one_line(&args.name);
+    output::print(&format!("device {id}{before} is called {name} now"))?;
     Ok(())
 }
 
@@ -52,6 +69,7 @@ mod tests {
             device: DeviceId(number),
             name: Some(name.to_owned()),
             is_this: false,
+            has_account_key: false,
         }
     }
 

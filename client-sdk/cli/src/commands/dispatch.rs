@@ -68,7 +68,7 @@ async fn work(client: Client, identity: Identity, command: Command) -> anyhow::R
         Command::History(args) => history::run(client, identity, args).await,
         Command::Status(args) => status::run(client, identity, args).await,
         Command::Chat(args) => chat::run(client, identity, args.name).await,
-        Command::Devices(args) => devices::list(client, identity, args).await,
+        Command::Devices(args) => devices::run(client, identity, args).await,
         Command::Link(args) => link::run(client, args).await,
         Command::Revoke(args) => devices::revoke(client, args).await,
         Command::SafetyNumber(args) => safety::show(client, identity, args).await,

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use anyhow::bail;
-use martlet_client::{Client, Direction, Event, Identity, MessageId, OfflineCause};
+use martlet_client::{Client, Direction, Event, Identity, MessageId};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::args::Listen;
@@ -40,8 +40,6 @@ pub(super) async fn run(
             None => std::future::pending().await,
         }
     };
-    // A home that knows already that it will not connect is told so by no event.
-    let over = client.offline_cause().await?.filter(is_over);
     let output = Output::stdout(Format::new(args.json), &identity);
     let unread = BTreeMap::new();
     let mut listener = Listener {
@@ -51,7 +49,6 @@ pub(super) async fn run(
         unread,
         unmarked: 0,
         heard: 0,
-        over,
     };
     let ended = tokio::select! {
         ended = listener.listen() => ended,
@@ -72,8 +69,6 @@ struct Listener<W> {
     unmarked: usize,
     /// Printed messages of others.
     heard: u64,
-    /// Why nothing more will come than what waits in the home.
-    over: Option<OfflineCause>,
 }
 
 impl<W: Write> Listener<W> {
@@ -83,11 +78,8 @@ impl<W: Write> Listener<W> {
             let event = tokio::select! {
                 biased;
                 event = self.client.next_event() => event?,
-                () = sleep(READ_DELAY), if !self.unread.is_empty() || self.over.is_some() => {
+                () = sleep(READ_DELAY), if !self.unread.is_empty() => {
                     self.mark_read().await?;
-                    if let Some(cause) = &self.over {
-                        bail!(over(cause));
-                    }
                     continue;
                 }
             };
@@ -118,8 +110,9 @@ impl<W: Write> Listener<W> {
                 } => {
                     bail!(over(&cause));
                 }
-                // One line tells it; the attempts that follow would only repeat it.
-                Event::Offline { cause, .. } if online => {
+                // One line tells it; the attempts that follow would only repeat it. What is known
+                // from an earlier run is told when this one has it from the server too.
+                Event::Offline { cause, .. } if online && !is_over(&cause) => {
                     online = false;
                     text::tell(&format!("{cause}; trying again until it works"));
                 }

@@ -15,6 +15,7 @@ pub(super) fn config(args: &Register, config: Config) -> Config {
     Config {
         allow_plaintext: args.insecure_plaintext,
         ca_file: args.ca.clone(),
+        device_name: args.device_name.clone(),
         ..config
     }
 }
@@ -94,6 +95,7 @@ mod tests {
         Register {
             server: server.to_owned(),
             name: "alice".to_owned(),
+            device_name: "telephone".to_owned(),
             token: None,
             ca: None,
             insecure_plaintext: false,

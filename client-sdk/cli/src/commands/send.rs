@@ -33,14 +33,20 @@ pub(super) async fn run(client: Client, identity: Identity, args: Send) -> anyho
             reached = timeout_at(deadline, wait) => reached,
             cause = ended(&client) => bail!(cut_off(&args, id, last, &cause?)),
         };
-        let Ok(reached) = reached else {
+        let Ok(joined) = reached else {
             if last == MessageState::Pending {
                 output.state(id, last, Millis(id.time().unwrap_or_default().0))?;
             }
             let cause = client.offline_cause().await?;
             bail!(late(&args, &identity, id, (last, wanted), cause));
         };
-        let message = reached??;
+        let reached = joined?;
+        if let (Err(ClientError::DeviceRemoved), Some(cause)) =
+            (&reached, client.offline_cause().await?)
+        {
+            bail!(cut_off(&args, id, last, &cause));
+        }
+        let message = reached?;
         match judge(&message, wanted) {
             Step::Reached { at } => output.state(id, wanted, at)?,
             Step::Refused => bail!(refused(&args.name, &message)),

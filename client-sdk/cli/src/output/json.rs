@@ -146,12 +146,12 @@ pub(super) fn history(message: &Message, me: &str) -> String {
     })
 }
 
-pub(super) fn device(device: &Device, has_account_key: bool) -> String {
+pub(super) fn device(device: &Device) -> String {
     render(&Listed {
         device: device.device.0,
         name: device.name.as_deref(),
         this: device.is_this,
-        account_key: has_account_key,
+        account_key: device.has_account_key,
     })
 }
 
@@ -274,9 +274,10 @@ mod tests {
             device: DeviceId(2),
             name: Some("laptop".to_owned()),
             is_this: true,
+            has_account_key: false,
         };
         assert_eq!(
-            device(&listed, false),
+            device(&listed),
             r#"{"device":2,"name":"laptop","this":true,"account_key":false}"#
         );
         let number = SafetyNumber::parse(&"12345 ".repeat(12)).unwrap();

@@ -86,10 +86,10 @@ impl<W: Write> Output<W> {
     }
 
     /// Prints one device of this account.
-    pub(crate) fn device(&mut self, device: &Device, has_account_key: bool) -> io::Result<()> {
+    pub(crate) fn device(&mut self, device: &Device) -> io::Result<()> {
         self.line(match self.format {
-            Format::Json => json::device(device, has_account_key),
-            Format::Plain => plain::device(device, has_account_key),
+            Format::Json => json::device(device),
+            Format::Plain => plain::device(device),
         })
     }
 

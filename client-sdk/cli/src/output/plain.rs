@@ -107,8 +107,8 @@ pub(super) fn step(text: &str, state: MessageState, refusal: Option<&str>) -> St
 }
 
 /// A device in a line of its own.
-pub(super) fn device(device: &Device, has_account_key: bool) -> String {
-    let mark = match (device.is_this, has_account_key) {
+pub(super) fn device(device: &Device) -> String {
+    let mark = match (device.is_this, device.has_account_key) {
         (true, true) => "  (this device; it has the account's key)",
         (true, false) => "  (this device)",
         (false, true) => "  (it has the account's key)",
@@ -246,11 +246,18 @@ mod tests {
             device: DeviceId(2),
             name: Some("lap\n  1  first device".to_owned()),
             is_this: false,
+            has_account_key: false,
         };
-        assert_eq!(device(&listed, false), "  2  lap   1  first device");
+        assert_eq!(device(&listed), "  2  lap   1  first device");
         listed.name = None;
         listed.is_this = true;
-        assert_eq!(device(&listed, false), "  2  [name unknown]  (this device)");
+        assert_eq!(device(&listed), "  2  [name unknown]  (this device)");
+        listed.has_account_key = true;
+        let line = device(&listed);
+        assert!(
+            line.ends_with("(this device; it has the account's key)"),
+            "{line}"
+        );
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! Security notices as sentences: what has happened, and what a person can do.
 
-use martlet_client::{SecurityKind, SecurityNotice, SendError};
+use martlet_client::{
+    ClientError, CloseCode, OfflineCause, SecurityKind, SecurityNotice, SendError,
+};
+
+use crate::over::over;
 
 /// The notice as a sentence. `me` is this account's name, which notices may be about as well.
 pub(crate) fn security(notice: &SecurityNotice, me: &str) -> String {
@@ -77,6 +81,10 @@ pub(crate) fn not_taken(error: &SendError, peer: &str) -> String {
             "{error}: `martlet verify {peer}` compares and marks the new key, \
              `martlet verify {peer} --accept` accepts it as it is"
         ),
+        SendError::Client(ClientError::DeviceRemoved) => {
+            let code = CloseCode::DEVICE_GONE;
+            over(&OfflineCause::ClosedByServer { code })
+        }
         error => error.to_string(),
     }
 }
@@ -121,6 +129,8 @@ mod tests {
     fn a_changed_key_leads_to_the_command_that_looks_at_it() {
         let line = not_taken(&SendError::IdentityChanged, "bob");
         assert!(line.contains("`martlet verify bob --accept`"), "{line}");
+        let line = not_taken(&SendError::Client(ClientError::DeviceRemoved), "bob");
+        assert!(line.contains("`link` a new home"), "{line}");
         let line = not_taken(&SendError::SelfAddressed, "alice");
         assert_eq!(line, SendError::SelfAddressed.to_string());
     }

@@ -125,11 +125,16 @@ impl Running {
 
     /// Asks it to end (SIGTERM), and waits as [`end`](Self::end) does.
     pub fn terminate(self) -> Output {
+        self.signal("TERM");
+        self.end()
+    }
+
+    /// Sends a signal, by its name.
+    pub fn signal(&self, name: &str) {
         let kill = Command::new("kill")
-            .args(["-s", "TERM", &self.child.id().to_string()])
+            .args(["-s", name, &self.child.id().to_string()])
             .status();
         assert!(kill.expect("run kill").success(), "the process is gone");
-        self.end()
     }
 
     /// `kill -9`, waits until it is gone, and returns what else it has printed.

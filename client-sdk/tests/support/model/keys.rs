@@ -65,13 +65,9 @@ impl Model {
                 check_successor(newest, &list).expect("a client's list follows the one before");
             }
             self.take_list(from.user, &list);
-        }
-        let joined = Address {
-            user: from.user,
-            device: list.devices().last().unwrap().device,
-        };
-        if !publish.answer.is_empty() {
-            self.joins.insert(joined, publish.answer.to_vec());
+            if !publish.answer.is_empty() {
+                self.answer_link(from.user, publish.answer);
+            }
         }
         let version = list.version();
         session.write(&Frame::Published(Published { request, version }));
@@ -99,6 +95,32 @@ impl Model {
         for device in gone {
             self.remove(Address { user, device });
         }
+    }
+
+    /// An account gets a device with this key, and loses all others. Its lists stay until the
+    /// device publishes the next one.
+    pub(super) fn reset(&mut self, user: UserId, key: [u8; 32]) -> DeviceId {
+        let epoch = self.new_epoch();
+        let account = self.account(user);
+        let gone: Vec<DeviceId> = account.inboxes.keys().copied().collect();
+        let device = account.next_device;
+        account.next_device = DeviceId(device.0 + 1);
+        account.inboxes.insert(device, Inbox::new(key, epoch));
+        for device in gone {
+            self.remove(Address { user, device });
+        }
+        device
+    }
+
+    /// Whether the newest list of an account is still that of before it was reset.
+    pub(super) fn is_reset(&mut self, user: UserId) -> bool {
+        let account = self.account(user);
+        let newest = account.lists.last();
+        let newest = newest.map(|list| SignedList::verify(list, user).unwrap());
+        newest.is_some_and(|list| {
+            let mut devices = account.inboxes.keys();
+            devices.any(|device| list.device(*device).is_none())
+        })
     }
 
     /// A device is gone, and whoever wrote to it is told what it has not taken.

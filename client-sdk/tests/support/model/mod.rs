@@ -25,14 +25,15 @@ use martlet_protocol::frame::{
     Reference, Register, Registered, Registration,
 };
 use martlet_protocol::version::Features;
-use martlet_protocol::{
-    Address, CloseCode, DeviceId, Kind, Millis, NackCode, Position, State, UserId,
-};
+use martlet_protocol::{Address, CloseCode, Kind, Millis, NackCode, Position, State, UserId};
 
 pub(crate) use account::{Account, Inbox, Item};
 pub(crate) use session::Session;
 
 const NONCE: [u8; 32] = [5; 32];
+
+/// What the operator gives to whoever has lost the key of an account.
+pub(crate) const RESET_TOKEN: &[u8] = b"reset";
 
 /// Everything that is durable, and what connections wait for.
 #[derive(Default)]
@@ -48,9 +49,7 @@ pub(crate) struct Model {
     pub(crate) full: BTreeSet<UserId>,
     /// Frames that devices get beside their streams, while they are connected.
     mail: BTreeMap<Address, BytesMut>,
-    /// What devices that wait to join get.
-    joins: BTreeMap<Address, Vec<u8>>,
-    links: BTreeMap<UserId, (Address, DeviceId, [u8; 32])>,
+    links: BTreeMap<UserId, links::Link>,
     /// Lists that are shown in place of the right ones.
     pub(crate) false_lists: BTreeMap<UserId, Vec<Vec<u8>>>,
     /// Whether prekeys are handed out with a byte changed.
@@ -167,6 +166,7 @@ impl Model {
             Frame::Upload(upload) => self.upload(session, address, &upload),
             Frame::Claim(claim) => self.claim(session, &claim),
             Frame::LinkOpen(open) => self.open_link(session, address, &open),
+            Frame::LinkClose(close) => self.close_link(session, address, &close),
             Frame::Status(_) => {}
             other => panic!("not of a client: {other:?}"),
         }
@@ -185,16 +185,15 @@ impl Model {
             self.accounts
                 .push(Account::new(register.handle, register.key, epoch));
         }
-        let device = DeviceId(1);
-        let key = self.accounts[index].inboxes[&device].key;
-        assert_eq!(
-            key, register.key,
-            "a repeated registration has the same key"
-        );
-        let address = Address {
-            user: UserId(index as u64 + 1),
-            device,
+        let user = UserId(index as u64 + 1);
+        let inboxes = self.accounts[index].inboxes.iter();
+        let mut known = inboxes.filter(|(_, inbox)| inbox.key == register.key);
+        let device = match known.next() {
+            Some((device, _)) => *device,
+            None if register.token == RESET_TOKEN => self.reset(user, register.key),
+            None => panic!("a repeated registration has the same key"),
         };
+        let address = Address { user, device };
         session.write(&Frame::Registered(Registered { address }));
     }
 
@@ -264,14 +263,7 @@ impl Model {
 
     /// Pushes what the client's credit allows.
     pub(crate) fn push(&mut self, session: &mut Session) {
-        if let Some(joining) = session.joining
-            && let Some(answer) = self.joins.remove(&joining)
-        {
-            session.joining = None;
-            session.write(&Frame::Linked(martlet_protocol::frame::Linked {
-                answer: &answer,
-            }));
-        }
+        self.tell_joiner(session);
         let Some(address) = session.address else {
             return;
         };
@@ -301,6 +293,7 @@ impl Model {
                 trimmed: false,
             }));
         }
+        session.output.extend_from_slice(&self.link_mail(address));
         if let Some(mail) = self.mail.remove(&address) {
             session.output.extend_from_slice(&mail);
         }

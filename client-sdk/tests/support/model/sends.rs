@@ -62,6 +62,9 @@ impl Model {
         if send.to_version != self.account(send.to).version() {
             return Some(NackCode::STALE_RECIPIENT);
         }
+        if self.is_reset(send.to) {
+            return Some(NackCode::INBOX_FULL);
+        }
         if !self.has_parts(from, send) {
             return Some(NackCode::PARTS_MISMATCH);
         }

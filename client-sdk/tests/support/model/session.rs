@@ -10,8 +10,8 @@ use martlet_protocol::{Address, Class, Kind, MessageId, NackCode, UserId};
 
 pub(crate) struct Session {
     pub(super) address: Option<Address>,
-    /// The device that this connection waits to be.
-    pub(super) joining: Option<Address>,
+    /// The account and the ticket of the link that this connection waits in.
+    pub(super) joining: Option<(UserId, [u8; 32])>,
     pub(super) decoder: Decoder,
     pub(super) input: Vec<u8>,
     /// The size of the frame that is handled.

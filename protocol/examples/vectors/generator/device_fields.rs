@@ -122,6 +122,11 @@ fn link(frame: &Frame<'_>) -> Option<Fields> {
             ("ticket", raw(&open.ticket)),
         ],
         Frame::LinkOpened(opened) => vec![("request", Value::Varint(opened.request))],
+        Frame::LinkClose(close) => vec![
+            ("request", Value::Varint(close.request)),
+            ("ticket", raw(&close.ticket)),
+        ],
+        Frame::LinkClosed(closed) => vec![("request", Value::Varint(closed.request))],
         Frame::LinkJoin(join) => [
             address("user", join.address).into(),
             vec![

@@ -142,11 +142,22 @@ fn links() -> Cases {
         device: address.device,
         offer: b"offer",
     };
+    let gone = LinkOffer {
+        device: address.device,
+        offer: b"",
+    };
+    let close = LinkClose {
+        request: 12,
+        ticket,
+    };
     vec![
         ("LINK_OPEN", Frame::LinkOpen(open)),
         ("LINK_OPENED", Frame::LinkOpened(LinkOpened { request: 11 })),
         ("LINK_JOIN", Frame::LinkJoin(join)),
         ("LINK_OFFER", Frame::LinkOffer(offer)),
+        ("LINK_OFFER that is gone", Frame::LinkOffer(gone)),
         ("LINKED", Frame::Linked(Linked { answer: b"answer" })),
+        ("LINK_CLOSE", Frame::LinkClose(close)),
+        ("LINK_CLOSED", Frame::LinkClosed(LinkClosed { request: 12 })),
     ]
 }

@@ -135,7 +135,7 @@ fn corrupted() -> Vec<Malformed> {
 }
 
 fn unknown() -> Vec<Malformed> {
-    [0x00, 0x0d, 0x0f, 0x2a, 0x7f, 0x80, 0xbf]
+    [0x00, 0x0d, 0x0f, 0x7e, 0x7f, 0x80, 0xbf]
         .map(|code| {
             let bytes = sealed(Kind(code), b"later");
             case(

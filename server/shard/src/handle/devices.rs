@@ -253,11 +253,13 @@ fn adopt(
         version,
         devices: account.devices.len(),
         added: change.added.map(|_| added),
-        removed: change.removed,
+        removed: change.removed.clone(),
     }));
     store(state, turn, user, Some(change.head));
     if change.added.is_some() {
         link::added(state, turn, user, publication.answer);
+    } else {
+        link::removed(state, turn, user, &change.removed);
     }
 }
 

@@ -161,9 +161,9 @@ fn tell_marks(state: &mut State, turn: &Turn<'_>, (owner, peer): (UserId, UserId
 /// could speak of it. What its sender knows by name already needs no word.
 fn declare_withheld(state: &mut State, turn: &mut Turn<'_>, owner: UserId, peer: UserId) {
     let account = state.accounts.get(&owner).expect("the caller has it");
-    let outside = account.partial.values();
-    let of_peer = outside.filter(|origin| origin.sender.user == peer);
-    for origin in of_peer.copied().collect::<Vec<_>>() {
+    let mut of_peer: Vec<_> = account.partial.values().copied().collect();
+    of_peer.retain(|origin| origin.sender.user == peer);
+    for origin in of_peer {
         let row = message_row(state, turn, origin);
         let Some(mut row) = row.filter(|row| row.told == Told::ByWatermark) else {
             continue;

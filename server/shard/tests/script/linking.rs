@@ -129,17 +129,154 @@ fn the_first_one_that_knows_the_ticket_has_the_link() {
 }
 
 #[test]
-fn a_device_that_is_gone_waits_for_nobody() {
+fn whoever_waits_is_told_at_once_that_the_link_is_closed() {
     World::each(PAIR, |world| {
         listed(world);
-        world.quietly("bob: link 2 ticket=7; bob: leave");
+        world.quietly("bob: link 2 ticket=7; bob2: join 2 ticket=7");
+        // It means another link, which is over or never was: this one stays.
+        world.check("bob: close ticket=8", &["bob: link closed"]);
+        world.check("ann: close ticket=7", &["ann: link closed"]);
+        world.check(
+            "bob: close ticket=7",
+            &["bob: link closed", "bob2: link_join refused LINK_UNKNOWN"],
+        );
         world.check(
             "bob2: join 2 ticket=7",
             &["bob2: link_join refused LINK_UNKNOWN"],
         );
-        // It waits again when it is back.
-        world.quietly("bob: connect");
+        world.check("bob: close ticket=7", &["bob: link closed"]);
+        world.check("bob: publish +bob2 answer=never", &["bob: published 2"]);
+    });
+}
+
+#[test]
+fn a_place_in_a_link_belongs_to_an_offer_and_to_no_connection() {
+    World::each(PAIR, |world| {
+        listed(world);
+        world.quietly("bob: link 2 ticket=7; bob2: join 2 ticket=7 offer=mine");
+        world.check("bob2: abandon", &["bob: device 2 is gone"]);
+        // Somebody else has seen the code, and the place is free.
+        world.check(
+            "bob4: join 2 ticket=7 offer=hers",
+            &["bob4: link_join refused LINK_UNKNOWN"],
+        );
+        let back = ["bob: device 2 offers mine"];
+        world.check("bob2: join 2 ticket=7 offer=mine", &back);
+        // It is back before its loss is noticed: the late notice changes nothing.
+        world.check(
+            "bob3: join 2 ticket=7 offer=mine",
+            &[back[0], "bob2: link_join refused LINK_UNKNOWN"],
+        );
+        world.check("bob2: abandon", &[]);
+        world.check(
+            "bob: publish +bob2 answer=welcome",
+            &["bob: published 2", "bob3: linked welcome"],
+        );
+    });
+}
+
+#[test]
+fn an_answer_that_was_missed_is_there_for_the_same_offer() {
+    World::each(PAIR, |world| {
+        listed(world);
+        world.quietly("bob: link 2 ticket=7; bob2: join 2 ticket=7 offer=mine; bob2: abandon");
+        // The loss and the list have crossed.
+        world.check("bob: publish +bob2 answer=welcome", &["bob: published 2"]);
+        world.check(
+            "bob3: join 2 ticket=7 offer=hers",
+            &["bob3: link_join refused LINK_UNKNOWN"],
+        );
+        for _ in 0..2 {
+            world.check(
+                "bob2: join 2 ticket=7 offer=mine",
+                &["bob2: linked welcome"],
+            );
+        }
+        // It lasts no longer than the link would have.
+        world.pass(10 * MINUTE_MS);
+        world.check(
+            "bob2: join 2 ticket=7 offer=mine",
+            &["bob2: link_join refused LINK_UNKNOWN"],
+        );
+    });
+}
+
+#[test]
+fn an_empty_offer_is_none() {
+    World::each(PAIR, |world| {
+        listed(world);
+        world.quietly("bob: link 2 ticket=7");
+        world.check(
+            "bob2: join 2 ticket=7 offer=",
+            &["bob2: link_join refused LINK_UNKNOWN"],
+        );
         world.check("bob2: join 2 ticket=7 offer=x", &["bob: device 2 offers x"]);
+    });
+}
+
+#[test]
+fn a_link_outlives_the_connection_that_opened_it() {
+    World::each(PAIR, |world| {
+        listed(world);
+        world.quietly("bob: link 2 ticket=7; bob2: join 2 ticket=7 offer=one; bob: leave");
+        // Nothing is lost of it on the next connection, however often: it costs no quota.
+        for _ in 0..20 {
+            world.quietly("bob: connect");
+            world.check(
+                "bob: link 2 ticket=7",
+                &["bob: link opened", "bob: device 2 offers one"],
+            );
+            world.quietly("bob: leave");
+        }
+        // What comes or goes in the meantime is told as it is in the end.
+        world.check("bob2: abandon", &[]);
+        world.quietly("bob: connect");
+        world.check("bob: link 2 ticket=7", &["bob: link opened"]);
+        world.quietly("bob: leave");
+        world.check("bob2: join 2 ticket=7 offer=one", &[]);
+        world.quietly("bob: connect");
+        // A connection that has not said that it waits hears of no offer.
+        world.check("bob2: abandon", &[]);
+        world.check("bob2: join 2 ticket=7 offer=one", &[]);
+        world.check(
+            "bob: link 2 ticket=7",
+            &["bob: link opened", "bob: device 2 offers one"],
+        );
+        world.check(
+            "bob: publish +bob2 answer=welcome",
+            &["bob: published 2", "bob2: linked welcome"],
+        );
+    });
+}
+
+#[test]
+fn a_link_that_is_moved_ends_when_it_would_have_ended() {
+    World::each(PAIR, |world| {
+        listed(world);
+        world.quietly("bob: link 2 ticket=7; bob2: join 2 ticket=7");
+        world.pass(9 * MINUTE_MS);
+        world.quietly("bob: leave; bob: connect; bob: link 2 ticket=7");
+        world.wait(2 * MINUTE_MS + 1_000);
+        world.check(
+            "ann: ping 1",
+            &["ann: pong 1", "bob2: link_join refused LINK_UNKNOWN"],
+        );
+    });
+}
+
+#[test]
+fn with_the_device_that_opened_it_a_link_leaves_the_account() {
+    World::each(PAIR, |world| {
+        listed(world);
+        world.quietly("bob2: add; bob2: connect; bob: link 3 ticket=7; bob3: join 3 ticket=7");
+        world.check(
+            "bob2: publish -bob",
+            &[
+                "bob: closed DEVICE_GONE",
+                "bob2: published 3",
+                "bob3: link_join refused LINK_UNKNOWN",
+            ],
+        );
     });
 }
 

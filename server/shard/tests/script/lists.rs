@@ -183,6 +183,12 @@ pub(crate) fn of_session(
             device: DeviceId(u16::try_from(words.number(1)).expect("a device's number")),
             ticket: ticket(words),
         },
+        "close" => Command::LinkClose {
+            session,
+            address,
+            request: REQUEST,
+            ticket: ticket(words),
+        },
         other => panic!("no such command: {other}"),
     }
 }
@@ -287,7 +293,17 @@ pub(crate) fn join(world: &mut World, device: &str, words: &Words<'_>) -> Comman
         user: user_of(world, handle_of(device)),
         device: DeviceId(u16::try_from(words.number(1)).expect("a device's number")),
         ticket: ticket(words),
-        offer: Bytes::copy_from_slice(words.text("offer").unwrap_or("").as_bytes()),
+        offer: Bytes::copy_from_slice(words.text("offer").unwrap_or("hello").as_bytes()),
+    }
+}
+
+/// The connection of a device that has sent LINK_JOIN is lost.
+pub(crate) fn abandon(world: &mut World, device: &str) -> Command {
+    let session = world.session(device);
+    world.links.remove(&session);
+    Command::LinkLeave {
+        session,
+        user: user_of(world, handle_of(device)),
     }
 }
 

@@ -7,7 +7,8 @@
 //! bob: publish [+bob2] [-bob3] [version=N] [account=N] [previous=N] [next=N] [again=N]
 //!     [answer=WORD] [rekey=bob2] [identity=bob2] [user=ann]
 //! bob: upload [FIRST-LAST] [last=N] · claim DEVICE … · devices of ann [have=N]
-//! bob: link DEVICE-ID ticket=N · bob2: join DEVICE-ID ticket=N [offer=WORD]
+//! bob: link DEVICE-ID ticket=N · close ticket=N
+//! bob2: join DEVICE-ID ticket=N [offer=WORD] · abandon (its connection is lost)
 //! ann: connect [at=N] [epoch=N] [credit=MESSAGES/BYTES] [challenged=US]          ann: leave
 //! ann: send m1 bob [ttl=MS] [after=m0|@MS] [size=BYTES] [text=WORD] [named=1,3] [to=VERSION]
 //!     [own=VERSION] [parts=1,2] [own_parts=2] [part=BYTES] [scope=N]
@@ -66,6 +67,7 @@ fn command(world: &mut World, device: &str, words: &Words<'_>) -> Command {
     match words.at(0) {
         "register" => register(world, device, words),
         "join" => lists::join(world, device, words),
+        "abandon" => lists::abandon(world, device),
         "connect" => connect(world, device, words),
         "lookup" => Command::LookupHandle {
             session: world.session(device),

@@ -1,7 +1,7 @@
 //! What devices say about others, and how a transcript shows what they are told.
 
 use martlet_protocol::frame::{
-    AccountSettings, Presence, PresenceState, Relation, Strangers, TypingKind, Visibility,
+    AccountSettings, Presence, PresenceState, Relation, Strangers, Typed, TypingKind, Visibility,
 };
 use martlet_protocol::{Address, DeviceId, Millis, UserId};
 use martlet_shard::{Command, RelationsAnswer, SessionId};
@@ -89,6 +89,11 @@ fn name(world: &World, user: UserId) -> String {
     }
     let device = DeviceId(1);
     world.name_of(Address { user, device })
+}
+
+pub(crate) fn show_typed(world: &World, typed: &Typed) -> String {
+    assert_eq!(typed.kind, TypingKind::TYPING);
+    format!("{} types", world.name_of(typed.peer))
 }
 
 /// `bob online`, `bob hidden`, `bob seen at 30`: milliseconds from the start.

@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 use martlet_protocol::codec;
 use martlet_protocol::frame::{
     Bundle, CaughtUp, Event, EventKind, Fact, Frame, Gap, GapReason, Nack, PrekeyKind, Receipt,
-    StateReply, Stock, TypingKind,
+    StateReply, Stock,
 };
 use martlet_protocol::wire::{Reader, Writer};
 use martlet_protocol::{
@@ -97,15 +97,19 @@ fn frame(world: &mut World, session: SessionId, reply: Reply) -> String {
             assert_eq!(opened.request, REQUEST);
             "link opened".to_owned()
         }
+        Reply::LinkClosed(closed) => {
+            assert_eq!(closed.request, REQUEST);
+            "link closed".to_owned()
+        }
+        Reply::LinkOffer { device, offer } if offer.is_empty() => {
+            format!("device {device} is gone")
+        }
         Reply::LinkOffer { device, offer } => {
             format!("device {device} offers {}", as_text(&offer))
         }
         Reply::Linked { answer } => format!("linked {}", as_text(&answer)),
         Reply::Presence(presence) => people::show_presence(world, &presence),
-        Reply::Typed(typed) => {
-            assert_eq!(typed.kind, TypingKind::TYPING);
-            format!("{} types", world.name_of(typed.peer))
-        }
+        Reply::Typed(typed) => people::show_typed(world, &typed),
         Reply::Related(related) => {
             assert_eq!(related.request, REQUEST);
             "related".to_owned()
@@ -173,6 +177,7 @@ fn refusal(world: &mut World, nack: &Nack) -> String {
         | Kind::UPLOAD
         | Kind::CLAIM
         | Kind::LINK_OPEN
+        | Kind::LINK_CLOSE
         | Kind::WATCH
         | Kind::RELATE
         | Kind::RELATIONS

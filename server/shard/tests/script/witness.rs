@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use martlet_protocol::frame::PrekeyKind;
-use martlet_protocol::{Address, DeviceList, Position};
+use martlet_protocol::{Address, DeviceList, Position, UserId};
 use martlet_shard::{Command, Effect, Note, Reply, SentAnswer};
 use martlet_store::keys::account::{self, AccountRow};
 use martlet_store::keys::cursor::{self, CursorRow};
@@ -69,26 +69,8 @@ fn reply_is_durable(world: &World, address: Option<Address>, reply: &Reply) {
             let list = device_list::key(home, from.user, published.version);
             assert!(world.durable.get(&list).is_some(), "PUBLISHED has its list");
         }
-        (Reply::SettingsAre(are), Some(of)) => {
-            let home = world.topology.shard_of_user(of.user);
-            let row = world.durable.get(&relation::person_key(home, of.user));
-            let row = row.map_or_else(PersonRow::default, |row| {
-                PersonRow::decode(&row).expect("it decodes")
-            });
-            assert_eq!(
-                row.settings, are.settings,
-                "SETTINGS_ARE tells what is durable"
-            );
-        }
-        (Reply::RelationList(answer), Some(of)) => {
-            let home = world.topology.shard_of_user(of.user);
-            for entry in &answer.relations {
-                let row = world.durable.get(&relation::key(home, of.user, entry.user));
-                let row = row.map_or(RelationRow::STRANGER, |row| {
-                    RelationRow::decode(&row).expect("it decodes")
-                });
-                assert_eq!(row.relation, entry.relation, "it tells what is durable");
-            }
+        (Reply::SettingsAre(_) | Reply::RelationList(_), Some(of)) => {
+            people_are_durable(world, of.user, reply);
         }
         (Reply::DeviceLists(answer), _) => {
             let home = world.topology.shard_of_user(answer.user);
@@ -126,6 +108,29 @@ fn reply_is_durable(world: &World, address: Option<Address>, reply: &Reply) {
             );
         }),
         _ => {}
+    }
+}
+
+fn people_are_durable(world: &World, owner: UserId, reply: &Reply) {
+    let home = world.topology.shard_of_user(owner);
+    match reply {
+        Reply::SettingsAre(are) => {
+            let row = world.durable.get(&relation::person_key(home, owner));
+            let row = row.map_or_else(PersonRow::default, |row| {
+                PersonRow::decode(&row).expect("it decodes")
+            });
+            assert_eq!(row.settings, are.settings, "it tells what is durable");
+        }
+        Reply::RelationList(answer) => {
+            for entry in &answer.relations {
+                let row = world.durable.get(&relation::key(home, owner, entry.user));
+                let row = row.map_or(RelationRow::STRANGER, |row| {
+                    RelationRow::decode(&row).expect("it decodes")
+                });
+                assert_eq!(row.relation, entry.relation, "it tells what is durable");
+            }
+        }
+        other => panic!("not about people: {other:?}"),
     }
 }
 

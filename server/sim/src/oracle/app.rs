@@ -34,6 +34,7 @@ impl Ledger {
             to,
             text: text.to_owned(),
             number,
+            order: self.messages.len(),
             has_ttl,
             after: seen.copied().unwrap_or(Timestamp(0)),
             timestamp: None,
@@ -92,6 +93,7 @@ impl Ledger {
     fn on_shown(&mut self, counters: &mut Counters, device: usize, shown: &Message) {
         let id = shown.id;
         let name = self.name(device).to_owned();
+        let is_hidden = self.lies.hides(device, id);
         let Some(message) = self.messages.get_mut(&id) else {
             return self.violate(format!("{name} is shown {id}, which nobody wrote"));
         };
@@ -104,6 +106,9 @@ impl Ledger {
         }
         if message.state == MessageState::Failed {
             problems.push("is shown though its author was told that it failed");
+        }
+        if is_hidden {
+            problems.push("is shown though it never came");
         }
         let (author, number) = (message.author, message.number);
         let (timestamp, to) = (message.timestamp.unwrap_or_default(), message.to);
@@ -139,25 +144,37 @@ impl Ledger {
         counters: &mut Counters,
         device: usize,
         account: usize,
-        history: &[(MessageId, String)],
+        history: &[Message],
     ) {
         let own = self.devices[device].account;
         let mut problems = Vec::new();
         let mut found = BTreeSet::new();
-        for (id, text) in history {
+        for found_here in history {
+            let (id, text, state) = (&found_here.id, found_here.text(), found_here.state);
             let Some(message) = self.messages.get_mut(id) else {
                 problems.push(format!("{id} was written by nobody"));
                 continue;
             };
             let author = self.devices[message.author].account;
             let is_here = [(own, Some(account)), (account, Some(own))];
-            let is_right = message.text == *text && is_here.contains(&(author, message.to));
+            let is_right = message.text == text && is_here.contains(&(author, message.to));
             if !is_right || !found.insert(*id) {
                 problems.push(format!("{id} has no place there"));
             }
             if message.author != device && !message.shown.contains(&device) {
                 counters.remembered += 1;
                 message.remembered.insert(device);
+            }
+            if message.author == device && message.state != state {
+                // An event of which it died is in the history alone.
+                let doubts = &mut self.devices[device].doubts;
+                if *doubts == 0 || rank(state) <= rank(message.state) {
+                    let told = message.state;
+                    problems.push(format!("{id} is {state} there, and was told to be {told}"));
+                }
+                *doubts = doubts.saturating_sub(1);
+                self.untold += 1;
+                message.state = state;
             }
         }
         for (id, message) in &self.messages {

@@ -31,6 +31,7 @@ impl Ledger {
             self.check_marked(witness, *device, *id, &mut problems);
         }
         self.check_lists(witness, &mut problems);
+        self.check_lies(&mut problems);
         if witness.outbox_rows > OUTBOX_ROWS_MAX * u64::from(shards) {
             problems.push(format!("{} outbox rows are left", witness.outbox_rows));
         }
@@ -186,7 +187,10 @@ impl Ledger {
                 return false;
             }
             let at = self.device_at(address);
-            at.is_none_or(|at| !self.devices[at].has_gap && !message.is_at(at))
+            at.is_none_or(|at| {
+                let is_excused = self.devices[at].has_gap || self.is_withheld(at, id);
+                !is_excused && !message.is_at(at)
+            })
         });
         missing.map(|device| Address { user, device }.to_string())
     }
@@ -219,7 +223,8 @@ impl Ledger {
         let has_it = device.items.get(&position) == Some(&Item::Message(id));
         // Whoever was removed does not learn any more who wrote to it.
         let message = self.messages.get(&id);
-        let is_shown = self.was_removed(at) || message.is_none_or(|message| message.is_at(at));
+        let is_unseen = self.was_removed(at) || self.is_withheld(at, id);
+        let is_shown = is_unseen || message.is_none_or(|message| message.is_at(at));
         (!is_shown || !has_it).then(|| "never arrived".to_owned())
     }
 

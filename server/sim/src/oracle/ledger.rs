@@ -6,6 +6,7 @@ use martlet_client::MessageState;
 use martlet_protocol::{Address, MessageId, Position, State, Timestamp, UserId};
 
 use super::devices::Lists;
+use super::lies::Lies;
 use super::security::Warnings;
 use super::sends::Tries;
 
@@ -16,8 +17,8 @@ pub(crate) struct Rules {
     pub(crate) overflows: bool,
     /// The retention is so short that messages without a time to live may expire.
     pub(crate) retires: bool,
-    /// Nobody is between the clients and an honest server: whoever is warned is warned of nothing.
-    pub(crate) is_honest: bool,
+    /// People say of some messages how long they are to be kept.
+    pub(crate) expires: bool,
 }
 
 /// All that was seen.
@@ -35,6 +36,7 @@ pub(crate) struct Ledger {
     /// SENDs that have reached the server, of messages of people and of devices.
     pub(super) tries: Tries,
     pub(super) warnings: Warnings,
+    pub(super) lies: Lies,
     /// How far an account has read what another one wrote.
     pub(super) reads: BTreeMap<(usize, usize), Timestamp>,
     /// What was marked read, and on which device.
@@ -42,6 +44,8 @@ pub(crate) struct Ledger {
     /// Devices whose mark in the conversation with an account was refused: the newest message had
     /// ended, and the mark is not told of those before it.
     pub(super) unmarked: BTreeSet<(usize, usize)>,
+    /// Events that were taken and shown to nobody: what they said is in the history alone.
+    pub(super) untold: u64,
     pub(super) violations: Vec<String>,
 }
 
@@ -61,6 +65,8 @@ pub(super) struct Watched {
     /// The newest timestamp shown in the conversation with an account.
     pub(super) seen: BTreeMap<usize, Timestamp>,
     pub(super) written: BTreeMap<usize, u64>,
+    /// How often it died while it took an event, which it may have taken or not.
+    pub(super) doubts: u64,
 }
 
 /// What a position holds.
@@ -95,6 +101,8 @@ pub(super) struct Written {
     pub(super) text: String,
     /// Its number among all that its author wrote to this recipient.
     pub(super) number: u64,
+    /// Its number among all messages.
+    pub(super) order: usize,
     pub(super) has_ttl: bool,
     /// What the author had seen of the conversation.
     pub(super) after: Timestamp,
@@ -127,11 +135,18 @@ impl Ledger {
             poisoner: None,
             tries: Tries::default(),
             warnings: Warnings::default(),
+            lies: Lies::default(),
             reads: BTreeMap::new(),
             marked: BTreeSet::new(),
             unmarked: BTreeSet::new(),
+            untold: 0,
             violations: Vec::new(),
         }
+    }
+
+    /// What may happen.
+    pub(crate) const fn rules(&self) -> &Rules {
+        &self.rules
     }
 
     /// An account appears, before anybody writes to it.
@@ -151,7 +166,16 @@ impl Ledger {
             newest: BTreeMap::new(),
             seen: BTreeMap::new(),
             written: BTreeMap::new(),
+            doubts: 0,
         });
+    }
+
+    /// This home holds a code, and is no device until the server accepts it as the one that the
+    /// code is for; it has never heard that it was accepted before.
+    pub(crate) fn on_join(&mut self, device: usize) {
+        if let Some(watched) = self.devices.get_mut(device) {
+            watched.address = None;
+        }
     }
 
     /// The server accepts a connection of this home as that of a device. When the home does not
@@ -167,6 +191,13 @@ impl Ledger {
         if known != address {
             let name = watched.name.clone();
             self.violate(format!("{name} was {known} and is {address}"));
+        }
+    }
+
+    /// A client died while it took an event.
+    pub(crate) fn on_event_in_doubt(&mut self, device: usize) {
+        if let Some(watched) = self.devices.get_mut(device) {
+            watched.doubts += 1;
         }
     }
 

@@ -13,16 +13,20 @@
 //! | states move forward, are true, and are told once | at once, and at the end |
 //! | what was read is told, whoever crashes | at the end |
 //! | neither side breaks the protocol | at once |
+//! | whoever is lied to, and can know it, is told so by the name of the lie | at the end |
 //! | queues stay within their bounds | at the end, and at every fault |
 
 mod app;
 mod devices;
 mod end;
 mod ledger;
+mod lies;
+mod roll;
 mod security;
 mod sends;
 mod wire;
 mod witness;
 
 pub(crate) use ledger::{Ledger, Rules};
+pub(crate) use roll::Roll;
 pub(crate) use witness::Witness;

@@ -1,4 +1,5 @@
-//! Warnings: in an honest world there are only those that follow from what honest people do.
+//! Warnings: in an honest world there are only those that follow from what honest people do, and
+//! beside them only those that name a lie.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -59,9 +60,6 @@ impl Ledger {
         device: usize,
         notice: &SecurityNotice,
     ) {
-        if !self.rules.is_honest {
-            return;
-        }
         let mut accounts = self.accounts.iter();
         // Before the handle is known the account stands for itself.
         let is_meant =
@@ -86,7 +84,8 @@ impl Ledger {
             SecurityKind::Undecryptable => self.takes_empty_part(device, user, notice.device),
             _ => false,
         });
-        if !is_fair {
+        let is_lie = user.is_some_and(|user| self.lies.explain(device, user, notice.kind));
+        if !is_fair && !is_lie {
             let name = self.name(device);
             let (peer, of, kind) = (&notice.peer, notice.device, notice.kind);
             let what = format!("{name} is warned of {peer} {of:?} for no reason: {kind:?}");

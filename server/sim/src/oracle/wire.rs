@@ -146,6 +146,7 @@ impl Ledger {
             counters.empty_parts += 1;
             self.warnings.empty_part(device, author);
         }
+        self.reveal(device, event);
         if let Some(message) = self.messages.get_mut(&id) {
             if is_empty {
                 message.asked_for.insert(device);

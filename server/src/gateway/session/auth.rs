@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use martlet_protocol::auth::{KEY_BYTES, auth_message, register_message};
 use martlet_protocol::frame::{Auth, Reference};
-use martlet_protocol::{CloseCode, Kind, NackCode, handle};
+use martlet_protocol::{CloseCode, Kind, NackCode, UserId, handle};
 use martlet_shard::{Command, SessionId};
 
 use crate::config::Registration;
@@ -31,8 +31,8 @@ enum Waits {
     No,
     /// An account.
     ForAccount,
-    /// A place in a device list, for which a person has to look at another screen.
-    ForLink,
+    /// A place in this account's device list, for which a person has to look at another screen.
+    ForLink(UserId),
 }
 
 impl ExpectAuth {
@@ -53,8 +53,11 @@ impl ExpectAuth {
         self.waits == Waits::No
     }
 
-    pub(super) fn is_linking(&self) -> bool {
-        self.waits == Waits::ForLink
+    pub(super) fn linking_to(&self) -> Option<UserId> {
+        match self.waits {
+            Waits::ForLink(user) => Some(user),
+            Waits::No | Waits::ForAccount => None,
+        }
     }
 
     pub(super) fn answered(&mut self) {
@@ -105,7 +108,7 @@ impl ExpectAuth {
             log_link_refused(desk.session, desk.peer, code);
             return desk.refuse(Kind::LINK_JOIN, code, RETRY_AFTER_MS, NO_REFERENCE);
         }
-        self.waits = Waits::ForLink;
+        self.waits = Waits::ForLink(join.address.user);
         desk.commands.push(Command::LinkJoin {
             session: desk.session,
             user: join.address.user,

@@ -44,6 +44,17 @@ pub struct Desk<'a> {
 }
 
 impl Desk<'_> {
+    /// Lets the shard of an account, which is one of this reactor's, decide now about all that
+    /// waits for it. Its answers come with the turn, as ever.
+    pub(super) fn decide_for(&mut self, user: UserId) {
+        let topology = &self.shared.topology;
+        let shard = topology.shard_of_user(user);
+        let is_due = |command: &mut Command| command.home(topology) == shard;
+        for command in self.commands.extract_if(.., is_due) {
+            self.driver.apply(self.now, command);
+        }
+    }
+
     /// Queues a frame for the client.
     ///
     /// # Errors

@@ -33,7 +33,12 @@ pub(super) fn on_request(
         .and_then(|()| command(address, request, desk));
     match command {
         Ok(command) => {
+            let is_list = matches!(command, Command::Publish { .. });
             desk.commands.push(command);
+            if is_list {
+                // What stands behind it may have been read already, and is judged by it [M-5.15].
+                desk.decide_for(address.user);
+            }
             Ok(())
         }
         Err((code, retry_after_ms)) => {
@@ -63,6 +68,12 @@ fn command(address: Address, request: KeyRequest, desk: &mut Desk<'_>) -> Result
             request: devices.request,
             user: devices.user,
             have: devices.have,
+        }),
+        KeyRequest::LinkClose(close) => Ok(Command::LinkClose {
+            session,
+            address,
+            request: close.request,
+            ticket: close.ticket,
         }),
         KeyRequest::LinkOpen(open) => Ok(Command::LinkOpen {
             session,

@@ -1,7 +1,7 @@
 //! The state of a conversation, and which state hears a frame.
 
 use martlet_protocol::CloseCode;
-use martlet_protocol::id::Address;
+use martlet_protocol::id::{Address, UserId};
 use martlet_protocol::limits::{FRAME_BYTES_MAX, FRAME_BYTES_MAX_UNAUTHENTICATED};
 
 use crate::gateway::inbound::Inbound;
@@ -98,7 +98,15 @@ impl Session {
 
     /// Whether the peer waits to be listed among an account's devices.
     pub fn is_linking(&self) -> bool {
-        matches!(self, Self::ExpectAuth(state) if state.is_linking())
+        self.linking_to().is_some()
+    }
+
+    /// The account among whose devices the peer waits to be listed.
+    pub fn linking_to(&self) -> Option<UserId> {
+        match self {
+            Self::ExpectAuth(state) => state.linking_to(),
+            Self::ExpectHello(_) | Self::Ready(_) | Self::Draining(_) => None,
+        }
     }
 
     /// The REGISTER or LINK_JOIN under way was answered.

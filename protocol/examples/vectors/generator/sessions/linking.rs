@@ -12,7 +12,16 @@ use super::devices::{devices, publish, published, refused, told};
 use super::*;
 
 pub(super) fn sessions() -> Vec<Session> {
-    vec![existing(), new(), unknown(), rate()]
+    vec![
+        existing(),
+        declines(),
+        holds_on(),
+        new(),
+        declined(),
+        again(),
+        unknown(),
+        rate(),
+    ]
 }
 
 fn open(request: u64, link: &Link) -> Frame<'static> {
@@ -63,6 +72,69 @@ fn existing() -> Session {
     session
 }
 
+fn close(request: u64, link: &Link) -> Frame<'static> {
+    Frame::LinkClose(LinkClose {
+        request,
+        ticket: link.ticket,
+    })
+}
+
+pub(super) fn closed(request: u64) -> Frame<'static> {
+    Frame::LinkClosed(LinkClosed { request })
+}
+
+pub(super) fn gone() -> Frame<'static> {
+    Frame::LinkOffer(LinkOffer {
+        device: DeviceId(2),
+        offer: b"",
+    })
+}
+
+pub(super) fn opens(session: &mut Session) -> &mut Session {
+    let link = link();
+    session
+        .live(ALICE)
+        .client_step(publish(1, &lists::alice(1), b""), "")
+        .server(published(1, 1), "")
+        .client(open(2, &link), "")
+        .server(opened(2), "")
+}
+
+pub(super) fn closes(session: &mut Session) -> &mut Session {
+    session.client(close(3, &link()), "").server(closed(3), "")
+}
+
+fn declines() -> Session {
+    let link = link();
+    let mut session = Session::new("link_declines", "alice does not know the tablet.");
+    opens(&mut session)
+        .server_step(offer(2, &link), "somebody has read the code")
+        .client(close(3, &link), "alice says no")
+        .server(closed(3), "the tablet is refused [M-21.12]")
+        .client(close(4, &link), "")
+        .server(closed(4), "also when there is no such link");
+    session
+}
+
+fn holds_on() -> Session {
+    let link = link();
+    let mut session = Session::new(
+        "link_holds_on",
+        "First the tablet loses its connection, then alice's phone.",
+    );
+    opens(&mut session)
+        .server_step(offer(2, &link), "")
+        .server(gone(), "nothing may be signed now [M-21.13]")
+        .server_step(offer(2, &link), "it is back")
+        .live(ALICE)
+        .client(open(1, &link), "the same ticket [M-21.14]")
+        .server(opened(1), "")
+        .server_step(offer(2, &link), "it has waited")
+        .client_step(publish(2, &lists::alice(2), &link.answer), "")
+        .server(published(2, 2), "");
+    session
+}
+
 fn new() -> Session {
     let link = link();
     let linked = Frame::Linked(Linked {
@@ -85,24 +157,52 @@ fn new() -> Session {
     session
 }
 
+fn turned_away() -> Frame<'static> {
+    let reference = Reference::default();
+    nack(Kind::LINK_JOIN, NackCode::LINK_UNKNOWN, 0, reference)
+}
+
+fn declined() -> Session {
+    let link = link();
+    let mut session = Session::new("link_declined", "alice's tablet waits, and alice says no.");
+    session
+        .connect(ALICE_2)
+        .greet()
+        .client_step(join(&link), "")
+        .server(turned_away(), "at once [M-21.5, M-21.12]");
+    session
+}
+
+fn again() -> Session {
+    let link = link();
+    let linked = Frame::Linked(Linked {
+        answer: &link.answer,
+    });
+    let mut session = Session::new(
+        "link_again",
+        "alice's tablet waits, and loses its connection.",
+    );
+    session
+        .connect(ALICE_2)
+        .greet()
+        .client_step(join(&link), "")
+        .connect(ALICE_2)
+        .greet()
+        .client_step(join(&link), "the same bytes [M-21.13]")
+        .server(linked, "");
+    session
+}
+
 fn unknown() -> Session {
     let link = link();
-    let refused = || {
-        nack(
-            Kind::LINK_JOIN,
-            NackCode::LINK_UNKNOWN,
-            0,
-            Reference::default(),
-        )
-    };
     let mut session = Session::new("link_unknown", "A code that nobody waits for.");
     session
         .connect(ALICE_2)
         .greet()
         .client_step(join(&link), "")
-        .server(refused(), "[M-21.5]")
+        .server(turned_away(), "[M-21.5]")
         .client_step(join(&link), "the connection is CHALLENGED again")
-        .server(refused(), "");
+        .server(turned_away(), "");
     session
 }
 

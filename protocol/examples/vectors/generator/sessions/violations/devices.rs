@@ -7,7 +7,7 @@ use super::super::super::lists::{self, ALICES, BOBS};
 use super::super::devices::{
     bundle, bundles, claiming, devices, publish, published, stock_of, told,
 };
-use super::super::linking::{join, offer, opened};
+use super::super::linking::{closed, closes, gone, join, offer, opened, opens};
 use super::super::parts::{part, sealed};
 use super::*;
 
@@ -142,6 +142,41 @@ pub(super) const KEYS: &[Script] = &[
         "An offer though the device waits for none.",
         |s| {
             s.live(ALICE).server_step(offer(2, &link()), "");
+        },
+    ),
+    (
+        "m21_12_closed",
+        "M-21.12",
+        "A LINK_CLOSED that answers no LINK_CLOSE.",
+        |s| {
+            s.live(ALICE).server(closed(1), "");
+        },
+    ),
+    (
+        "m21_12_offer",
+        "M-21.12",
+        "An offer for a link that was closed.",
+        |s| {
+            closes(opens(s)).server_step(offer(2, &link()), "");
+        },
+    ),
+    (
+        "m21_13_gone",
+        "M-21.13",
+        "A device is gone that had not come.",
+        |s| {
+            opens(s).server(gone(), "");
+        },
+    ),
+    (
+        "m21_13_signed",
+        "M-21.13",
+        "A list adds the device that is gone.",
+        |s| {
+            opens(s)
+                .server_step(offer(2, &link()), "")
+                .server(gone(), "")
+                .client_step(publish(3, &lists::alice(2), &link().answer), "");
         },
     ),
 ];
