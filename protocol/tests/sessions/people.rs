@@ -106,6 +106,7 @@ impl People {
         match presence.state {
             PresenceState::HIDDEN if since != Millis(0) => return Err("M-24.8"),
             PresenceState::ONLINE if since != Millis(0) => return Err("M-24.6"),
+            PresenceState::OFFLINE if since == Millis(0) => return Err("M-24.6"),
             _ => {}
         }
         let live = self.watched.values().filter(|it| it.ended_at.is_none());

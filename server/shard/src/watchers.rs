@@ -144,13 +144,16 @@ impl Watchers {
             HIDDEN
         } else if self.is_online {
             (PresenceState::ONLINE, Millis(0))
+        } else if self.last_seen == Millis(0) {
+            // An account that nobody has ever seen: whoever hides might be one.
+            HIDDEN
         } else {
             (PresenceState::OFFLINE, self.last_seen)
         }
     }
 }
 
-/// What is told of whoever must not be seen, and of whoever does not exist.
+/// What is told of whoever must not be seen, was never seen, or does not exist.
 pub(crate) const HIDDEN: (PresenceState, Millis) = (PresenceState::HIDDEN, Millis(0));
 
 pub(crate) fn tell(

@@ -102,8 +102,9 @@ pub(crate) fn show_presence(world: &World, presence: &Presence) -> String {
     match (presence.state, presence.last_seen) {
         (PresenceState::HIDDEN, Millis(0)) => format!("{name} hidden"),
         (PresenceState::ONLINE, Millis(0)) => format!("{name} online"),
-        (PresenceState::OFFLINE, Millis(0)) => format!("{name} offline"),
-        (PresenceState::OFFLINE, at) => format!("{name} seen at {}", at.since(START)),
+        (PresenceState::OFFLINE, at) if at >= START => {
+            format!("{name} seen at {}", at.since(START))
+        }
         (state, at) => panic!("{state:?} with {at}"),
     }
 }

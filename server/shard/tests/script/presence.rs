@@ -12,12 +12,12 @@ use crate::world::World;
 const PAIR: &[&str] = &["ann", "bob"];
 const THREE: &[&str] = &["ann", "bob", "cid"];
 
-// [M-24.2] [M-24.4] [M-24.6]
+// [M-24.2] [M-24.4] [M-24.6] [M-24.8]
 #[test]
 fn an_account_is_online_while_somebody_looks_at_one_of_its_devices() {
     World::each(PAIR, |world| {
         world.quietly("bob2: add; ann: connect; bob: connect; bob2: connect");
-        world.check("ann: watch bob", &["ann: bob offline"]);
+        world.check("ann: watch bob", &["ann: bob hidden"]);
         world.check("bob: active", &["ann: bob online"]);
         world.pass(2_000);
         world.check("bob2: active", &[]);
@@ -86,7 +86,7 @@ fn watching_ends_when_it_is_said_and_with_the_connection() {
         world.quietly("ann: connect; bob: connect; cid: connect");
         world.check(
             "ann: watch bob bob; ann: watch cid bob",
-            &["ann: bob offline", "ann: cid offline"],
+            &["ann: bob hidden", "ann: cid hidden"],
         );
         world.check("ann: watch cid", &[]);
         world.check("ann: unwatch cid; cid: active", &[]);
@@ -138,6 +138,7 @@ fn hidden_blocked_and_unknown_look_the_same_and_hiding_is_mutual() {
 fn contacts_alone_see_who_shows_to_contacts() {
     World::each(THREE, |world| {
         world.quietly("ann: connect; bob: connect; cid: connect; bob: active");
+        world.quietly("ann: active; ann: away; cid: active; cid: away");
         world.quietly("bob: settings presence=contacts; bob: befriend cid");
         world.check(
             "ann: watch bob; cid: watch bob",
@@ -145,12 +146,12 @@ fn contacts_alone_see_who_shows_to_contacts() {
         );
         world.check(
             "bob: watch ann; bob: watch cid",
-            &["bob: ann hidden", "bob: cid offline"],
+            &["bob: ann hidden", "bob: cid seen at 0"],
         );
         world.pass(2_000);
         world.check(
             "bob: befriend ann",
-            &["bob: related", "ann: bob online", "bob: ann offline"],
+            &["bob: related", "ann: bob online", "bob: ann seen at 0"],
         );
         world.pass(2_000);
         world.check(
@@ -181,7 +182,7 @@ fn to_a_blocked_watcher_an_account_looks_as_if_it_had_never_been() {
 fn an_account_sees_itself_whatever_it_shows() {
     World::each(PAIR, |world| {
         world.quietly("bob2: add; bob: connect; bob2: connect; bob: settings presence=nobody");
-        world.check("bob: watch bob", &["bob: bob offline"]);
+        world.check("bob: watch bob", &["bob: bob hidden"]);
         world.check("bob2: active", &["bob: bob online"]);
     });
 }

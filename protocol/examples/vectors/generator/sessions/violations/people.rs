@@ -1,6 +1,6 @@
 //! What goes wrong with presence, relations and settings.
 
-use martlet_protocol::UserId;
+use martlet_protocol::{Millis, UserId};
 
 use super::super::super::relation_frames::{PRIVATE, USUAL};
 use super::super::people::{are, ask, listed, presence_of, related, set, watch};
@@ -52,6 +52,16 @@ pub(super) const PRESENCE: &[Script] = &[
             s.live(ALICE)
                 .client_step(watch(1, true, &[BOBS]), "")
                 .server(presence_of(BOBS, PresenceState::ONLINE, NOW), "");
+        },
+    ),
+    (
+        "m24_06_offline",
+        "M-24.6",
+        "Somebody who is offline was never seen.",
+        |s| {
+            s.live(ALICE)
+                .client_step(watch(1, true, &[BOBS]), "")
+                .server(presence_of(BOBS, AWAY, Millis(0)), "");
         },
     ),
     (
