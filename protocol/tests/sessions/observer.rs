@@ -143,7 +143,7 @@ impl Observer {
             Frame::Ping(ping) => self.ping(Side::Client, ping.token),
             Frame::Pong(pong) => return self.pong(Side::Client, pong.token),
             other => {
-                self.people.client(other, step);
+                self.people.client(other);
                 return self.book.client(other);
             }
         }
@@ -259,10 +259,7 @@ impl Observer {
         };
         match side {
             Side::Client => self.on.client_read = ping.step,
-            Side::Server => {
-                self.inbox.confirm(ping.acked);
-                self.people.server_has_read(ping.step);
-            }
+            Side::Server => self.inbox.confirm(ping.acked),
         }
         Ok(())
     }

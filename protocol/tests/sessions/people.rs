@@ -25,8 +25,8 @@ pub(crate) struct People {
 #[derive(Debug, Default)]
 struct Watched {
     told: Option<(PresenceState, Millis)>,
-    /// The step of the WATCH that ended it: what is under way may still come.
-    ended_at: Option<usize>,
+    /// It is watched no longer: what is under way may still come.
+    is_over: bool,
 }
 
 impl People {
@@ -49,15 +49,9 @@ impl People {
         }
     }
 
-    /// The server is known to have read all up to this step.
-    pub(crate) fn server_has_read(&mut self, step: usize) {
-        let ended = |watched: &Watched| watched.ended_at.is_some_and(|at| at < step);
-        self.watched.retain(|_, watched| !ended(watched));
-    }
-
-    pub(crate) fn client(&mut self, frame: &Frame<'_>, step: usize) {
+    pub(crate) fn client(&mut self, frame: &Frame<'_>) {
         match frame {
-            Frame::Watch(watch) => self.watch(watch, step),
+            Frame::Watch(watch) => self.watch(watch),
             Frame::Relate(relate) => self.asked.push((Kind::RELATE, relate.request)),
             Frame::Relations(ask) => {
                 self.asked.push((Kind::RELATIONS, ask.request));
@@ -84,18 +78,18 @@ impl People {
         }
     }
 
-    fn watch(&mut self, watch: &Watch<'_>, step: usize) {
+    fn watch(&mut self, watch: &Watch<'_>) {
         self.asked.push((Kind::WATCH, watch.request));
         let mut added = Vec::new();
         for user in &watch.users {
             if watch.on {
                 let watched = self.watched.entry(user).or_default();
-                if watched.ended_at.take().is_some() || watched.told.is_none() {
+                if std::mem::take(&mut watched.is_over) || watched.told.is_none() {
                     watched.told = None;
                     added.push(user);
                 }
             } else if let Some(watched) = self.watched.get_mut(&user) {
-                watched.ended_at = Some(step);
+                watched.is_over = true;
             }
         }
         self.watches.insert(watch.request, added);
@@ -109,13 +103,13 @@ impl People {
             PresenceState::OFFLINE if since == Millis(0) => return Err("M-24.6"),
             _ => {}
         }
-        let live = self.watched.values().filter(|it| it.ended_at.is_none());
+        let live = self.watched.values().filter(|it| !it.is_over);
         if live.count() > WATCHED_MAX {
             return Err("M-24.3");
         }
         let watched = self.watched.get_mut(&presence.user).ok_or("M-24.4")?;
         let now = Some((presence.state, since));
-        if watched.told == now && watched.ended_at.is_none() {
+        if watched.told == now && !watched.is_over {
             return Err("M-24.4");
         }
         watched.told = now;

@@ -19,21 +19,6 @@ pub(super) const PRESENCE: &[Script] = &[
         },
     ),
     (
-        "m24_04_no_longer",
-        "M-24.4",
-        "The presence of an account that is watched no longer.",
-        |s| {
-            let first = presence_of(BOBS, AWAY, NOW);
-            s.live(ALICE)
-                .client_step(watch(1, true, &[BOBS]), "")
-                .server(first, "")
-                .client_step(watch(2, false, &[BOBS]), "")
-                .client(Frame::Ping(Ping { token: 1 }), "")
-                .server(Frame::Pong(Pong { token: 1 }), "it has read that")
-                .server(presence_of(BOBS, AWAY, NOW.plus(9)), "");
-        },
-    ),
-    (
         "m24_04_unchanged",
         "M-24.4",
         "A presence that is what it was.",
