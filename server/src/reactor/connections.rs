@@ -302,15 +302,9 @@ impl Reactor {
             let mut state = conn.state.borrow_mut();
             state.is_dirty = false;
             match conn.flush(&mut state, now) {
-                // What was held back under pressure goes now; it is written at the end of the turn.
-                Flushed::All if state.phase == Phase::Open => {
-                    let waiting = &mut *state;
-                    if waiting.held.release(&mut waiting.out) {
-                        self.mark_dirty(&conn, &mut state);
-                    }
-                }
-                Flushed::All => {}
+                Flushed::All => self.release_held(&conn, &mut state),
                 Flushed::Blocked => {
+                    self.release_held(&conn, &mut state);
                     if state.writer.is_none() {
                         let task = wait_writable(Rc::clone(shelf), Rc::clone(&conn));
                         state.writer = Some(task::spawn_local(task).abort_handle());
@@ -326,6 +320,17 @@ impl Reactor {
         // `forget` and `close` may have added to the list that replaced it.
         dirty.append(&mut self.dirty);
         self.dirty = dirty;
+    }
+
+    /// What was held back under pressure goes once that is over; it is written at the end of the
+    /// turn.
+    fn release_held(&mut self, conn: &Conn, state: &mut State) {
+        if state.phase == Phase::Open
+            && !self.is_pressed(state)
+            && state.held.release(&mut state.out)
+        {
+            self.mark_dirty(conn, state);
+        }
     }
 
     fn may_shake_hands(&mut self) -> bool {

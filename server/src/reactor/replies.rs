@@ -48,12 +48,17 @@ impl Reactor {
         Ok(())
     }
 
-    /// Whether a reply goes first because the client reads slowly. Of each account the newest
-    /// presence is kept and follows when all that waits is written; so nothing newer may be written
-    /// before what is kept.
-    fn is_left_out(&self, state: &mut State, reply: &Reply) -> bool {
+    /// Whether so much waits for a client that ephemeral frames are left out.
+    pub(super) fn is_pressed(&self, state: &State) -> bool {
         let outbound_max = self.shared.config.limits.outbound_max.bytes();
-        let is_pressed = state.out.len() >= outbound_max / EPHEMERAL_SHARE;
+        state.out.len() >= outbound_max / EPHEMERAL_SHARE
+    }
+
+    /// Whether a reply goes first because the client reads slowly. Of each account the newest
+    /// presence is kept and follows when less waits; so nothing newer may be written before what is
+    /// kept.
+    fn is_left_out(&self, state: &mut State, reply: &Reply) -> bool {
+        let is_pressed = self.is_pressed(state);
         match reply {
             Reply::Presence(presence) if is_pressed || !state.held.is_empty() => {
                 state.held.keep(*presence);

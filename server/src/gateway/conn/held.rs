@@ -7,35 +7,32 @@ use martlet_protocol::frame::{Frame, Presence};
 use martlet_protocol::limits::WATCHED_MAX;
 use martlet_protocol::{UserId, codec};
 
-/// What waits. An empty one, as nearly all are, costs a pointer.
+/// What waits. An empty one, as nearly all are, allocates nothing.
 #[derive(Debug, Default)]
-pub struct Held(Option<Box<BTreeMap<UserId, Presence>>>);
+pub struct Held(BTreeMap<UserId, Presence>);
 
 impl Held {
     /// Whether something waits. Then nothing newer may be written before it.
     pub fn is_empty(&self) -> bool {
-        self.0.is_none()
+        self.0.is_empty()
     }
 
     /// Keeps a presence in place of an older one of the same account. There are no more than a
     /// connection may watch: others are of accounts that it has ceased to watch.
     pub fn keep(&mut self, presence: Presence) {
-        let held = self.0.get_or_insert_default();
-        if held.len() >= WATCHED_MAX && !held.contains_key(&presence.user) {
-            held.pop_first();
+        if self.0.len() >= WATCHED_MAX && !self.0.contains_key(&presence.user) {
+            self.0.pop_first();
         }
-        held.insert(presence.user, presence);
+        self.0.insert(presence.user, presence);
     }
 
     /// Appends what waits, and forgets it. Returns whether there was anything.
     pub fn release(&mut self, out: &mut BytesMut) -> bool {
-        let Some(held) = self.0.take() else {
-            return false;
-        };
-        for presence in held.into_values() {
-            codec::encode(&Frame::Presence(presence), out);
+        let held = std::mem::take(&mut self.0);
+        for presence in held.values() {
+            codec::encode(&Frame::Presence(*presence), out);
         }
-        true
+        !held.is_empty()
     }
 }
 

@@ -20,10 +20,8 @@ pub(super) fn on_request(
     let limited = |wait_us: u64| (NackCode::RATE_LIMITED, wait_us.div_ceil(1_000));
     let may_ask = requests.take(desk.shared.rates.people_requests, desk.now_us);
     let pressure = desk.shared.pressure().filter(|_| request.writes());
-    let refusal = may_ask
-        .err()
-        .map(limited)
-        .or(pressure.map(|pressure| (pressure.code, pressure.retry_after_ms)));
+    let pressed = pressure.map(|pressure| (pressure.code, pressure.retry_after_ms));
+    let refusal = may_ask.err().map(limited).or(pressed);
     if let Some((code, retry_after_ms)) = refusal {
         return desk.refuse(of, code, retry_after_ms, Reference::number(number));
     }
