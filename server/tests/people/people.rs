@@ -100,10 +100,11 @@ pub(crate) fn relate(client: &mut Client, user: UserId, relation: Relation) {
         user,
         relation,
     }));
-    client.expect("RELATED", |got| match got {
-        Got::Related(related) => Some(assert_eq!(related.request, request)),
+    let answered = client.expect("RELATED", |got| match got {
+        Got::Related(related) => Some(related.request),
         _ => None,
     });
+    assert_eq!(answered, request);
 }
 
 pub(crate) fn settings(client: &mut Client, set: Option<AccountSettings>) -> AccountSettings {

@@ -1,7 +1,5 @@
-//! Online and offline, typing, and a disk that hears nothing of them.
+//! Online and offline, and typing.
 
-use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
 use martlet_protocol::frame::{AccountSettings, PresenceState, Typed, TypingKind, Visibility};
@@ -80,52 +78,4 @@ fn typing_arrives_and_a_flood_of_it_does_not() {
     };
     let told = told.iter().filter(|got| **got == Got::Typed(typed)).count();
     assert!((5..=8).contains(&told), "{told} of a hundred");
-}
-
-/// What a directory holds, in bytes, and the newest change of any of its files.
-fn weight(directory: &Path) -> (u64, Vec<(String, u64)>) {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(directory).expect("the data directory") {
-        let entry = entry.expect("an entry");
-        let meta = entry.metadata().expect("its size");
-        if meta.is_dir() {
-            let (_, inner) = weight(&entry.path());
-            files.extend(inner);
-        } else {
-            files.push((entry.path().display().to_string(), meta.len()));
-        }
-    }
-    // The store's own text log is no state.
-    files.retain(|(name, _)| !name.contains("LOG"));
-    files.sort();
-    (files.iter().map(|(_, size)| size).sum(), files)
-}
-
-#[test]
-fn nothing_is_written_to_disk_by_presence_and_typing() {
-    let place = Place::new();
-    let mut people: Vec<_> = (0..8)
-        .map(|number| place.account(&format!("person{number}")))
-        .collect();
-    let users: Vec<_> = people.iter().map(|it| it.address().user).collect();
-    for person in &mut people {
-        watch(person, 1, &users);
-    }
-    // All that their coming has caused is on disk by the time this is answered.
-    for person in &mut people {
-        settings(person, None);
-    }
-    std::thread::sleep(Duration::from_secs(1));
-    let before = weight(place.site.data());
-    for round in 0..40 {
-        for (index, person) in people.iter_mut().enumerate() {
-            look(person, (round + index) % 2 == 0);
-            type_to(person, users[(index + 1) % users.len()]);
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    let told = all_within(&mut people[0], Duration::from_secs(1));
-    let presences = told.iter().filter(|got| matches!(got, Got::Presence(_)));
-    assert!(presences.count() >= 8, "something was told");
-    assert_eq!(weight(place.site.data()), before, "and nothing written");
 }

@@ -230,19 +230,6 @@ impl Got {
             },
             Frame::Gap(frame) => Self::Gap(*frame),
             Frame::Goaway(frame) => Self::Goaway { code: frame.code },
-            Frame::LinkClosed(frame) => Self::LinkClosed {
-                request: frame.request,
-            },
-            Frame::LinkOffer(frame) => Self::LinkOffer {
-                device: frame.device,
-                offer: frame.offer.to_vec(),
-            },
-            Frame::LinkOpened(frame) => Self::LinkOpened {
-                request: frame.request,
-            },
-            Frame::Linked(frame) => Self::Linked {
-                answer: frame.answer.to_vec(),
-            },
             Frame::Nack(frame) => Self::Nack(*frame),
             Frame::Ping(frame) => Self::Ping(*frame),
             Frame::Pong(frame) => Self::Pong { token: frame.token },
@@ -266,6 +253,26 @@ impl Got {
             Frame::State(frame) => Self::State(*frame),
             Frame::Stock(frame) => Self::Stock(*frame),
             Frame::Typed(frame) => Self::Typed(*frame),
+            other => Self::from_link(other),
+        }
+    }
+
+    /// What is said while a device is linked.
+    fn from_link(frame: &Frame<'_>) -> Self {
+        match frame {
+            Frame::LinkClosed(frame) => Self::LinkClosed {
+                request: frame.request,
+            },
+            Frame::LinkOffer(frame) => Self::LinkOffer {
+                device: frame.device,
+                offer: frame.offer.to_vec(),
+            },
+            Frame::LinkOpened(frame) => Self::LinkOpened {
+                request: frame.request,
+            },
+            Frame::Linked(frame) => Self::Linked {
+                answer: frame.answer.to_vec(),
+            },
             other => panic!("a server never sends {:?}", other.kind()),
         }
     }
