@@ -170,18 +170,15 @@ pub struct CaughtUp {
 
 impl CaughtUp {
     pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let position = reader.position()?;
-        let trimmed = match reader.u8()? {
-            0 => false,
-            1 => true,
-            _ => return Err(DecodeError::FieldValueForbidden),
-        };
-        Ok(Self { position, trimmed })
+        Ok(Self {
+            position: reader.position()?,
+            trimmed: reader.flag()?,
+        })
     }
 
     pub(super) fn encode(&self, writer: &mut Writer<'_>) {
         writer.position(self.position);
-        writer.u8(u8::from(self.trimmed));
+        writer.flag(self.trimmed);
     }
 }
 

@@ -39,6 +39,18 @@ impl<'a> Reader<'a> {
         self.array::<1>().map(|[byte]| byte)
     }
 
+    /// One byte that is 0 or 1.
+    ///
+    /// # Errors
+    /// [`DecodeError::FieldValueForbidden`], or as [`array`](Self::array).
+    pub fn flag(&mut self) -> Result<bool, DecodeError> {
+        match self.u8()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(DecodeError::FieldValueForbidden),
+        }
+    }
+
     /// A little-endian 16-bit integer.
     ///
     /// # Errors

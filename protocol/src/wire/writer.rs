@@ -28,6 +28,11 @@ impl<'b> Writer<'b> {
         self.out.put_u8(value);
     }
 
+    /// One byte: 1 when it is so, else 0.
+    pub fn flag(&mut self, flag: bool) {
+        self.u8(u8::from(flag));
+    }
+
     /// A little-endian 16-bit integer.
     pub fn u16(&mut self, value: u16) {
         self.out.put_u16_le(value);

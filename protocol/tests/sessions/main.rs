@@ -5,6 +5,7 @@
 mod devices;
 mod inbox;
 mod observer;
+mod people;
 mod phases;
 mod requests;
 #[path = "../support/mod.rs"]

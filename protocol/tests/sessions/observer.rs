@@ -7,6 +7,7 @@ use martlet_protocol::{Address, CloseCode, DeviceId, Kind, NackCode, Position, U
 
 use crate::devices::Book;
 use crate::inbox::{Inbox, Verdict};
+use crate::people::People;
 use crate::phases::Phases;
 use crate::requests::{Requests, check_class};
 use crate::window::Window;
@@ -26,6 +27,7 @@ pub(crate) struct Observer {
     inbox: Inbox,
     requests: Requests,
     book: Book,
+    people: People,
     on: Connection,
 }
 
@@ -62,6 +64,7 @@ impl Observer {
             inbox: Inbox::default(),
             requests: Requests::default(),
             book: Book::default(),
+            people: People::default(),
             on: Connection::new(),
         }
     }
@@ -70,6 +73,7 @@ impl Observer {
         self.on = Connection::new();
         self.requests.connection_begins();
         self.book.connection_begins();
+        self.people.connection_begins();
     }
 
     /// A frame of a type that is skipped: only a closed end may not send it.
@@ -138,7 +142,10 @@ impl Observer {
             Frame::Lookup(lookup) => self.requests.lookup(lookup),
             Frame::Ping(ping) => self.ping(Side::Client, ping.token),
             Frame::Pong(pong) => return self.pong(Side::Client, pong.token),
-            other => return self.book.client(other),
+            other => {
+                self.people.client(other);
+                return self.book.client(other);
+            }
         }
         Ok(())
     }
@@ -176,7 +183,12 @@ impl Observer {
                 if nack.of == Kind::AUTH && nack.code == NackCode::AUTH_FAILED {
                     self.on.must_close = Some((CloseCode::AUTH_FAILED, "M-7.7"));
                 }
-                self.requests.refused(nack, self.on.step, &self.book)
+                self.people.refused(nack);
+                let has_asked = |kind, request| {
+                    self.book.has_asked(kind, request) || self.people.has_asked(kind, request)
+                };
+                self.requests
+                    .refused(nack, self.on.step, &self.book, &has_asked)
             }
             Frame::Goaway(_) => {
                 self.on.goaway = Some(self.on.step);
@@ -195,7 +207,10 @@ impl Observer {
                 Ok(())
             }
             Frame::Pong(pong) => self.pong(Side::Server, pong.token),
-            other => self.book.server(other, own),
+            other => {
+                self.book.server(other, own)?;
+                self.people.server(other)
+            }
         }
     }
 
@@ -251,7 +266,7 @@ impl Observer {
 }
 
 /// What a client does not begin after GOAWAY.
-const REQUESTS: [Kind; 10] = [
+const REQUESTS: [Kind; 14] = [
     Kind::SEND,
     Kind::READ,
     Kind::STATUS,
@@ -262,6 +277,10 @@ const REQUESTS: [Kind; 10] = [
     Kind::CLAIM,
     Kind::LINK_OPEN,
     Kind::LINK_CLOSE,
+    Kind::WATCH,
+    Kind::RELATE,
+    Kind::RELATIONS,
+    Kind::SETTINGS,
 ];
 
 const NOBODY: Address = Address {

@@ -21,10 +21,11 @@ pub(crate) fn parts(id: &str) -> (u32, u32) {
     numbers.unwrap_or_else(|| panic!("{id} is not a statement's number"))
 }
 
-/// The statements that section 24 lists.
+/// The statements that the section of informative ones lists.
 pub(crate) fn informative(spec: &str) -> BTreeSet<String> {
-    let section = spec.split("\n## ").find(|part| part.starts_with("24. "));
-    let section = section.expect("section 24 lists the informative statements");
+    let mut sections = spec.split("\n## ");
+    let section = sections.find(|part| part.contains(". Informative statements\n"));
+    let section = section.expect("a section lists the informative statements");
     let words = section.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '.'));
     let ids = words
         .map(|word| word.trim_end_matches('.'))

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use martlet_protocol::frame::{
-    Bundle, CaughtUp, Gap, LinkClosed, LinkOpened, Nack, Published, StateReply, Stock,
+    Bundle, CaughtUp, Gap, LinkClosed, LinkOpened, Nack, Presence, Published, Related,
+    RelationEntry, SettingsAre, StateReply, Stock, Typed,
 };
 use martlet_protocol::{Address, CloseCode, DeviceId, Kind, Position, UserId};
 
@@ -119,6 +120,16 @@ pub enum Reply {
     DeviceLists(ListsAnswer),
     /// A PUBLISH's answer: the list is in force.
     Published(Published),
+    /// What a watcher may know of an account. It may be left out under pressure.
+    Presence(Presence),
+    /// A person types. It may be left out under pressure.
+    Typed(Typed),
+    /// A RELATE's answer.
+    Related(Related),
+    /// Relations: asked for, or one that another device has changed.
+    RelationList(RelationsAnswer),
+    /// Settings: asked for, set, or changed by another device.
+    SettingsAre(SettingsAre),
     /// What is left of a device's prekeys.
     Stock(Stock),
     /// A CLAIM's answer. It leaves after the commit that takes the keys away: a key that was
@@ -164,6 +175,28 @@ pub struct BundlesAnswer {
     pub user: UserId,
     /// One key for each device that has any, in the order asked for.
     pub bundles: Vec<Bundle>,
+}
+
+/// Relations of an account, as RELATIONS finds them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RelationsAnswer {
+    /// The RELATIONS' number, or 0.
+    pub request: u64,
+    /// Whether others are behind them.
+    pub more: bool,
+    /// By ascending account.
+    pub relations: Vec<RelationEntry>,
+}
+
+impl RelationsAnswer {
+    /// For the other devices of an account: one relation was changed.
+    pub(crate) fn changed(entry: RelationEntry) -> Self {
+        Self {
+            request: 0,
+            more: false,
+            relations: vec![entry],
+        }
+    }
 }
 
 /// Account and handle, as a LOOKUP finds them.

@@ -9,15 +9,17 @@ use martlet_store::keys::account::{self, AccountRow};
 use martlet_store::keys::cursor::{self, CursorRow};
 use martlet_store::keys::inbox::{self, InboxRow};
 use martlet_store::keys::message::{self, MessageRow};
-use martlet_store::keys::relay;
 use martlet_store::keys::{self, KeyTag};
+use martlet_store::keys::{relation, relay};
 
 use crate::inbox::StoredMessage;
 use crate::topology::Topology;
 
 mod directory;
+mod people;
 
 use directory::Directory;
+use people::People;
 
 /// Reads rows in any order and says at the end what does not fit together.
 #[derive(Debug)]
@@ -29,6 +31,7 @@ pub struct Verifier {
     handles: BTreeMap<UserId, String>,
     named: BTreeMap<String, UserId>,
     directory: Directory,
+    people: People,
     messages: u64,
     problems: Vec<String>,
 }
@@ -65,6 +68,7 @@ impl Verifier {
             handles: BTreeMap::new(),
             named: BTreeMap::new(),
             directory: Directory::new(),
+            people: People::new(),
             messages: 0,
             problems: Vec::new(),
         }
@@ -109,6 +113,7 @@ impl Verifier {
             }
         }
         self.directory.finish(&mut self.problems);
+        self.people.finish(&self.handles, &mut self.problems);
         let counts = Counts {
             accounts: self.handles.len() as u64,
             devices: self.devices.len() as u64,
@@ -158,6 +163,9 @@ impl Verifier {
             KeyTag::DeviceList => self.directory.list(key, value),
             KeyTag::DeviceKeys => self.directory.stock(key, value),
             KeyTag::OneTimeKey => self.directory.one_time(key, value),
+            KeyTag::Person => self.people.person(key, value),
+            KeyTag::Relation => self.people.relation(key, value),
+            KeyTag::LastSeen => relation::seen_at(value).map(|_| ()).map_err(say),
             KeyTag::Held | KeyTag::Refusal | KeyTag::Copied | KeyTag::Commit => Ok(()),
         }
     }

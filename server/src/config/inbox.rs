@@ -51,6 +51,7 @@ impl Inbox {
             inbox_rows_max: self.messages_max,
             inbox_bytes_max: self.bytes_max.0,
             retention_ms,
+            ..martlet_shard::Limits::default()
         })
     }
 }

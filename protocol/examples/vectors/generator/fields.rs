@@ -6,6 +6,7 @@ use martlet_protocol::{Address, MessageId, Millis, Position, Timestamp, UserId};
 
 use super::device_fields;
 use super::json::Json;
+use super::relation_frames;
 
 /// One field's value with the type that SPEC.md gives it.
 #[derive(Clone, Debug)]
@@ -144,6 +145,7 @@ pub(crate) fn of(frame: &Frame<'_>) -> Fields {
     connection(frame)
         .or_else(|| stream(frame))
         .or_else(|| device_fields::of(frame))
+        .or_else(|| relation_frames::of(frame))
         .unwrap_or_else(|| request(frame))
 }
 

@@ -12,6 +12,7 @@ use martlet_protocol::{
 use super::builders::{fact, gap, incoming, nack, receipt, send};
 use super::device_frames;
 use super::people::{ALICE, BOB, EPOCH, NOW, message_id, nonce, timestamp, unhex};
+use super::relation_frames;
 
 /// The first case of each frame is the one that malformed vectors are made from.
 pub(crate) fn cases() -> Vec<(&'static str, Frame<'static>)> {
@@ -26,6 +27,7 @@ pub(crate) fn cases() -> Vec<(&'static str, Frame<'static>)> {
         marks(),
         requests(),
         device_frames::cases(),
+        relation_frames::cases(),
     ]
     .concat()
 }

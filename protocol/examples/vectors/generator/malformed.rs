@@ -231,6 +231,28 @@ fn values_forbidden() -> Vec<Malformed> {
             &[9 << 2, 8 << 2, 1],
         ),
         ("CAUGHT_UP with trimmed 2", Kind::CAUGHT_UP, &[9 << 2, 2]),
+        ("WATCH with the flag on 2", Kind::WATCH, &[9 << 2, 2, 0]),
+        ("ACTIVE with the flag 2", Kind::ACTIVE, &[2]),
+        (
+            "RELATION_LIST with the flag more 2",
+            Kind::RELATION_LIST,
+            &[9 << 2, 2, 0],
+        ),
+        (
+            "SETTINGS with the flag set 2",
+            Kind::SETTINGS,
+            &[9 << 2, 2, 1, 1, 1],
+        ),
+        (
+            "SETTINGS with the flag read_receipts 2",
+            Kind::SETTINGS,
+            &[9 << 2, 0, 1, 2, 1],
+        ),
+        (
+            "SETTINGS_ARE with the flag read_receipts 2",
+            Kind::SETTINGS_ARE,
+            &[9 << 2, 1, 2, 1],
+        ),
     ] {
         cases.push(case(name, sealed(kind, payload), "FieldValueForbidden"));
     }

@@ -13,6 +13,7 @@ mod lists;
 mod malformed;
 mod olm;
 mod people;
+mod relation_frames;
 mod sessions;
 
 use martlet_protocol::Kind;

@@ -5,13 +5,16 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use martlet_protocol::{Address, CloseCode, Position, State as MessageState};
 use martlet_store::keys::message;
+use martlet_store::keys::relation::Marks;
 use martlet_store::keys::relay::RelayItem;
 
+use crate::account::InFlight;
 use crate::command::SessionId;
 use crate::effect::Reply;
 use crate::handle::attach::{device_mut, trim};
-use crate::handle::read;
+use crate::handle::{read, relate};
 use crate::limits::TRIM_ROWS;
+use crate::person::{hushes, is_reserved, relation_of};
 use crate::state::State;
 use crate::stream;
 use crate::turn::Turn;
@@ -86,6 +89,9 @@ fn acknowledge(state: &mut State, turn: &mut Turn<'_>, address: Address, positio
         .get_mut(&address.user)
         .expect("its device is connected");
     let told = account.delivered;
+    let person = account.person;
+    let is_reserved = is_reserved(&person);
+    let mut hushed = Vec::new();
     let device = account
         .devices
         .get_mut(&address.device)
@@ -93,10 +99,8 @@ fn acknowledge(state: &mut State, turn: &mut Turn<'_>, address: Address, positio
     let Some(session) = device.session.as_deref_mut() else {
         return;
     };
-    while let Some(item) = session
-        .in_flight
-        .pop_front_if(|item| item.position <= position)
-    {
+    let passed = |item: &mut InFlight| item.position <= position;
+    while let Some(item) = session.in_flight.pop_front_if(passed) {
         device.cursor_bytes = item.total_bytes;
         let Some((author, timestamp)) = item.message else {
             continue;
@@ -104,9 +108,20 @@ fn acknowledge(state: &mut State, turn: &mut Turn<'_>, address: Address, positio
         device.delivered = timestamp;
         account.delivered = account.delivered.max(timestamp);
         let (to, peer, state_told) = (author.user, address, MessageState::DELIVERED);
-        if let Some(origin) = account.partial.remove(&timestamp) {
+        let outside = account.partial.remove(&timestamp);
+        if outside.is_some() {
             turn.batch
                 .delete(&message::partial_key(id, address.user, timestamp));
+        }
+        if is_reserved {
+            let pair = (address.user, author.user);
+            let row = relation_of(&state.fresh, turn.view, id, pair);
+            if hushes(&person, row.relation) {
+                hushed.push((author.user, row));
+                continue;
+            }
+        }
+        if let Some(origin) = outside {
             state.owed.push(RelayItem::Fact {
                 to,
                 peer,
@@ -130,4 +145,11 @@ fn acknowledge(state: &mut State, turn: &mut Turn<'_>, address: Address, positio
     state.dirty = true;
     trim(id, address, device, TRIM_ROWS, turn);
     stream::advance(address, device, turn);
+    for (author, row) in hushed {
+        let marks = Marks {
+            delivered: told,
+            read: read::read_mark(state, turn, address.user, author),
+        };
+        relate::hush(state, turn, (address.user, author), row, marks);
+    }
 }

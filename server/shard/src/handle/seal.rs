@@ -1,7 +1,9 @@
 //! The end of a turn: what was merged during it becomes rows.
 
+use martlet_protocol::State as MessageState;
 use martlet_store::keys::{cursor, relay};
 
+use crate::handle::presence;
 use crate::inbox;
 use crate::state::State;
 use crate::turn::Turn;
@@ -46,6 +48,9 @@ pub(crate) fn seal(state: &mut State, turn: &mut Turn<'_>) {
         }
     }
     state.moved = moved;
+    if !turn.batch.is_empty() {
+        presence::save_beside(state, turn);
+    }
     state.placed.clear();
     state.fresh.clear();
     state.expiry_fresh = None;
@@ -60,7 +65,15 @@ fn tell(state: &mut State, turn: &mut Turn<'_>) {
         let Some(account) = state.account(turn.view, told.to()) else {
             continue;
         };
+        // Who does not tell what it has read is not told either.
+        if told.state() == MessageState::READ && !account.person.settings.read_receipts {
+            continue;
+        }
+        let reader = (told.state() == MessageState::SEEN).then(|| told.peer().device);
         for (device_id, device) in &mut account.devices {
+            if reader == Some(*device_id) {
+                continue;
+            }
             let address = inbox::address(told.to(), *device_id);
             if inbox::has_room(device, item.body.len() as u64, &limits) {
                 inbox::append(id, address, device, &item, turn);

@@ -17,6 +17,7 @@ mod directory;
 mod drain;
 mod hello;
 mod machine;
+mod people;
 mod ready;
 
 pub use auth::{ExpectAuth, log_link_refused, log_registration_refused};

@@ -16,6 +16,7 @@ pub mod device_list;
 pub mod inbox;
 pub mod message;
 pub mod prekey;
+pub mod relation;
 pub mod relay;
 
 /// Bytes of the part that all keys share: shard and tag.
@@ -59,13 +60,19 @@ pub enum KeyTag {
     DeviceKeys = 29,
     /// A one-time prekey that nobody has claimed.
     OneTimeKey = 30,
+    /// What an account lets others know, and how many relations it has.
+    Person = 40,
+    /// What one account is to another one.
+    Relation = 41,
+    /// When an account was last seen.
+    LastSeen = 42,
     /// The store's ring of commits.
     Commit = 64,
 }
 
 impl KeyTag {
     /// All tags, in the order of their numbers.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 21] = [
         Self::Inbox,
         Self::Outbox,
         Self::Account,
@@ -83,6 +90,9 @@ impl KeyTag {
         Self::DeviceList,
         Self::DeviceKeys,
         Self::OneTimeKey,
+        Self::Person,
+        Self::Relation,
+        Self::LastSeen,
         Self::Commit,
     ];
 
@@ -122,6 +132,9 @@ impl KeyTag {
             | Self::DeviceList
             | Self::DeviceKeys
             | Self::OneTimeKey
+            | Self::Person
+            | Self::Relation
+            | Self::LastSeen
             | Self::Commit => Family::State,
         }
     }
@@ -193,7 +206,7 @@ mod tests {
         assert_eq!(
             numbers,
             [
-                1, 2, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 64
+                1, 2, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 40, 41, 42, 64
             ]
         );
         for tag in KeyTag::ALL {

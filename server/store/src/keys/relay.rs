@@ -56,9 +56,9 @@ pub enum RelayItem {
     Receipt {
         /// The account that is told.
         to: UserId,
-        /// Who received or read, on which device.
+        /// Who received or read, on which device. Of SEEN the author, and the reader's device.
         peer: Address,
-        /// DELIVERED or READ.
+        /// DELIVERED or READ; SEEN for the reader's own devices.
         state: State,
         /// The newest message this speaks of.
         up_to: Timestamp,
@@ -87,6 +87,20 @@ impl RelayItem {
     pub const fn to(&self) -> UserId {
         match self {
             Self::Receipt { to, .. } | Self::Fact { to, .. } => *to,
+        }
+    }
+
+    /// Who received or read, and on which device.
+    pub const fn peer(&self) -> Address {
+        match self {
+            Self::Receipt { peer, .. } | Self::Fact { peer, .. } => *peer,
+        }
+    }
+
+    /// What happened.
+    pub const fn state(&self) -> State {
+        match self {
+            Self::Receipt { state, .. } | Self::Fact { state, .. } => *state,
         }
     }
 

@@ -6,6 +6,7 @@ mod devices;
 mod entrance;
 mod linking;
 mod parts;
+mod people;
 mod refusing;
 mod sending;
 mod violations;
@@ -84,6 +85,7 @@ pub(crate) fn files() -> Vec<(String, String)> {
         linking::sessions(),
         parts::sessions(),
         contents::sessions(),
+        people::sessions(),
         violations::sessions(),
     ]
     .into_iter()

@@ -2,6 +2,7 @@
 
 mod connection;
 mod devices;
+mod people;
 mod sending;
 mod stream;
 
@@ -27,6 +28,8 @@ pub(super) fn sessions() -> Vec<Session> {
         devices::LISTS,
         devices::KEYS,
         devices::PARTS,
+        people::PRESENCE,
+        people::RELATIONS,
     ] {
         for (name, violates, about, script) in scripts {
             let mut session = Session::new(name, about);

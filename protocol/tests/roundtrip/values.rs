@@ -1,24 +1,21 @@
-//! Any frame with any legal values reads back as it was written, alone and in a stream.
+//! Values for the fields of any frame, and the frames out of them.
 
-use bytes::BytesMut;
-use martlet_protocol::codec::{self, Decoder};
 use martlet_protocol::frame::*;
-use martlet_protocol::limits::{FRAME_BYTES_MAX, VARINT_MAX};
+use martlet_protocol::limits::VARINT_MAX;
 use martlet_protocol::nack::Class;
 use martlet_protocol::version::Features;
 use martlet_protocol::wire::List;
 use martlet_protocol::{
     Address, CloseCode, DeviceId, Kind, MessageId, Millis, NackCode, Position, State, Timestamp,
-    UserId, crc, handle,
+    UserId,
 };
 use proptest::array::uniform32;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use proptest::sample::Index;
 
 /// Values for the fields of any frame.
 #[derive(Clone, Debug)]
-struct Values {
+pub(crate) struct Values {
     which: usize,
     small: (u8, u16),
     address: Address,
@@ -38,6 +35,8 @@ struct Elements {
     prekeys: Vec<Prekey>,
     bundles: Vec<Bundle>,
     lists: Vec<SignedList<'static>>,
+    relations: Vec<RelationEntry>,
+    users: Vec<UserId>,
 }
 
 /// At most five, as in the shortest list.
@@ -56,6 +55,11 @@ fn elements() -> impl Strategy<Value = Elements> {
             kind: PrekeyKind(*kind),
             prekey: *prekey,
         };
+        let user = |prekey: &Prekey| UserId(prekey.id.max(1));
+        let relation = |prekey: &Prekey| RelationEntry {
+            user: user(prekey),
+            relation: Relation(prekey.key[0]),
+        };
         let part = |(device, len, _): &(_, _, _)| Part {
             device: DeviceId(*device),
             part: &BYTES[..*len],
@@ -68,6 +72,8 @@ fn elements() -> impl Strategy<Value = Elements> {
                 .iter()
                 .map(|(_, len, _)| SignedList(&BYTES[..*len]))
                 .collect(),
+            relations: prekeys.iter().map(relation).collect(),
+            users: prekeys.iter().map(user).collect(),
             prekeys,
         }
     })
@@ -78,7 +84,7 @@ fn varint() -> impl Strategy<Value = u64> {
     prop_oneof![0..=63u64, 0..=16_383u64, 0..(1u64 << 30), 0..=VARINT_MAX]
 }
 
-fn values() -> impl Strategy<Value = Values> {
+pub(crate) fn values() -> impl Strategy<Value = Values> {
     let address = (1..=u64::MAX, 1..=u16::MAX).prop_map(|(user, device)| Address {
         user: UserId(user),
         device: DeviceId(device),
@@ -108,10 +114,11 @@ fn values() -> impl Strategy<Value = Values> {
 }
 
 impl Values {
-    fn frame(&self) -> Frame<'_> {
+    pub(crate) fn frame(&self) -> Frame<'_> {
         match Kind::TABLE[self.which].kind.0 {
             0x00..=0x0f => self.connection_frame(),
             0x10..=0x1c => self.message_frame(),
+            0x30..=0x3a => self.relation_frame(),
             _ => self.device_frame(),
         }
     }
@@ -371,92 +378,57 @@ impl Values {
     }
 }
 
-/// Enough cases for every frame to come up some fifty times. What fails is printed in full, so no
-/// file of seeds is kept beside the source.
-fn config() -> ProptestConfig {
-    ProptestConfig {
-        cases: 2_000,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    }
-}
-
-proptest! {
-    #![proptest_config(config())]
-
-    #[test]
-    fn any_frame_reads_back_as_it_was_written(
-        values in values(),
-        appended in vec(any::<u8>(), 0..9),
-    ) {
-        let frame = values.frame();
-        let mut out = BytesMut::new();
-        codec::encode(&frame, &mut out);
-        let mut input = &out[..];
-        prop_assert_eq!(Decoder::new(FRAME_BYTES_MAX).next(&mut input), Ok(Some(frame.clone())));
-        prop_assert!(input.is_empty());
-
-        // [M-2.9] The same with fields that a later version appended.
-        let payload = [&out[8..], &appended].concat();
-        prop_assert_eq!(Frame::decode(frame.kind(), &payload), Ok(frame));
-    }
-
-    #[test]
-    fn frames_in_a_stream_come_out_in_order_however_it_is_cut(
-        all in vec(values(), 1..8),
-        cuts in vec(any::<Index>(), 0..6),
-    ) {
-        let mut stream = BytesMut::new();
-        all.iter().for_each(|values| codec::encode(&values.frame(), &mut stream));
-        let mut ends: Vec<usize> = cuts.iter().map(|cut| cut.index(stream.len())).collect();
-        ends.push(stream.len());
-        ends.sort_unstable();
-
-        let (mut decoder, mut seen, mut begin) = (Decoder::new(FRAME_BYTES_MAX), 0, 0);
-        for end in ends {
-            let mut input = &stream[begin..end];
-            while let Some(frame) = decoder.next(&mut input).expect("only whole frames") {
-                prop_assert_eq!(frame, all[seen].frame());
-                seen += 1;
-            }
-            begin = end - input.len();
+impl Values {
+    fn relation_frame(&self) -> Frame<'_> {
+        let ((byte, short), peer, [last_seen, request, ..]) =
+            (self.small, self.address, self.varints);
+        let (user, flag) = (peer.user, short % 2 == 1);
+        let settings = AccountSettings {
+            presence: Visibility(byte),
+            read_receipts: flag,
+            strangers: Strangers(short as u8),
+        };
+        match Kind::TABLE[self.which].kind {
+            Kind::WATCH => Frame::Watch(Watch {
+                request,
+                on: flag,
+                users: List::Slice(&self.elements.users),
+            }),
+            Kind::PRESENCE => Frame::Presence(Presence {
+                user,
+                state: PresenceState(byte),
+                last_seen: Millis(last_seen),
+            }),
+            Kind::ACTIVE => Frame::Active(Active { active: flag }),
+            Kind::TYPING => Frame::Typing(Typing {
+                to: user,
+                kind: TypingKind(byte),
+            }),
+            Kind::TYPED => Frame::Typed(Typed {
+                peer,
+                kind: TypingKind(byte),
+            }),
+            Kind::RELATE => Frame::Relate(Relate {
+                request,
+                user,
+                relation: Relation(byte),
+            }),
+            Kind::RELATED => Frame::Related(Related { request }),
+            Kind::RELATIONS => Frame::Relations(Relations {
+                request,
+                after: self.fixed.0,
+            }),
+            Kind::RELATION_LIST => Frame::RelationList(RelationList {
+                request,
+                more: flag,
+                relations: List::Slice(&self.elements.relations),
+            }),
+            Kind::SETTINGS => Frame::Settings(Settings {
+                request,
+                set: (byte % 2 == 1).then_some(settings),
+            }),
+            Kind::SETTINGS_ARE => Frame::SettingsAre(SettingsAre { request, settings }),
+            other => panic!("{other:?} has no values"),
         }
-        prop_assert_eq!(seen, all.len());
-    }
-
-    #[test]
-    fn a_frame_of_two_parts_is_the_frame_in_one(values in values(), cut in any::<Index>()) {
-        let frame = values.frame();
-        let mut whole = BytesMut::new();
-        codec::encode(&frame, &mut whole);
-        let payload = &whole[8..];
-        let (head, body) = payload.split_at(cut.index(payload.len() + 1));
-        let mut parts = BytesMut::new();
-        codec::encode_parts(frame.kind(), head, body, crc::of_body(body), &mut parts);
-        prop_assert_eq!(parts, whole);
-    }
-
-    #[test]
-    fn a_handle_is_legal_exactly_when_it_has_the_form_of_the_specification(
-        text in "[a-zA-Z0-9_.+ -]{0,70}",
-    ) {
-        // [M-7.10]
-        const FIRST: &str = "abcdefghijklmnopqrstuvwxyz0123456789+";
-        let first = text.starts_with(|c| FIRST.contains(c));
-        let rest = text.chars().all(|c| FIRST.contains(c) || "_.-".contains(c));
-        prop_assert_eq!(handle::is_valid(&text), first && rest && text.len() <= 64);
-    }
-
-    #[test]
-    fn a_message_id_keeps_its_time_and_has_one_spelling(
-        ms in 0..(1u64 << 48),
-        random in any::<[u8; 10]>(),
-    ) {
-        // [M-8.3]
-        let id = MessageId::new(Millis(ms), random);
-        prop_assert_eq!(id.time(), Some(Millis(ms)));
-        prop_assert_eq!(MessageId::parse(&id.to_string()), Some(id));
-        prop_assert_eq!(id.0[6] >> 4, 7);
-        prop_assert_eq!(id.0[8] >> 6, 2);
     }
 }
