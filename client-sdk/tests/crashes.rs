@@ -331,3 +331,30 @@ proptest! {
         world.check();
     }
 }
+
+/// A server that says nothing withholds nothing: it has not been heard, or has not heard.
+#[test]
+fn a_list_that_a_slow_network_holds_back_is_no_reason_for_a_warning() {
+    let mut world = World::new();
+    let whole = Step::Travel(100_000);
+    let begin = [
+        (1, Step::Send),
+        (1, Step::Travel(23)),
+        (1, whole),
+        (1, whole),
+    ];
+    let meet = [
+        (0, Step::Crash),
+        (1, whole),
+        (0, Step::Travel(58)),
+        (0, whole),
+    ];
+    for (who, step) in begin.into_iter().chain(meet) {
+        world.act(who, step);
+    }
+    for _ in 0..12 {
+        world.act(0, Step::Wait(1_000));
+    }
+    world.heal();
+    world.check();
+}

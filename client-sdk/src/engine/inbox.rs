@@ -1,6 +1,6 @@
 //! The stream: items in order, stored before they are acknowledged, shown once.
 
-use martlet_protocol::frame::{self, CaughtUp, EventKind};
+use martlet_protocol::frame::{self, CaughtUp, EventKind, Frame, Ping};
 use martlet_protocol::{Address, CloseCode, Millis, Position};
 
 use super::link::Backlog;
@@ -14,6 +14,10 @@ use crate::local::{Contact, Notice, Parcel, Tx};
 /// server that has their authors' lists answers in one round trip; one that is busy has been asked
 /// four times by then.
 const PARKED_MS_MAX: u64 = 10_000;
+
+/// How long a server has for its answer when it has certainly been asked, in milliseconds: it has
+/// answered a PING that was written behind the questions. A slow network withholds nothing.
+const ASKED_MS_MAX: u64 = 2_000;
 
 impl Core {
     /// Checks that an item is the one that must come next, and moves past it. Returns whether it
@@ -125,7 +129,8 @@ impl Core {
         live.backlog = Some(Backlog {
             end,
             parked,
-            until: now.plus(PARKED_MS_MAX),
+            until: Some(now.plus(PARKED_MS_MAX)),
+            proof: None,
         });
         self.pump_backlog(tx, now)?;
         Ok(())
@@ -138,7 +143,11 @@ impl Core {
             return Ok(());
         };
         if tx.is_parked_up_to(backlog.parked)? {
-            if now < backlog.until {
+            if backlog.until.is_none_or(|until| now < until) {
+                return Ok(());
+            }
+            if backlog.proof.is_none() {
+                self.ask_for_proof();
                 return Ok(());
             }
             for sender in tx.tell_parked(backlog.parked)? {
@@ -154,6 +163,26 @@ impl Core {
             trimmed: backlog.end.trimmed,
         });
         Ok(())
+    }
+
+    /// Lets the server show that it has had all questions before this one.
+    fn ask_for_proof(&mut self) {
+        self.requests += 1;
+        let token = self.requests;
+        self.write(&Frame::Ping(Ping { token }));
+        if let Some(backlog) = self.live().and_then(|live| live.backlog.as_mut()) {
+            backlog.until = None;
+            backlog.proof = Some(token);
+        }
+    }
+
+    /// The server has answered a PING that was written behind questions.
+    pub(super) fn on_proof(&mut self, now: Millis, token: u64) {
+        if let Some(backlog) = self.live().and_then(|live| live.backlog.as_mut())
+            && backlog.proof == Some(token)
+        {
+            backlog.until = Some(now.plus(ASKED_MS_MAX));
+        }
     }
 
     /// What is missing may have been receipts: the states are asked for one by one.

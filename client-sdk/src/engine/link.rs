@@ -126,8 +126,11 @@ pub(super) struct Backlog {
     pub(super) end: CaughtUp,
     /// The last message that was parked when it ended.
     pub(super) parked: ParkedId,
-    /// How long the application waits for those that are parked.
-    pub(super) until: Millis,
+    /// How long the application waits for those that are parked; `None` while the server has yet to
+    /// show that it has been asked.
+    pub(super) until: Option<Millis>,
+    /// The PING behind the questions, once it is written.
+    pub(super) proof: Option<u64>,
 }
 
 /// Credit that the server has granted for SENDs.

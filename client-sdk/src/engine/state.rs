@@ -262,7 +262,10 @@ impl Core {
     fn on_traffic(&mut self, tx: &Tx<'_>, now: Millis, frame: Frame<'_>) -> Result<(), Fault> {
         match frame {
             Frame::Ping(Ping { token }) => self.write(&Frame::Pong(Pong { token })),
-            Frame::Pong(Pong { token }) => self.on_pong(tx, token)?,
+            Frame::Pong(Pong { token }) => {
+                self.on_pong(tx, token)?;
+                self.on_proof(now, token);
+            }
             Frame::Credit(credit) => {
                 if let Some(live) = self.live() {
                     live.allowance.add(credit);
