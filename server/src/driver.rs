@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use martlet_protocol::id::{Address, Millis};
+use martlet_protocol::id::{Address, Millis, UserId};
 use martlet_shard::{Command, DeviceIdentity, Effect, OwnDevices, Shard};
 use martlet_store::rocks::{Committer, Engine};
 use martlet_store::{Batch, ShardId};
@@ -95,6 +95,33 @@ impl Driver {
         let place = self.place_of(self.shared.topology.shard_of_user(address.user));
         let view = self.overlay.over(&*self.engine);
         self.shards[place].shard.own_devices(&view, address)
+    }
+
+    /// Whether an account is told what others have read.
+    pub fn is_told_reads(&mut self, user: UserId) -> bool {
+        let place = self.place_of(self.shared.topology.shard_of_user(user));
+        let view = self.overlay.over(&*self.engine);
+        self.shards[place].shard.is_told_reads(&view, user)
+    }
+
+    /// Lets an account of these shards send to another one.
+    ///
+    /// # Errors
+    /// It has begun too many conversations; after so many milliseconds it may.
+    pub fn begin_conversation(&mut self, now: Millis, from: UserId, to: UserId) -> Result<(), u64> {
+        let place = self.place_of(self.shared.topology.shard_of_user(from));
+        let view = self.overlay.over(&*self.engine);
+        let shard = &mut self.shards[place].shard;
+        shard.begin_conversation(now, &view, from, to)
+    }
+
+    /// Lets an account of these shards look up another one.
+    ///
+    /// # Errors
+    /// It has done so too often; after so many milliseconds it may.
+    pub fn look_up(&mut self, now: Millis, user: UserId) -> Result<(), u64> {
+        let place = self.place_of(self.shared.topology.shard_of_user(user));
+        self.shards[place].shard.look_up(now, user)
     }
 
     /// Every batch up to `ticket` is durable.

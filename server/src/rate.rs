@@ -88,6 +88,9 @@ impl<K: Copy + Eq + Hash> Buckets<K> {
     /// # Errors
     /// As [`Bucket::take_many`].
     pub fn take(&mut self, key: K, count: u32, now_us: u64) -> Result<(), u64> {
+        if self.rate.interval_us == 0 {
+            return Ok(());
+        }
         let bucket = self.used.entry(key).or_default();
         bucket.take_many(self.rate, count, now_us)
     }

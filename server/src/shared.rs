@@ -24,7 +24,7 @@ pub struct Shared {
     pub topology: Topology,
     /// Who may connect.
     pub admission: Arc<Admission>,
-    /// Rates of each session and device.
+    /// Rates of each session, device and account.
     pub rates: Rates,
     /// Who may register, when tokens decide it.
     pub tokens: Option<Verifier>,
@@ -42,10 +42,10 @@ pub struct Shared {
     pub clock: Monotonic,
 }
 
-/// How fast one session or one device may do what.
+/// How fast one session, one device or one account may do what.
 #[derive(Clone, Copy, Debug)]
 pub struct Rates {
-    /// SEND.
+    /// SEND, of an account.
     pub sends: Rate,
     /// LOOKUP.
     pub lookups: Rate,
@@ -53,6 +53,8 @@ pub struct Rates {
     pub key_requests: Rate,
     /// Questions about groups, and changes of them.
     pub group_requests: Rate,
+    /// WATCH, RELATE, RELATIONS, SETTINGS.
+    pub people_requests: Rate,
     /// All but SEND.
     pub frames: Rate,
     /// Signatures that a device makes the server check, in whatever session.
@@ -67,6 +69,7 @@ impl Rates {
             lookups: Rate::per_second(limits.lookups_per_second),
             key_requests: Rate::per_second(limits.key_requests_per_second),
             group_requests: Rate::per_second(limits.group_requests_per_second),
+            people_requests: Rate::per_second(limits.people_requests_per_second),
             frames: Rate::per_second(limits.frames_per_second),
             signatures: Rate::per_second(limits.signatures_per_second).at_once(SIGNATURES_AT_ONCE),
         }

@@ -1,6 +1,6 @@
 //! An account in memory: its devices, how far each has come, and who is connected.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use martlet_protocol::frame::{Credit, GapReason};
@@ -12,12 +12,14 @@ use martlet_store::keys::account::{AccountRow, DeviceRow, ListHead};
 use martlet_store::keys::cursor::CursorRow;
 use martlet_store::keys::inbox::InboxRow;
 use martlet_store::keys::message::{Origin, Placement};
+use martlet_store::keys::relation::{self, PersonRow};
 use martlet_store::keys::{account, cursor, inbox, message};
 use martlet_store::{ShardId, View};
 
 use crate::command::SessionId;
 use crate::limits::IN_FLIGHT_MAX;
 use crate::message::OwnDevices;
+use crate::watchers::Watchers;
 
 /// An account, loaded when it is first needed.
 #[derive(Debug)]
@@ -36,6 +38,13 @@ pub(crate) struct Account {
     pub(crate) partial: BTreeMap<Timestamp, Origin>,
     /// How far devices had come that are removed: what they took stays delivered.
     pub(crate) gone: BTreeMap<DeviceId, CursorRow>,
+    /// What it lets others know, and how many relations it has.
+    pub(crate) person: PersonRow,
+    /// Its presence, once somebody has asked for it or has looked at a device.
+    pub(crate) watchers: Option<Box<Watchers>>,
+    /// When it was last seen waits to be written; when that was done the last time.
+    pub(crate) is_unsaved: bool,
+    pub(crate) last_seen_saved: Millis,
 }
 
 /// A device and its stream. Invariant: `trimmed ≤ cursor ≤ pushed ≤ tail`.
@@ -87,6 +96,10 @@ pub(crate) struct Session {
     pub(crate) paused_until: Option<Millis>,
     /// The groups' own streams that it reads.
     pub(crate) groups: BTreeMap<GroupId, GroupStream>,
+    /// A person looks at the device.
+    pub(crate) active: bool,
+    /// Whose presence it is told.
+    pub(crate) watched: BTreeSet<UserId>,
     /// CAUGHT_UP has been told.
     pub(crate) caught_up: bool,
     /// A gap was in the backlog.
@@ -155,7 +168,7 @@ pub(crate) enum Subject {
 
 impl Account {
     /// A new account without devices.
-    pub(crate) const fn new(handle: String) -> Self {
+    pub(crate) fn new(handle: String) -> Self {
         Self {
             handle,
             next_device: DeviceId(1),
@@ -165,6 +178,10 @@ impl Account {
             delivered: Timestamp(0),
             partial: BTreeMap::new(),
             gone: BTreeMap::new(),
+            person: PersonRow::default(),
+            watchers: None,
+            is_unsaved: false,
+            last_seen_saved: Millis(0),
         }
     }
 
@@ -188,6 +205,9 @@ impl Account {
             account.devices.insert(row.device, device);
         }
         account.load_gone(shard, user, view);
+        if let Some(value) = view.get(&relation::person_key(shard, user)) {
+            account.person = PersonRow::decode(&value).expect("a person row is ours");
+        }
         let from = message::partial_key(shard, user, Timestamp(0));
         let to = message::partial_key(shard, user, Timestamp(u64::MAX));
         for (key, value) in view.scan(&from, &to, usize::MAX, usize::MAX) {
@@ -385,6 +405,8 @@ impl Session {
             challenged_us: 0,
             paused_until: None,
             groups: BTreeMap::new(),
+            active: false,
+            watched: BTreeSet::new(),
             caught_up: false,
             trimmed: false,
         };

@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use martlet_protocol::device_list::HASH_BYTES;
-use martlet_protocol::frame::{Credit, Prekey, TICKET_BYTES, TypingKind};
+use martlet_protocol::frame::{
+    AccountSettings, Credit, Prekey, Relation, TICKET_BYTES, TypingKind,
+};
 use martlet_protocol::{Address, DeviceId, GroupId, MessageId, NackCode, Position, UserId};
 use martlet_store::ShardId;
 use martlet_store::keys::relay::RelayItem;
@@ -288,6 +290,8 @@ pub enum Command {
         sequence: u64,
         /// Whether the members are to be named.
         has_detail: bool,
+        /// As in [`Command::Status`].
+        is_told_reads: bool,
     },
     /// Which groups is an account of this shard in?
     Groups {
@@ -359,6 +363,107 @@ pub enum Command {
         to: UserId,
         /// The message.
         message_id: MessageId,
+        /// Whether the sender's account is told what others have read
+        /// ([`Shard::is_told_reads`](crate::Shard::is_told_reads)).
+        is_told_reads: bool,
+    },
+    /// A device begins or ends to watch accounts.
+    Watch {
+        /// Its connection.
+        session: SessionId,
+        /// The device.
+        address: Address,
+        /// The client's number for the request.
+        request: u64,
+        /// Whether it begins.
+        on: bool,
+        /// Which accounts.
+        users: Vec<UserId>,
+    },
+    /// To the shard of the watched, from the watcher's: a connection watches, or its account shows
+    /// itself to others than before.
+    Observe {
+        /// This shard.
+        target: ShardId,
+        /// The connection.
+        session: SessionId,
+        /// Its account.
+        watcher: UserId,
+        /// Accounts of this shard, and whether the watcher shows itself to each.
+        users: Vec<(UserId, bool)>,
+    },
+    /// To the shard of the watched, from the watcher's: a connection watches no longer.
+    Unobserve {
+        /// This shard.
+        target: ShardId,
+        /// The connection.
+        session: SessionId,
+        /// Accounts of this shard.
+        users: Vec<UserId>,
+    },
+    /// A person looks at a device, or looks away.
+    Active {
+        /// Its connection.
+        session: SessionId,
+        /// The device.
+        address: Address,
+        /// Whether a person looks at it.
+        active: bool,
+    },
+    /// A person types.
+    Typing {
+        /// The sender's connection.
+        session: SessionId,
+        /// The sender.
+        from: Address,
+        /// To whom.
+        to: UserId,
+        /// What the person does.
+        kind: TypingKind,
+    },
+    /// To the recipient's shard, from the sender's: a person types, and shows itself.
+    Typed {
+        /// The sender.
+        from: Address,
+        /// To whom.
+        to: UserId,
+        /// What the person does.
+        kind: TypingKind,
+    },
+    /// A device says what an account is to its own.
+    Relate {
+        /// Its connection.
+        session: SessionId,
+        /// The device.
+        address: Address,
+        /// The client's number for the request.
+        request: u64,
+        /// Which account.
+        user: UserId,
+        /// What it is from now on.
+        relation: Relation,
+    },
+    /// A device asks for the relations of its account.
+    Relations {
+        /// Its connection.
+        session: SessionId,
+        /// The device.
+        address: Address,
+        /// The client's number for the question.
+        request: u64,
+        /// Only those behind this account.
+        after: u64,
+    },
+    /// A device asks for the settings of its account, or sets them.
+    Settings {
+        /// Its connection.
+        session: SessionId,
+        /// The device.
+        address: Address,
+        /// The client's number for the request.
+        request: u64,
+        /// What they are from now on.
+        set: Option<AccountSettings>,
     },
     /// The answer to [`Effect::LoadPage`](crate::Effect::LoadPage): rows of the device's inbox in
     /// order, from the position asked for.

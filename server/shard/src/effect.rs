@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use martlet_protocol::frame::{
     Bundle, CaughtUp, Gap, GroupChanged, GroupDetail, GroupGap, GroupMember, GroupMode, GroupSent,
-    GroupTyped, LinkClosed, LinkOpened, ListedGroup, Nack, Published, StateReply, Stock,
+    GroupTyped, LinkClosed, LinkOpened, ListedGroup, Nack, Presence, Published, Related,
+    RelationEntry, SettingsAre, StateReply, Stock, Typed,
 };
 use martlet_protocol::{Address, CloseCode, DeviceId, GroupId, Kind, Position, UserId};
 
@@ -158,6 +159,16 @@ pub enum Reply {
     DeviceLists(ListsAnswer),
     /// A PUBLISH's answer: the list is in force.
     Published(Published),
+    /// What a watcher may know of an account. It may be left out under pressure.
+    Presence(Presence),
+    /// A person types. It may be left out under pressure.
+    Typed(Typed),
+    /// A RELATE's answer.
+    Related(Related),
+    /// Relations: asked for, or one that another device has changed.
+    RelationList(RelationsAnswer),
+    /// Settings: asked for, set, or changed by another device.
+    SettingsAre(SettingsAre),
     /// What is left of a device's prekeys.
     Stock(Stock),
     /// A CLAIM's answer. It leaves after the commit that takes the keys away: a key that was
@@ -268,6 +279,28 @@ pub struct GroupCountAnswer {
     pub read: u64,
     /// Who; empty when it was not asked for, or of a group with too many members.
     pub details: Vec<GroupDetail>,
+}
+
+/// Relations of an account, as RELATIONS finds them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RelationsAnswer {
+    /// The RELATIONS' number, or 0.
+    pub request: u64,
+    /// Whether others are behind them.
+    pub more: bool,
+    /// By ascending account.
+    pub relations: Vec<RelationEntry>,
+}
+
+impl RelationsAnswer {
+    /// For the other devices of an account: one relation was changed.
+    pub(crate) fn changed(entry: RelationEntry) -> Self {
+        Self {
+            request: 0,
+            more: false,
+            relations: vec![entry],
+        }
+    }
 }
 
 /// Account and handle, as a LOOKUP finds them.

@@ -10,7 +10,9 @@
 //! what is told to senders (`merged.rs`). [`Effect`] says what happens once the rows are durable.
 //! The shard is also the directory of its accounts: device lists (`handle/devices.rs`), prekeys
 //! (`handle/prekeys.rs`) and the linking of new devices (`handle/link.rs`). It verifies no
-//! signature: that is the driver's part, before a command is made.
+//! signature: that is the driver's part, before a command is made. What an account is to another
+//! one, and what it lets others know, is decided in `person.rs`; who watches whom is in memory
+//! alone (`watchers.rs`).
 //!
 //! ```text
 //!            Send                 Accepted                      Frame(Sent)
@@ -35,6 +37,7 @@ mod merged;
 mod message;
 mod newest;
 mod outbox;
+mod person;
 mod quota;
 mod shard;
 mod state;
@@ -42,16 +45,18 @@ mod stream;
 mod topology;
 mod turn;
 pub mod verify;
+mod watchers;
 
 pub use command::{Command, Publication, SessionId};
 pub use effect::{
     BundlesAnswer, Effect, GroupCountAnswer, GroupListAnswer, GroupStateAnswer, ListsAnswer,
-    LookupAnswer, Note, Reply,
+    LookupAnswer, Note, RelationsAnswer, Reply,
 };
 pub use limits::Limits;
 pub use martlet_store::keys::relay::RelayItem;
 pub use message::{
     Addressing, Copy, DevicePart, GroupSendRequest, OwnDevices, SendRequest, SentAnswer,
 };
+pub use quota::Quota;
 pub use shard::{DeviceIdentity, Shard};
 pub use topology::Topology;

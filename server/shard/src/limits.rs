@@ -19,6 +19,11 @@ pub struct Limits {
     /// Up to this many members get a group's messages in their inboxes; a larger group has a stream
     /// of its own. One that shrinks has its messages in the inboxes again at nine tenths of it.
     pub group_inbox_members_max: usize,
+    /// How many conversations an account may begin: whoever writes to strangers by the thousand
+    /// stops here.
+    pub conversations: Quota,
+    /// How often an account may look up others: handles can be guessed.
+    pub lookups: Quota,
 }
 
 impl Default for Limits {
@@ -29,6 +34,14 @@ impl Default for Limits {
             retention_ms: TTL_MS_MAX,
             group_members_max: 256,
             group_inbox_members_max: 100,
+            conversations: Quota {
+                burst: 60,
+                refill_ms: 60 * 1_000,
+            },
+            lookups: Quota {
+                burst: 200,
+                refill_ms: 10 * 1_000,
+            },
         }
     }
 }
@@ -130,3 +143,20 @@ pub(crate) const AUTHORS_MAX: usize = 256;
 
 /// How long a device waits for a new one, in milliseconds: two people at two screens.
 pub(crate) const LINK_MS: u64 = 10 * 60 * 1_000;
+
+/// How long watchers of an account are told nothing new after they were told something, in
+/// milliseconds: a device that comes and goes ten times a second is one frame for each of them.
+pub(crate) const PRESENCE_QUIET_MS: u64 = 1_000;
+
+/// When an account was last seen is written at most once in this time, in milliseconds: an account
+/// that comes and goes all day is a row every five minutes.
+pub(crate) const LAST_SEEN_MS: u64 = 5 * 60 * 1_000;
+
+/// It is written beside the rows of another turn, so many at a time, or after so many milliseconds
+/// without one: presence alone never makes the disk busy.
+pub(crate) const LAST_SEEN_PER_TURN: usize = 16;
+pub(crate) const LAST_SEEN_WAIT_MS: u64 = 60_000;
+
+/// To how many accounts an account has sent of late without having them as contacts: whoever it
+/// knows begins no conversation again.
+pub(crate) const MET_MAX: usize = 64;

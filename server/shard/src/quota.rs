@@ -8,10 +8,12 @@ use martlet_protocol::Millis;
 ///
 /// What somebody has spent is one number: the time at which all of it has come back. So there is
 /// nothing to count down, and whoever has spent nothing need not be remembered.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Quota {
-    pub(crate) burst: u64,
-    pub(crate) refill_ms: u64,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// How many at once.
+    pub burst: u64,
+    /// Milliseconds until one of them is back; 0 is no limit.
+    pub refill_ms: u64,
 }
 
 impl Quota {

@@ -1,7 +1,7 @@
 //! The shard's face: dispatch of commands, and nothing else.
 
 use martlet_protocol::auth::KEY_BYTES;
-use martlet_protocol::{Address, Millis};
+use martlet_protocol::{Address, Millis, UserId};
 use martlet_store::{Batch, ShardId, View};
 
 use crate::command::Command;
@@ -261,9 +261,11 @@ impl Shard {
                 group,
                 sequence,
                 has_detail,
+                is_told_reads,
             } => {
-                let request = (session, from, request);
-                handle::group_ask::count(state, turn, request, (group, sequence), has_detail);
+                let asked = (group, sequence);
+                let may_know = (has_detail, is_told_reads);
+                handle::group_ask::count(state, turn, (session, from, request), asked, may_know);
             }
             Command::Groups {
                 session,
@@ -315,8 +317,78 @@ impl Shard {
                 request,
                 to,
                 message_id,
+                is_told_reads,
             } => {
-                handle::status::status(state, turn, (session, request), from, to, message_id);
+                let asked = (session, request, is_told_reads);
+                handle::status::status(state, turn, asked, from, to, message_id);
+            }
+            Command::Watch {
+                session,
+                address,
+                request,
+                on,
+                users,
+            } => {
+                handle::presence::watch(state, turn, (session, address, request), on, users);
+            }
+            Command::Observe {
+                target: _,
+                session,
+                watcher,
+                users,
+            } => {
+                handle::presence::observed(state, turn, (session, watcher), users);
+            }
+            Command::Unobserve {
+                target: _,
+                session,
+                users,
+            } => {
+                handle::presence::unobserved(state, session, &users);
+            }
+            Command::Active {
+                session,
+                address,
+                active,
+            } => {
+                handle::presence::active(state, turn, (session, address), active);
+            }
+            Command::Typing {
+                session,
+                from,
+                to,
+                kind,
+            } => {
+                handle::typing::typing(state, turn, (session, from), to, kind);
+            }
+            Command::Typed { from, to, kind } => {
+                handle::typing::typed(state, turn, from, to, kind);
+            }
+            Command::Relate {
+                session,
+                address,
+                request,
+                user,
+                relation,
+            } => {
+                let request = (session, address, request);
+                handle::relate::relate(state, turn, request, user, relation);
+            }
+            Command::Relations {
+                session,
+                address,
+                request,
+                after,
+            } => {
+                handle::relate::relations(state, turn, (session, address, request), after);
+            }
+            Command::Settings {
+                session,
+                address,
+                request,
+                set,
+            } => {
+                handle::relate::settings(state, turn, (session, address, request), set);
             }
             Command::Page {
                 session,
@@ -385,8 +457,10 @@ impl Shard {
     pub fn due(&self) -> Millis {
         let pause = self.state.paused.keys().next().map(|(until, _)| *until);
         let sweep = self.state.sweep_due;
+        let presence = self.state.presence_due.first().map(|(due, _)| *due);
         sweep
             .min(self.state.lazy_due.unwrap_or(sweep))
+            .min(presence.unwrap_or(sweep))
             .min(pause.unwrap_or(sweep))
             .min(self.state.expiry_due.unwrap_or(sweep))
     }
@@ -398,6 +472,36 @@ impl Shard {
         account.map_or(OwnDevices::NONE, |account| {
             account.own_devices(address.device)
         })
+    }
+
+    /// Lets an account send to another one. It has a quota of those that it does not know.
+    ///
+    /// # Errors
+    /// The quota is spent: the message is to be declined with RATE_LIMITED, for so many
+    /// milliseconds.
+    pub fn begin_conversation(
+        &mut self,
+        now: Millis,
+        view: &dyn View,
+        from: UserId,
+        to: UserId,
+    ) -> Result<(), u64> {
+        self.state.begin_conversation(now, view, from, to)
+    }
+
+    /// Lets an account look up another one.
+    ///
+    /// # Errors
+    /// Its quota is spent: the LOOKUP is to be refused by RATE_LIMITED, for so many milliseconds.
+    pub fn look_up(&mut self, now: Millis, user: UserId) -> Result<(), u64> {
+        let quota = self.state.limits.lookups;
+        quota.take(&mut self.state.lookups, user, 1, now)
+    }
+
+    /// Whether an account is told what others have read: what a STATUS must say of its sender.
+    pub fn is_told_reads(&mut self, view: &dyn View, user: UserId) -> bool {
+        let account = self.state.account(view, user);
+        account.is_none_or(|account| account.person.settings.read_receipts)
     }
 
     /// The public key of a device, for the driver to verify a signature with.

@@ -1,8 +1,9 @@
 //! The fields of a shard, and nothing that decides.
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use martlet_protocol::frame::Relation;
 use martlet_protocol::{Address, GroupId, MessageId, Millis, UserId};
 use martlet_store::keys::message::{Origin, expiry_key_at, expiry_of};
 use martlet_store::keys::relay::{RelayItem, source_of};
@@ -15,11 +16,12 @@ use crate::command::SessionId;
 use crate::effect::Effect;
 use crate::fresh::Fresh;
 use crate::group::{Group, LocalGroup};
-use crate::limits::{Limits, SWEEP_MS};
+use crate::limits::{Limits, MET_MAX, SWEEP_MS};
 use crate::links::Links;
 use crate::merged::Merged;
 use crate::newest::Newest;
 use crate::outbox::Outbox;
+use crate::person::relation_of;
 use crate::quota::Spent;
 use crate::topology::Topology;
 
@@ -70,6 +72,15 @@ pub(crate) struct State {
     pub(crate) claims: BTreeMap<UserId, Spent<UserId>>,
     /// Devices that wait for a new one of their account.
     pub(crate) links: Links,
+    /// What each account has spent of its new conversations, and with whom it is in one.
+    pub(crate) conversations: Spent<UserId>,
+    pub(crate) met: BTreeMap<UserId, VecDeque<UserId>>,
+    /// What each account has spent of its LOOKUPs.
+    pub(crate) lookups: Spent<UserId>,
+    /// Accounts whose watchers are to be told something, and when.
+    pub(crate) presence_due: BTreeSet<(Millis, UserId)>,
+    /// Accounts of which is to be written when they were last seen, and not before when.
+    pub(crate) unsaved: BTreeSet<(Millis, UserId)>,
     /// When the next message with a short life ends, and the earliest one of this turn.
     pub(crate) expiry_due: Option<Millis>,
     pub(crate) expiry_fresh: Option<Millis>,
@@ -134,6 +145,11 @@ impl State {
             publishers: Spent::default(),
             claims: BTreeMap::new(),
             links: Links::default(),
+            conversations: Spent::default(),
+            met: BTreeMap::new(),
+            lookups: Spent::default(),
+            presence_due: BTreeSet::new(),
+            unsaved: BTreeSet::new(),
             expiry_due: None,
             expiry_fresh: None,
             // Shards sweep at different times.
@@ -179,6 +195,34 @@ impl State {
             Entry::Occupied(known) => Some(known.into_mut()),
             Entry::Vacant(place) => Some(place.insert(LocalGroup::load(self.id, group, view)?)),
         }
+    }
+
+    /// Lets an account begin a conversation, unless it is in it already.
+    ///
+    /// # Errors
+    /// It has begun too many; after so many milliseconds it may.
+    pub(crate) fn begin_conversation(
+        &mut self,
+        now: Millis,
+        view: &dyn View,
+        from: UserId,
+        to: UserId,
+    ) -> Result<(), u64> {
+        let is_met = |met: &VecDeque<UserId>| met.contains(&to);
+        if from == to || self.met.get(&from).is_some_and(is_met) {
+            return Ok(());
+        }
+        let row = relation_of(&self.fresh, view, self.id, (from, to));
+        if row.relation != Relation::CONTACT {
+            let quota = self.limits.conversations;
+            quota.take(&mut self.conversations, from, 1, now)?;
+        }
+        let met = self.met.entry(from).or_default();
+        if met.len() == MET_MAX {
+            met.pop_front();
+        }
+        met.push_back(to);
+        Ok(())
     }
 
     /// Notes what another account is to be told.

@@ -9,17 +9,19 @@ use martlet_store::keys::account::{self, AccountRow};
 use martlet_store::keys::cursor::{self, CursorRow};
 use martlet_store::keys::inbox::{self, InboxRow};
 use martlet_store::keys::message::{self, MessageRow};
-use martlet_store::keys::relay;
 use martlet_store::keys::{self, KeyTag};
+use martlet_store::keys::{relation, relay};
 
 use crate::inbox::StoredMessage;
 use crate::topology::Topology;
 
 mod directory;
 mod groups;
+mod people;
 
 use directory::Directory;
 use groups::Groups;
+use people::People;
 
 /// Reads rows in any order and says at the end what does not fit together.
 #[derive(Debug)]
@@ -32,6 +34,7 @@ pub struct Verifier {
     named: BTreeMap<String, UserId>,
     directory: Directory,
     groups: Groups,
+    people: People,
     messages: u64,
     problems: Vec<String>,
 }
@@ -69,6 +72,7 @@ impl Verifier {
             named: BTreeMap::new(),
             directory: Directory::new(),
             groups: Groups::new(),
+            people: People::new(),
             messages: 0,
             problems: Vec::new(),
         }
@@ -114,6 +118,7 @@ impl Verifier {
         }
         self.directory.finish(&mut self.problems);
         self.groups.finish(&mut self.problems);
+        self.people.finish(&self.handles, &mut self.problems);
         let counts = Counts {
             accounts: self.handles.len() as u64,
             devices: self.devices.len() as u64,
@@ -172,6 +177,9 @@ impl Verifier {
             | KeyTag::LocalMember
             | KeyTag::UserGroup
             | KeyTag::GroupCursor => self.groups.row(&self.topology, (shard, tag), key, value),
+            KeyTag::Person => self.people.person(key, value),
+            KeyTag::Relation => self.people.relation(key, value),
+            KeyTag::LastSeen => relation::seen_at(value).map(|_| ()).map_err(say),
             KeyTag::Held | KeyTag::Refusal | KeyTag::Copied | KeyTag::Commit => Ok(()),
         }
     }

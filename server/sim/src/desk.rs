@@ -32,6 +32,13 @@ impl Desk<'_> {
         home.map_or(OwnDevices::NONE, |home| home.own_devices(view, address))
     }
 
+    /// Whether the account of `address` is told what others have read.
+    pub(crate) fn is_told_reads(&mut self, address: Address) -> bool {
+        let view = self.view;
+        let home = self.home(address);
+        home.is_none_or(|home| home.is_told_reads(view, address.user))
+    }
+
     fn home(&mut self, address: Address) -> Option<&mut Shard> {
         let home = self.topology.shard_of_user(address.user);
         self.shards.get_mut(usize::from(home.0))

@@ -279,10 +279,11 @@ impl Gate {
         self.write(&Frame::Ready(ready));
     }
 
-    /// A SEND was answered: credit comes back in halves of the window.
+    /// A SEND was answered: credit comes back in halves of the window, of its messages or of its
+    /// bytes [M-12.8].
     pub(crate) fn answered(&mut self) {
         self.answered += 1;
-        if self.answered < WINDOW.messages / 2 {
+        if self.answered < WINDOW.messages / 2 && self.unanswered_bytes < WINDOW.bytes / 2 {
             return;
         }
         let credit = Credit {

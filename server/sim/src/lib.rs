@@ -33,6 +33,7 @@ mod mischief;
 mod mutant;
 mod net;
 mod oracle;
+mod people;
 mod person;
 mod plan;
 mod replies;

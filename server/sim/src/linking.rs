@@ -134,6 +134,11 @@ impl World {
         let mut is_clean = true;
         for account in 0..self.accounts.len() {
             let Account { user, homes, .. } = &self.accounts[account];
+            if !homes.iter().all(|home| self.devices[*home].is_up()) {
+                // A process that has died cannot say which device it is.
+                is_clean = false;
+                continue;
+            }
             let living: Vec<_> = homes
                 .iter()
                 .filter_map(|home| self.devices[*home].address())

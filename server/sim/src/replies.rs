@@ -87,6 +87,9 @@ impl Gate {
                 self.write(&Frame::Linked(Linked { answer: &answer }));
             }
             other => {
+                if self.reply_about_people(&other) {
+                    return;
+                }
                 let what = format!("an answer that no gate knows: {other:?}");
                 env.ledger.violate(what);
             }

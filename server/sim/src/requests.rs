@@ -58,6 +58,7 @@ impl Gate {
                 request: *request,
                 to: *to,
                 message_id: *message_id,
+                is_told_reads: desk.is_told_reads(address),
             },
             Frame::Lookup(lookup) => match lookup.query {
                 LookupQuery::Handle(handle) => Command::LookupHandle {
@@ -113,9 +114,12 @@ impl Gate {
                 ticket: close.ticket,
             },
             other => {
-                let what = format!("a client says {:?} to a server", other.kind());
-                desk.env.ledger.violate(what);
-                return None;
+                let command = self.on_people(address, other);
+                if command.is_none() {
+                    let what = format!("a client says {:?} to a server", other.kind());
+                    desk.env.ledger.violate(what);
+                }
+                return command;
             }
         })
     }

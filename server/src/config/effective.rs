@@ -28,7 +28,7 @@ pub struct Config {
     pub registration: Registration,
     /// Bounds against clients.
     pub limits: Limits,
-    /// Caps and lives of what waits for devices, and the sizes of groups.
+    /// Caps and lives of what waits for devices, the sizes of groups, and the quotas of accounts.
     pub shard: martlet_shard::Limits,
     /// The data directory's own settings.
     pub store: Store,
@@ -98,6 +98,7 @@ impl Config {
         file.limits.loopback_exempt = true;
         file.limits.sends_per_second = 0;
         file.limits.frames_per_second = 0;
+        file.limits.new_conversations_time = Span::from_secs(0);
         file.server.drain_time = Span::from_secs(1);
         let mut config = Self::build(file, flags)?;
         if !config.listen.ip().is_loopback() {
@@ -128,6 +129,7 @@ impl Config {
             return Err(ConfigError::LimitSenseless { name, least });
         }
         let reactors = flags.reactors.or(file.server.reactors);
+        let shard = file.limits.quotas(file.inbox.limits()?);
         Ok(Self {
             listen,
             transport: transport(listen, plaintext, certificate, key)?,
@@ -140,8 +142,8 @@ impl Config {
             reactors: reactors.unwrap_or_else(cores).clamp(1, REACTORS_MAX),
             drain_time: file.server.drain_time,
             registration: registration(file.registration)?,
+            shard: file.groups.limits(shard)?,
             limits: file.limits,
-            shard: file.groups.limits(file.inbox.limits()?)?,
             store: file.store,
             log,
         })

@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 
 use martlet_protocol::limits::{CREDIT_BYTES_MAX, FRAME_BYTES_MAX};
+use martlet_shard::Quota;
 use serde::Deserialize;
 
 use crate::config::units::{Size, Span};
@@ -27,17 +28,31 @@ pub struct Limits {
     /// Whether loopback addresses are exempt from the limits per address. Wrong behind a proxy
     /// on the same machine.
     pub loopback_exempt: bool,
-    /// Sends per second and session; twice as many may come at once. 0 is no limit.
+    /// Sends per second and account, on all its devices; twice as many may come at once. 0 is no
+    /// limit.
     pub sends_per_second: u32,
+    /// Conversations with strangers that an account may begin at once, and the time after which it
+    /// may begin one more; 0s is no limit. Whoever writes to everybody stops here.
+    pub new_conversations_at_once: u32,
+    /// See there.
+    pub new_conversations_time: Span,
     /// Lookups per second and session; twice as many may come at once. 0 is no limit. They are
     /// how accounts are enumerated.
     pub lookups_per_second: u32,
+    /// Lookups of an account at once, on all its devices, and the time after which it has one more;
+    /// 0s is no limit.
+    pub account_lookups_at_once: u32,
+    /// See there.
+    pub account_lookups_time: Span,
     /// Requests for device lists, prekeys and links per second and session; twice as many may come
     /// at once. 0 is no limit. Such a request makes the server read or write a few rows.
     pub key_requests_per_second: u32,
     /// Questions about groups and changes of them, per second and session; twice as many may come
     /// at once. 0 is no limit.
     pub group_requests_per_second: u32,
+    /// Requests about other accounts (whom to watch, contacts, blocks, settings) per second and
+    /// session; twice as many may come at once. 0 is no limit.
+    pub people_requests_per_second: u32,
     /// Signatures of device lists, prekeys and groups that are checked per second and device,
     /// whatever the number of its connections; two whole stocks of prekeys may come at once. 0 is
     /// no limit. Each check costs as much as dozens of messages.
@@ -57,6 +72,19 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// The quotas that the shards keep.
+    pub fn quotas(&self, shard: martlet_shard::Limits) -> martlet_shard::Limits {
+        let quota = |at_once: u32, time: Span| Quota {
+            burst: u64::from(at_once),
+            refill_ms: u64::try_from(time.0.as_millis()).unwrap_or(u64::MAX),
+        };
+        martlet_shard::Limits {
+            conversations: quota(self.new_conversations_at_once, self.new_conversations_time),
+            lookups: quota(self.account_lookups_at_once, self.account_lookups_time),
+            ..shard
+        }
+    }
+
     /// The first setting that would leave nobody connected, and its least sensible value as it is
     /// written in the file.
     pub fn senseless(&self) -> Option<(&'static str, &'static str)> {
@@ -90,6 +118,8 @@ impl Limits {
 
 impl Default for Limits {
     fn default() -> Self {
+        let shard = martlet_shard::Limits::default();
+        let to_u32 = |number| u32::try_from(number).unwrap_or(u32::MAX);
         Self {
             connections_max: 1_000_000,
             unauthenticated_max: 16_384,
@@ -98,9 +128,14 @@ impl Default for Limits {
             authentications_per_second: TWENTY,
             loopback_exempt: false,
             sends_per_second: 1_000,
+            new_conversations_at_once: to_u32(shard.conversations.burst),
+            new_conversations_time: Span::from_millis(shard.conversations.refill_ms),
             lookups_per_second: 10,
+            account_lookups_at_once: to_u32(shard.lookups.burst),
+            account_lookups_time: Span::from_millis(shard.lookups.refill_ms),
             key_requests_per_second: 20,
             group_requests_per_second: 20,
+            people_requests_per_second: 20,
             signatures_per_second: 10,
             frames_per_second: 10_000,
             authentication_time: Span::from_secs(5),

@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use martlet_protocol::auth::{KEY_BYTES, SIGNATURE_BYTES};
 use martlet_protocol::frame::{
-    Ack, Auth, Credit, Devices, Frame, GroupAck, GroupAsk, GroupCount, GroupRead, GroupTyping,
-    Groups, LinkClose, LinkOpen, LookupQuery, Nack, Parts, Ping, Prekey, Read, SendScope, Status,
-    TICKET_BYTES,
+    Ack, Active, Auth, Credit, Devices, Frame, GroupAck, GroupAsk, GroupCount, GroupRead,
+    GroupTyping, Groups, LinkClose, LinkOpen, LookupQuery, Nack, Parts, Ping, Prekey, Read, Relate,
+    Relations, SendScope, Settings, Status, TICKET_BYTES, Typing,
 };
 use martlet_protocol::id::{Address, DeviceId, MessageId, Timestamp, UserId};
 use martlet_protocol::version::Features;
@@ -28,6 +28,8 @@ pub enum Inbound {
     Group(GroupRequest),
     /// A message to a group.
     GroupSend(GroupSend),
+    /// A person types in a group.
+    GroupTyping(GroupTyping),
     /// Versions and features.
     Hello {
         /// Oldest version the client speaks.
@@ -50,6 +52,10 @@ pub enum Inbound {
     },
     /// An event the client could not store.
     Nack(Nack),
+    /// Whether a person looks at the device.
+    Active(Active),
+    /// Whom the device watches, and what others are to its account.
+    PeopleRequest(PeopleRequest),
     /// Asks for a PONG.
     Ping(Ping),
     /// Answers a PING.
@@ -64,6 +70,8 @@ pub enum Inbound {
     ServerOnly(Kind),
     /// Asks for the state of one's own message.
     Status(Status),
+    /// A person types.
+    Typing(Typing),
 }
 
 /// What devices ask about device lists, prekeys and links, or bring of their own.
@@ -117,8 +125,6 @@ pub enum GroupRequest {
     Read(GroupRead),
     /// The cursor of the group's own stream.
     Stored(GroupAck),
-    /// The person writes right now.
-    Typing(GroupTyping),
 }
 
 /// A GROUP_SEND with its own memory.
@@ -128,6 +134,51 @@ pub struct GroupSend {
     pub request: Box<GroupSendRequest>,
     /// Bytes of the whole frame: what it costs in credit.
     pub frame_bytes: u32,
+}
+
+/// What devices ask or say about other accounts.
+#[derive(Debug)]
+pub enum PeopleRequest {
+    /// What an account is to the device's own.
+    Relate(Relate),
+    /// What others are is wanted.
+    Relations(Relations),
+    /// What the account lets others know.
+    Settings(Settings),
+    /// Whose presence is wanted, or no longer.
+    Watch(Watch),
+}
+
+impl PeopleRequest {
+    /// The frame's type and the client's number, for the answer.
+    pub fn kind_and_number(&self) -> (Kind, u64) {
+        match self {
+            Self::Relate(relate) => (Kind::RELATE, relate.request),
+            Self::Relations(ask) => (Kind::RELATIONS, ask.request),
+            Self::Settings(settings) => (Kind::SETTINGS, settings.request),
+            Self::Watch(watch) => (Kind::WATCH, watch.request),
+        }
+    }
+
+    /// Whether it may change rows.
+    pub fn writes(&self) -> bool {
+        match self {
+            Self::Relate(_) => true,
+            Self::Settings(settings) => settings.set.is_some(),
+            Self::Relations(_) | Self::Watch(_) => false,
+        }
+    }
+}
+
+/// A WATCH with its own memory.
+#[derive(Debug)]
+pub struct Watch {
+    /// The client's number for a refusal.
+    pub request: u64,
+    /// Whether it begins.
+    pub on: bool,
+    /// Which accounts.
+    pub users: Vec<UserId>,
 }
 
 /// A CLAIM with its own memory.
@@ -231,6 +282,7 @@ pub struct Upload {
 pub(super) fn owned(frame: Frame<'_>) -> Inbound {
     match frame {
         Frame::Ack(ack) => Inbound::Ack(ack),
+        Frame::Active(active) => Inbound::Active(active),
         Frame::Auth(auth) => Inbound::Auth(Box::new(auth)),
         Frame::Claim(claim) => Inbound::KeyRequest(KeyRequest::Claim(Claim {
             request: claim.request,
@@ -259,7 +311,7 @@ pub(super) fn owned(frame: Frame<'_>) -> Inbound {
             }),
             frame_bytes: 0,
         }),
-        Frame::GroupTyping(typing) => Inbound::Group(GroupRequest::Typing(typing)),
+        Frame::GroupTyping(typing) => Inbound::GroupTyping(typing),
         Frame::Groups(groups) => Inbound::Group(GroupRequest::Groups(groups)),
         Frame::Hello(hello) => Inbound::Hello {
             version_min: hello.version_min,
@@ -289,6 +341,8 @@ pub(super) fn owned(frame: Frame<'_>) -> Inbound {
             answer: Bytes::copy_from_slice(publish.answer),
         })),
         Frame::Read(read) => Inbound::Read(read),
+        Frame::Relate(relate) => Inbound::PeopleRequest(PeopleRequest::Relate(relate)),
+        Frame::Relations(ask) => Inbound::PeopleRequest(PeopleRequest::Relations(ask)),
         Frame::Register(register) => Inbound::Register(Box::new(Register {
             handle: register.handle.to_owned(),
             key: register.key,
@@ -308,11 +362,18 @@ pub(super) fn owned(frame: Frame<'_>) -> Inbound {
             envelope: Bytes::copy_from_slice(send.envelope),
             frame_bytes: 0,
         }),
+        Frame::Settings(settings) => Inbound::PeopleRequest(PeopleRequest::Settings(settings)),
         Frame::Status(status) => Inbound::Status(status),
+        Frame::Typing(typing) => Inbound::Typing(typing),
         Frame::Upload(upload) => Inbound::KeyRequest(KeyRequest::Upload(Upload {
             request: upload.request,
             last_resort: upload.last_resort.map(Box::new),
             one_time: upload.one_time.iter().collect(),
+        })),
+        Frame::Watch(watch) => Inbound::PeopleRequest(PeopleRequest::Watch(Watch {
+            request: watch.request,
+            on: watch.on,
+            users: watch.users.iter().collect(),
         })),
         Frame::Bundles(_)
         | Frame::CaughtUp(_)
@@ -336,13 +397,18 @@ pub(super) fn owned(frame: Frame<'_>) -> Inbound {
         | Frame::LinkOffer(_)
         | Frame::LinkOpened(_)
         | Frame::Linked(_)
+        | Frame::Presence(_)
         | Frame::Published(_)
         | Frame::Ready(_)
         | Frame::Receipt(_)
         | Frame::Registered(_)
+        | Frame::Related(_)
+        | Frame::RelationList(_)
         | Frame::Sent(_)
+        | Frame::SettingsAre(_)
         | Frame::State(_)
-        | Frame::Stock(_) => Inbound::ServerOnly(frame.kind()),
+        | Frame::Stock(_)
+        | Frame::Typed(_) => Inbound::ServerOnly(frame.kind()),
     }
 }
 

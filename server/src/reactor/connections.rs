@@ -139,6 +139,7 @@ impl Reactor {
             shared: &self.shared,
             driver: &mut self.driver,
             signatures: &mut self.signatures,
+            sends: &mut self.sends,
             commands: &mut self.commands,
         }
     }
@@ -301,8 +302,9 @@ impl Reactor {
             let mut state = conn.state.borrow_mut();
             state.is_dirty = false;
             match conn.flush(&mut state, now) {
-                Flushed::All => {}
+                Flushed::All => self.release_held(&conn, &mut state),
                 Flushed::Blocked => {
+                    self.release_held(&conn, &mut state);
                     if state.writer.is_none() {
                         let task = wait_writable(Rc::clone(shelf), Rc::clone(&conn));
                         state.writer = Some(task::spawn_local(task).abort_handle());
@@ -318,6 +320,17 @@ impl Reactor {
         // `forget` and `close` may have added to the list that replaced it.
         dirty.append(&mut self.dirty);
         self.dirty = dirty;
+    }
+
+    /// What was held back under pressure goes once that is over; it is written at the end of the
+    /// turn.
+    fn release_held(&mut self, conn: &Conn, state: &mut State) {
+        if state.phase == Phase::Open
+            && !self.is_pressed(state)
+            && state.held.release(&mut state.out)
+        {
+            self.mark_dirty(conn, state);
+        }
     }
 
     fn may_shake_hands(&mut self) -> bool {

@@ -44,7 +44,9 @@ impl Reactor {
             tracing::info!(event = "connections_turned_away", count);
         }
         if now.0.is_multiple_of(QUIET_INTERVAL_S) {
-            self.signatures.forget_full(self.shared.clock.micros());
+            let now_us = self.shared.clock.micros();
+            self.signatures.forget_full(now_us);
+            self.sends.forget_full(now_us);
             if self.index == 0 {
                 self.shared.admission.forget_quiet();
             }

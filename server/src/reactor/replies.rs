@@ -2,7 +2,7 @@
 
 use martlet_protocol::frame::{
     Bundles, DeviceLists, Found, Frame, GroupCounted, GroupList, GroupState, LinkOffer, Linked,
-    Nack, Pong, Ready, Registered, Sent, SignedList, SignedRecord,
+    Nack, Pong, Ready, Registered, RelationList, Sent, SignedList, SignedRecord,
 };
 use martlet_protocol::wire::List;
 use martlet_protocol::{Address, Kind};
@@ -24,6 +24,9 @@ impl Reactor {
         state: &mut State,
         reply: &Reply,
     ) -> Result<(), CodecError> {
+        if self.is_left_out(state, reply) {
+            return Ok(());
+        }
         let Some(session) = &mut state.session else {
             return Ok(());
         };
@@ -44,6 +47,27 @@ impl Reactor {
             self.look_sooner(conn, state);
         }
         Ok(())
+    }
+
+    /// Whether so much waits for a client that ephemeral frames are left out.
+    pub(super) fn is_pressed(&self, state: &State) -> bool {
+        let outbound_max = self.shared.config.limits.outbound_max.bytes();
+        state.out.len() >= outbound_max / EPHEMERAL_SHARE
+    }
+
+    /// Whether a reply goes first because the client reads slowly. Of each account the newest
+    /// presence is kept and follows when less waits; so nothing newer may be written before what is
+    /// kept.
+    fn is_left_out(&self, state: &mut State, reply: &Reply) -> bool {
+        let is_pressed = self.is_pressed(state);
+        match reply {
+            Reply::Presence(presence) if is_pressed || !state.held.is_empty() => {
+                state.held.keep(*presence);
+                true
+            }
+            Reply::Typed(_) | Reply::GroupTyped(_) => is_pressed,
+            _ => false,
+        }
     }
 
     /// The frame of a reply, with what only the driver knows. `signed` is that of the reply.
@@ -111,6 +135,15 @@ impl Reactor {
                 offer,
             }),
             Reply::Linked { answer } => Frame::Linked(Linked { answer }),
+            Reply::Presence(presence) => Frame::Presence(*presence),
+            Reply::Typed(typed) => Frame::Typed(*typed),
+            Reply::Related(related) => Frame::Related(*related),
+            Reply::RelationList(answer) => Frame::RelationList(RelationList {
+                request: answer.request,
+                more: answer.more,
+                relations: List::Slice(&answer.relations),
+            }),
+            Reply::SettingsAre(are) => Frame::SettingsAre(*are),
         }
     }
 }
@@ -139,6 +172,10 @@ fn group_counted(answer: &GroupCountAnswer) -> Frame<'_> {
         details: List::Slice(&answer.details),
     })
 }
+
+/// Presence and typing are written while less waits than one part in so many of what may: they go
+/// first when a client reads slowly.
+const EPHEMERAL_SHARE: usize = 4;
 
 /// What a reply holds that others have signed, as a frame lists it.
 #[derive(Default)]
@@ -203,7 +240,12 @@ fn note_reply(conn: &Conn, session: &mut Session, reply: &Reply) -> bool {
         | Reply::GroupCounted(_)
         | Reply::LinkOpened(_)
         | Reply::LinkClosed(_)
-        | Reply::LinkOffer { .. } => {}
+        | Reply::LinkOffer { .. }
+        | Reply::Presence(_)
+        | Reply::Typed(_)
+        | Reply::Related(_)
+        | Reply::RelationList(_)
+        | Reply::SettingsAre(_) => {}
     }
     false
 }

@@ -9,7 +9,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use martlet_protocol::Address;
+use martlet_protocol::{Address, UserId};
 use martlet_shard::{Command, Effect, SessionId};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::task::AbortHandle;
@@ -40,6 +40,8 @@ pub(super) struct Reactor {
     pub(super) wheel: Wheel,
     /// What devices may still make the server check, by device: those of this reactor's shards.
     pub(super) signatures: Buckets<Address>,
+    /// What accounts may still send: those of this reactor's shards, with all their devices.
+    pub(super) sends: Buckets<UserId>,
     pub(super) stage: Stage,
     pub(super) listener: Option<AbortHandle>,
     /// Somebody has asked for a turn already.
@@ -136,6 +138,7 @@ impl Reactor {
             table: Table::new(index),
             wheel: Wheel::new(shared.clock.seconds()),
             signatures: Buckets::new(shared.rates.signatures),
+            sends: Buckets::new(shared.rates.sends),
             stage: Stage::Running,
             listener: None,
             is_turn_wanted: false,

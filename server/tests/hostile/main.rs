@@ -19,6 +19,7 @@ mod draining;
 mod household;
 mod keys;
 mod peer;
+mod people;
 mod registration;
 mod requests;
 mod reset;

@@ -188,16 +188,8 @@ impl Peer {
     /// The next frame, or `None` at the end of the connection.
     pub(crate) fn next(&mut self) -> Option<Got> {
         loop {
-            if let Some(head) = self.input.first_chunk::<HEADER_BYTES>() {
-                let (header, _) = Header::parse(*head, FRAME_BYTES_MAX).unwrap();
-                if self.input.len() >= header.frame_bytes() {
-                    let mut frame: Vec<u8> = self.input.drain(..header.frame_bytes()).collect();
-                    let payload = frame.split_off(HEADER_BYTES);
-                    return Some(Got {
-                        kind: header.kind,
-                        payload,
-                    });
-                }
+            if let Some(got) = self.read_before() {
+                return Some(got);
             }
             let mut chunk = [0; 16 * 1024];
             match self.stream.read(&mut chunk) {
@@ -210,8 +202,26 @@ impl Peer {
         }
     }
 
+    /// The next frame of what was read from the socket already.
+    fn read_before(&mut self) -> Option<Got> {
+        let head = self.input.first_chunk::<HEADER_BYTES>()?;
+        let (header, _) = Header::parse(*head, FRAME_BYTES_MAX).unwrap();
+        if self.input.len() < header.frame_bytes() {
+            return None;
+        }
+        let mut frame: Vec<u8> = self.input.drain(..header.frame_bytes()).collect();
+        let payload = frame.split_off(HEADER_BYTES);
+        Some(Got {
+            kind: header.kind,
+            payload,
+        })
+    }
+
     /// The next frame if it comes soon.
     pub(crate) fn next_within(&mut self, time: Duration) -> Option<Got> {
+        if let Some(got) = self.read_before() {
+            return Some(got);
+        }
         let set = |peer: &Self, time| peer.stream.socket().set_read_timeout(Some(time)).unwrap();
         set(self, time);
         let mut byte = [0];

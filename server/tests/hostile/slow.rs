@@ -3,8 +3,11 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use martlet_protocol::CloseCode;
-use martlet_protocol::frame::{Frame, Ping};
+use martlet_protocol::frame::{
+    Active, Frame, Ping, Presence, PresenceState, Typing, TypingKind, Watch,
+};
+use martlet_protocol::wire::List;
+use martlet_protocol::{CloseCode, Kind, Millis};
 
 use crate::bystanders::Bystanders;
 use crate::peer::{Account, Peer, account, encoded, hello, message};
@@ -114,4 +117,94 @@ fn a_reader_that_does_not_read_loses_its_connection_and_nobody_else_notices() {
         );
     }
     bystanders.check_undisturbed();
+}
+
+/// Reads up to the answer to the last of so many PINGs, and whatever of presence and typing comes
+/// until a moment behind it.
+fn people_behind(peer: &mut Peer, last: u64) -> (Vec<Presence>, usize) {
+    let (mut presences, mut typed) = (Vec::new(), 0);
+    let mut is_answered = false;
+    loop {
+        let got = if is_answered {
+            peer.next_within(Duration::from_secs(2))
+        } else {
+            peer.next()
+        };
+        let Some(got) = got else {
+            assert!(is_answered, "the connection ended");
+            return (presences, typed);
+        };
+        match got.frame() {
+            Frame::Pong(pong) => is_answered |= pong.token == last,
+            Frame::Presence(presence) => presences.push(presence),
+            Frame::Typed(_) => typed += 1,
+            _ => {}
+        }
+    }
+}
+
+// [M-24.1]
+#[test]
+fn presence_and_typing_go_first_when_a_reader_is_slow_and_the_newest_presence_follows() {
+    // What waits for a client is pressure from a quarter of this on. The kernel takes some
+    // megabytes besides.
+    let limits = "outbound_max = \"40MiB\"\nframes_per_second = 0\nslow_reader_time = \"60s\"\n";
+    const PINGS: u64 = 1_500_000;
+    let (server, [alice, bob, ..]) = hasty(limits);
+    let mut peer = Peer::ready(server.address, &alice);
+    let mut other = Peer::ready(server.address, &bob);
+    peer.send(&Frame::Watch(Watch {
+        request: 1,
+        on: true,
+        users: List::Slice(&[bob.address.user]),
+    }));
+    while peer.next().expect("a PRESENCE").kind != Kind::PRESENCE {}
+
+    let mut pings = Vec::new();
+    for token in 1..=PINGS {
+        pings.extend_from_slice(&encoded(&Frame::Ping(Ping { token })));
+    }
+    assert!(
+        pings.len() > 22 << 20,
+        "more than the kernel takes and a quarter of the rest"
+    );
+    peer.send_bytes(&pings);
+    // What comes behind them tells that they are answered.
+    peer.send(&Frame::Send(message(bob.address.user, b"all said")));
+    while other.next().expect("the message").kind != Kind::EVENT {}
+
+    for round in 0..3 {
+        for active in [false, true] {
+            other.send(&Frame::Active(Active { active }));
+            let kind = TypingKind::TYPING;
+            let to = alice.address.user;
+            other.send(&Frame::Typing(Typing { to, kind }));
+        }
+        other.check_alive();
+        if round < 2 {
+            thread::sleep(Duration::from_millis(1_100));
+        }
+    }
+    thread::sleep(Duration::from_millis(1_100));
+    let (presences, typed) = people_behind(&mut peer, PINGS);
+    let newest = Presence {
+        user: bob.address.user,
+        state: PresenceState::ONLINE,
+        last_seen: Millis(0),
+    };
+    assert_eq!(presences, [newest], "once, and as it is now");
+    assert_eq!(typed, 0, "typing is over by then");
+
+    // Nothing is held back any longer.
+    let (to, kind) = (alice.address.user, TypingKind::TYPING);
+    other.send(&Frame::Active(Active { active: false }));
+    other.send(&Frame::Typing(Typing { to, kind }));
+    let (mut is_away, mut is_typing) = (false, false);
+    while !(is_away && is_typing) {
+        match peer.next().expect("both").frame() {
+            Frame::Presence(presence) => is_away = presence.state == PresenceState::OFFLINE,
+            Frame::Typed(_) => is_typing = true,
+            other => panic!("{other:?}"),
+        }
+    }
 }

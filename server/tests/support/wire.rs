@@ -8,8 +8,9 @@ use bytes::BytesMut;
 use martlet_protocol::codec::{self, Decoder};
 use martlet_protocol::frame::{
     Bundle, CaughtUp, Challenge, Credit, EventKind, Fact, Frame, Gap, GroupChanged, GroupEventKind,
-    GroupGap, GroupMember, GroupMode, GroupProgress, GroupSent, GroupTyped, Nack, Ping, Published,
-    Ready, Receipt, Registered, Sent, StateReply, Stock,
+    GroupGap, GroupMember, GroupMode, GroupProgress, GroupSent, GroupTyped, Nack, Ping, Presence,
+    Published, Ready, Receipt, Registered, Related, Relation, Sent, SettingsAre, StateReply, Stock,
+    Typed,
 };
 use martlet_protocol::limits::FRAME_BYTES_MAX;
 use martlet_protocol::{
@@ -97,13 +98,22 @@ pub enum Got {
     Pong {
         token: u64,
     },
+    Presence(Presence),
     Published(Published),
     Ready(Ready),
     Receipt(Receipt),
     Registered(Registered),
+    Related(Related),
+    RelationList {
+        request: u64,
+        more: bool,
+        relations: Vec<(UserId, Relation)>,
+    },
     Sent(Sent),
+    SettingsAre(SettingsAre),
     State(StateReply),
     Stock(Stock),
+    Typed(Typed),
 }
 
 /// An EVENT.
@@ -261,6 +271,36 @@ impl Got {
             },
             Frame::Gap(frame) => Self::Gap(*frame),
             Frame::Goaway(frame) => Self::Goaway { code: frame.code },
+            Frame::Nack(frame) => Self::Nack(*frame),
+            Frame::Ping(frame) => Self::Ping(*frame),
+            Frame::Pong(frame) => Self::Pong { token: frame.token },
+            Frame::Presence(frame) => Self::Presence(*frame),
+            Frame::Published(frame) => Self::Published(*frame),
+            Frame::Ready(frame) => Self::Ready(*frame),
+            Frame::Receipt(frame) => Self::Receipt(*frame),
+            Frame::Registered(frame) => Self::Registered(*frame),
+            Frame::Related(frame) => Self::Related(*frame),
+            Frame::RelationList(frame) => Self::RelationList {
+                request: frame.request,
+                more: frame.more,
+                relations: frame
+                    .relations
+                    .iter()
+                    .map(|entry| (entry.user, entry.relation))
+                    .collect(),
+            },
+            Frame::Sent(frame) => Self::Sent(*frame),
+            Frame::SettingsAre(frame) => Self::SettingsAre(*frame),
+            Frame::State(frame) => Self::State(*frame),
+            Frame::Stock(frame) => Self::Stock(*frame),
+            Frame::Typed(frame) => Self::Typed(*frame),
+            other => Self::from_link(other),
+        }
+    }
+
+    /// What is said while a device is linked.
+    fn from_link(frame: &Frame<'_>) -> Self {
+        match frame {
             Frame::LinkClosed(frame) => Self::LinkClosed {
                 request: frame.request,
             },
@@ -274,16 +314,6 @@ impl Got {
             Frame::Linked(frame) => Self::Linked {
                 answer: frame.answer.to_vec(),
             },
-            Frame::Nack(frame) => Self::Nack(*frame),
-            Frame::Ping(frame) => Self::Ping(*frame),
-            Frame::Pong(frame) => Self::Pong { token: frame.token },
-            Frame::Published(frame) => Self::Published(*frame),
-            Frame::Ready(frame) => Self::Ready(*frame),
-            Frame::Receipt(frame) => Self::Receipt(*frame),
-            Frame::Registered(frame) => Self::Registered(*frame),
-            Frame::Sent(frame) => Self::Sent(*frame),
-            Frame::State(frame) => Self::State(*frame),
-            Frame::Stock(frame) => Self::Stock(*frame),
             other => Self::of_group(other),
         }
     }

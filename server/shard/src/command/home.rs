@@ -16,7 +16,8 @@ impl Command {
             | Self::Devices { user, .. }
             | Self::Claim { user, .. }
             | Self::LinkJoin { user, .. }
-            | Self::LinkLeave { user, .. } => topology.shard_of_user(*user),
+            | Self::LinkLeave { user, .. }
+            | Self::Groups { user, .. } => topology.shard_of_user(*user),
             Self::Publish { address, .. }
             | Self::Upload { address, .. }
             | Self::LinkOpen { address, .. }
@@ -30,6 +31,12 @@ impl Command {
             | Self::Ping { address, .. }
             | Self::Entries { address, .. }
             | Self::GroupAck { address, .. }
+            | Self::GroupRead { address, .. }
+            | Self::Watch { address, .. }
+            | Self::Active { address, .. }
+            | Self::Relate { address, .. }
+            | Self::Relations { address, .. }
+            | Self::Settings { address, .. }
             | Self::Page { address, .. } => topology.shard_of_user(address.user),
             Self::Send { request, .. } => topology.shard_of_user(request.to),
             Self::GroupChange { group, .. }
@@ -38,11 +45,16 @@ impl Command {
             | Self::GroupTyping { group, .. }
             | Self::GroupCount { group, .. } => topology.shard_of_group(*group),
             Self::GroupSend { request, .. } => topology.shard_of_group(request.group),
-            Self::GroupRead { address, .. } => topology.shard_of_user(address.user),
-            Self::Groups { user, .. } => topology.shard_of_user(*user),
-            Self::Accepted { from, .. } => topology.shard_of_user(from.user),
-            Self::Decline { to, .. } | Self::Status { to, .. } => topology.shard_of_user(*to),
-            Self::Relayed { target, .. } | Self::GroupTyped { target, .. } => *target,
+            Self::Accepted { from, .. } | Self::Typing { from, .. } => {
+                topology.shard_of_user(from.user)
+            }
+            Self::Decline { to, .. } | Self::Status { to, .. } | Self::Typed { to, .. } => {
+                topology.shard_of_user(*to)
+            }
+            Self::Relayed { target, .. }
+            | Self::GroupTyped { target, .. }
+            | Self::Observe { target, .. }
+            | Self::Unobserve { target, .. } => *target,
             Self::RelayDone { source, .. } => *source,
             Self::Tick { shard } | Self::Seal { shard } => *shard,
         }

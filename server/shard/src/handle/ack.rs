@@ -5,14 +5,16 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use martlet_protocol::{Address, CloseCode, GroupId, Position, State as MessageState};
 use martlet_store::keys::message;
+use martlet_store::keys::relation::Marks;
 use martlet_store::keys::relay::RelayItem;
 
-use crate::account::Subject;
+use crate::account::{InFlight, Subject};
 use crate::command::SessionId;
 use crate::effect::Reply;
 use crate::handle::attach::{device_mut, trim};
-use crate::handle::{group_progress, read};
+use crate::handle::{group_progress, read, relate};
 use crate::limits::TRIM_ROWS;
+use crate::person::{hushes, is_reserved, relation_of};
 use crate::state::State;
 use crate::stream;
 use crate::turn::Turn;
@@ -87,6 +89,9 @@ fn acknowledge(state: &mut State, turn: &mut Turn<'_>, address: Address, positio
         .get_mut(&address.user)
         .expect("its device is connected");
     let told = account.delivered;
+    let person = account.person;
+    let is_reserved = is_reserved(&person);
+    let mut hushed = Vec::new();
     let device = account
         .devices
         .get_mut(&address.device)
@@ -95,10 +100,8 @@ fn acknowledge(state: &mut State, turn: &mut Turn<'_>, address: Address, positio
         return;
     };
     let mut in_groups = BTreeMap::<GroupId, u64>::new();
-    while let Some(item) = session
-        .in_flight
-        .pop_front_if(|item| item.position <= position)
-    {
+    let passed = |item: &mut InFlight| item.position <= position;
+    while let Some(item) = session.in_flight.pop_front_if(passed) {
         device.cursor_bytes = item.total_bytes;
         let (author, timestamp) = match item.subject {
             Subject::None => continue,
@@ -112,9 +115,20 @@ fn acknowledge(state: &mut State, turn: &mut Turn<'_>, address: Address, positio
         device.delivered = timestamp;
         account.delivered = account.delivered.max(timestamp);
         let (to, peer, state_told) = (author.user, address, MessageState::DELIVERED);
-        if let Some(origin) = account.partial.remove(&timestamp) {
+        let outside = account.partial.remove(&timestamp);
+        if outside.is_some() {
             turn.batch
                 .delete(&message::partial_key(id, address.user, timestamp));
+        }
+        if is_reserved {
+            let pair = (address.user, author.user);
+            let row = relation_of(&state.fresh, turn.view, id, pair);
+            if hushes(&person, row.relation) {
+                hushed.push((author.user, row));
+                continue;
+            }
+        }
+        if let Some(origin) = outside {
             state.owed.push(RelayItem::Fact {
                 to,
                 peer,
@@ -140,5 +154,12 @@ fn acknowledge(state: &mut State, turn: &mut Turn<'_>, address: Address, positio
     stream::advance(address, device, turn);
     for (group, up_to) in in_groups {
         group_progress::delivered(state, turn, address.user, (group, up_to));
+    }
+    for (author, row) in hushed {
+        let marks = Marks {
+            delivered: told,
+            read: read::read_mark(state, turn, address.user, author),
+        };
+        relate::hush(state, turn, (address.user, author), row, marks);
     }
 }

@@ -8,7 +8,7 @@ use martlet_store::keys::{cursor, inbox};
 use crate::account::{Device, Session};
 use crate::command::SessionId;
 use crate::effect::Reply;
-use crate::handle::{group_stream, prekeys};
+use crate::handle::{group_stream, prekeys, presence};
 use crate::state::State;
 use crate::stream;
 use crate::turn::Turn;
@@ -43,7 +43,10 @@ pub(crate) fn attach(
             return turn.close(session, CloseCode::REPLACED);
         }
         turn.close(other.id, CloseCode::REPLACED);
+        let other = device.session.take().expect("it was there above");
+        presence::left(state, turn, address.user, &other);
     }
+    let device = device_mut(state, turn, address).expect("it was there above");
     let ours = device.cursor;
     let resumed = if is_known { cursor } else { ours };
     let ready = Reply::Ready {
@@ -70,11 +73,10 @@ pub(crate) fn detach(state: &mut State, turn: &mut Turn<'_>, session: SessionId,
         return;
     };
     if device.session_mut(session).is_some() {
-        let ended = device.session.take();
+        let ended = device.session.take().expect("it was there above");
         trim(id, address, device, 1, turn);
-        if let Some(ended) = ended {
-            group_stream::detach(state, turn, address, &ended);
-        }
+        group_stream::detach(state, turn, address, &ended);
+        presence::left(state, turn, address.user, &ended);
     }
 }
 

@@ -5,9 +5,10 @@ use martlet_protocol::{
     Address, DeviceId, MessageId, Millis, Position, State as MessageState, UserId,
 };
 use martlet_store::keys::inbox as inbox_rows;
-use martlet_store::keys::message::{self, MessageRow, Origin};
+use martlet_store::keys::message::{self, MessageRow, Origin, Placement};
 use martlet_store::keys::relay::RelayItem;
 
+use crate::account::Device;
 use crate::handle::read::read_mark;
 use crate::inbox::{self, StoredMessage};
 use crate::limits::{EXPIRIES_PER_TICK, EXPIRY_GRACE_MS};
@@ -68,17 +69,18 @@ fn expire_one(state: &mut State, turn: &mut Turn<'_>, origin: Origin, to: UserId
         .filter(|placement| placement.fact.is_none() && !account.has_taken(placement))
         .filter_map(|placement| Some((placement, account.devices.get(&placement.device)?)))
         .collect();
-    if waiting
-        .iter()
-        .any(|(placement, device)| device.is_in_flight(placement.position))
-    {
+    let is_placed = |position| position != message::NOWHERE;
+    let is_under_way = |(placement, device): &(&Placement, &Device)| {
+        is_placed(placement.position) && device.is_in_flight(placement.position)
+    };
+    if waiting.iter().any(is_under_way) {
         return schedule(state, turn, turn.now.plus(EXPIRY_GRACE_MS), origin, to);
     }
     let waiting: Vec<_> = waiting
         .iter()
         .map(|(placement, _)| (placement.device, placement.position))
         .collect();
-    for (device, position) in &waiting {
+    for (device, position) in waiting.iter().filter(|(_, position)| is_placed(*position)) {
         let address = inbox::address(to, *device);
         let reason = GapReason::EXPIRED;
         let old = inbox::replace_by_gap(state.id, address, *position, reason, turn);

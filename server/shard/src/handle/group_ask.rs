@@ -141,7 +141,7 @@ pub(crate) fn count(
     turn: &mut Turn<'_>,
     (session, from, request): (SessionId, Address, u64),
     (group, sequence): (GroupId, u64),
-    has_detail: bool,
+    (has_detail, is_told_reads): (bool, bool),
 ) {
     let id = state.id;
     let home = state.group(turn.view, group);
@@ -162,7 +162,7 @@ pub(crate) fn count(
         members.filter(|(user, row)| **user != from.user && row.joined <= sequence)
     };
     let state_of = |row: &MemberRow| {
-        if row.has_read() >= sequence {
+        if is_told_reads && row.has_read() >= sequence {
             MessageState::READ
         } else if row.delivered >= sequence {
             MessageState::DELIVERED

@@ -79,8 +79,11 @@ pub(crate) fn read(
         let code = NackCode::GROUP_UNKNOWN;
         return turn.refuse(session, Kind::GROUP_READ, code, Reference::number(group.0));
     }
-    let read = (MessageState::READ, up_to);
-    owe(state, turn, (group, address.user), read);
+    // Who does not tell what it has read is a member that has everything and has read nothing.
+    if state.accounts[&address.user].person.settings.read_receipts {
+        let read = (MessageState::READ, up_to);
+        owe(state, turn, (group, address.user), read);
+    }
 }
 
 fn owe(

@@ -1,7 +1,7 @@
 //! A person has read a conversation up to a message.
 
 use martlet_protocol::{
-    Address, CloseCode, Kind, MessageId, NackCode, State as MessageState, Timestamp,
+    Address, CloseCode, Kind, MessageId, NackCode, State as MessageState, Timestamp, UserId,
 };
 use martlet_store::keys::cursor;
 use martlet_store::keys::message::{self, MessageRow, Origin, Told};
@@ -11,7 +11,10 @@ use crate::command::SessionId;
 use crate::effect::Reply;
 use crate::handle::attach::device_mut;
 use crate::handle::expire::{message_row, reference};
+use crate::handle::relate;
+use crate::inbox;
 use crate::limits::PINGS_MAX;
+use crate::person::{hushes, is_reserved, relation_of};
 use crate::state::State;
 use crate::turn::Turn;
 
@@ -57,7 +60,8 @@ pub(crate) fn read(
         *newest = (*newest).max((position, message_id));
         return;
     }
-    if row.told == Told::ByName {
+    let is_told = is_told_of(state, turn, address.user, author.user);
+    if row.told == Told::ByName && is_told {
         tell_by_name(state, turn, origin, address, row.clone());
     }
     if row.timestamp > read_mark(state, turn, address.user, author.user) {
@@ -65,14 +69,36 @@ pub(crate) fn read(
         state.fresh.put(turn, &key, |out| {
             out.extend_from_slice(&row.timestamp.0.to_le_bytes());
         });
-        state.owe(RelayItem::Receipt {
-            to: author.user,
-            peer: address,
-            state: MessageState::READ,
+        let receipt = |to, peer, state_told| RelayItem::Receipt {
+            to,
+            peer,
+            state: state_told,
             up_to: row.timestamp,
             at: turn.now,
-        });
+        };
+        if is_told {
+            state.owe(receipt(author.user, address, MessageState::READ));
+        }
+        if state.accounts[&address.user].devices.len() > 1 {
+            let seen = inbox::address(author.user, address.device);
+            state.owe(receipt(address.user, seen, MessageState::SEEN));
+        }
     }
+}
+
+/// Whether an author is told what the account reads. A stranger who is not must be told later how
+/// far it was, once it is a contact.
+fn is_told_of(state: &mut State, turn: &mut Turn<'_>, reader: UserId, author: UserId) -> bool {
+    let person = state.accounts[&reader].person;
+    if is_reserved(&person) {
+        let row = relation_of(&state.fresh, turn.view, state.id, (reader, author));
+        if hushes(&person, row.relation) {
+            let marks = relate::marks_now(state, turn, reader, author);
+            relate::hush(state, turn, (reader, author), row, marks);
+            return false;
+        }
+    }
+    person.settings.read_receipts
 }
 
 /// A message outside the watermarks was read: its sender is told of this one, once.
@@ -114,12 +140,7 @@ pub(crate) fn ping(
 }
 
 /// How far `reader` has read what `peer` wrote.
-pub(crate) fn read_mark(
-    state: &State,
-    turn: &Turn<'_>,
-    reader: martlet_protocol::UserId,
-    peer: martlet_protocol::UserId,
-) -> Timestamp {
+pub(crate) fn read_mark(state: &State, turn: &Turn<'_>, reader: UserId, peer: UserId) -> Timestamp {
     let value = state
         .fresh
         .get(turn.view, &cursor::read_key(state.id, reader, peer));

@@ -7,7 +7,7 @@ use martlet_store::keys::relay::RelayItem;
 use martlet_store::keys::{cursor, inbox as inbox_rows, prekey};
 
 use crate::handle::expire::{self, message_row};
-use crate::handle::group_stream;
+use crate::handle::{group_stream, presence};
 use crate::inbox::{self, StoredMessage};
 use crate::state::State;
 use crate::turn::Turn;
@@ -22,11 +22,13 @@ pub(crate) fn remove(state: &mut State, turn: &mut Turn<'_>, user: UserId, devic
     let Some(gone) = account.devices.get_mut(&device) else {
         return;
     };
+    let (from, to) = (gone.cursor.next(), gone.tail);
     if let Some(session) = gone.session.take() {
         turn.close(session.id, CloseCode::DEVICE_GONE);
+        presence::left(state, turn, user, &session);
     }
-    let (from, to) = (gone.cursor.next(), gone.tail);
     expire::end_rows(state, turn, address, (from, to), MessageState::DEVICE_GONE);
+    end_withheld(state, turn, user, device);
     let account = state.accounts.get_mut(&user).expect("it was there above");
     let gone = account.devices.remove(&device).expect("it was there above");
     account.remember_gone(device, gone.cursor_row());
@@ -45,6 +47,17 @@ pub(crate) fn remove(state: &mut State, turn: &mut Turn<'_>, user: UserId, devic
     batch.delete_range(&one_time_key, &prekey::one_time_end(id, address));
     batch.delete(&prekey::key(id, address));
     group_stream::end(state, turn, address);
+}
+
+/// What a blocked sender wrote is in no inbox, and ends with the device all the same: its sender
+/// could tell by nothing else that it is blocked.
+fn end_withheld(state: &mut State, turn: &mut Turn<'_>, user: UserId, device: DeviceId) {
+    let account = state.accounts.get(&user).expect("the caller has it");
+    let outside: Vec<_> = account.partial.values().copied().collect();
+    for origin in outside {
+        let gone = MessageState::DEVICE_GONE;
+        expire::end_at(state, turn, origin, user, &[device], gone);
+    }
 }
 
 /// Before a device is added: messages that no other device has taken were not made for it, and it

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use martlet_protocol::frame::GroupProgress;
 use martlet_protocol::limits::GROUP_PAGE_MAX;
-use martlet_protocol::{GroupId, Millis, State as MessageState, UserId};
+use martlet_protocol::{DeviceId, GroupId, Millis, State as MessageState, UserId};
 use martlet_store::ShardId;
-use martlet_store::keys::relay::{Destination, RelayItem};
+use martlet_store::keys::relay::RelayItem;
 use martlet_store::keys::{cursor, relay};
 
 use crate::account::Item;
-use crate::handle::group_progress;
+use crate::handle::{group_progress, presence};
 use crate::inbox;
 use crate::state::State;
 use crate::turn::Turn;
@@ -59,6 +59,9 @@ pub(crate) fn seal(state: &mut State, turn: &mut Turn<'_>) {
         }
     }
     state.moved = moved;
+    if !turn.batch.is_empty() {
+        presence::save_beside(state, turn);
+    }
     state.placed.clear();
     state.fresh.clear();
     state.expiry_fresh = None;
@@ -83,28 +86,46 @@ fn sort(state: &mut State) -> Vec<(ShardId, RelayItem)> {
 fn tell(state: &mut State, turn: &mut Turn<'_>) {
     let mut receipts = Receipts::new();
     for told in state.told.take() {
-        if let RelayItem::GroupReceipt {
-            to,
-            group,
-            member,
-            state: reached,
-            up_to,
-            at,
-        } = told
-        {
-            let members = receipts.entry((to, group, reached)).or_default();
-            members.push((GroupProgress { member, up_to }, at));
-        } else if let (Some(item), Some(Destination::User(to))) =
-            (inbox::relay_item(&told), told.destination())
-        {
-            place(state, turn, to, &item);
+        match told {
+            RelayItem::GroupReceipt {
+                to,
+                group,
+                member,
+                state: reached,
+                up_to,
+                at,
+            } => {
+                let members = receipts.entry((to, group, reached)).or_default();
+                members.push((GroupProgress { member, up_to }, at));
+            }
+            RelayItem::Receipt {
+                to,
+                peer,
+                state: reached,
+                ..
+            }
+            | RelayItem::Fact {
+                to,
+                peer,
+                state: reached,
+                ..
+            } => {
+                let reader = (reached == MessageState::SEEN).then_some(peer.device);
+                if let Some(item) = inbox::relay_item(&told) {
+                    place(state, turn, (to, reader), (reached, &item));
+                }
+            }
+            // Of these nobody's devices are told.
+            RelayItem::Entry { .. }
+            | RelayItem::Progress { .. }
+            | RelayItem::ListVersion { .. } => {}
         }
     }
     for ((to, group, reached), mut members) in receipts {
         members.sort_unstable_by_key(|(progress, _)| progress.member);
         for page in members.chunks(GROUP_PAGE_MAX) {
             let item = inbox::group_receipt(group, reached, page);
-            place(state, turn, to, &item);
+            place(state, turn, (to, None), (reached, &item));
         }
     }
 }
@@ -112,13 +133,25 @@ fn tell(state: &mut State, turn: &mut Turn<'_>) {
 /// What an author is told of the members of a group: all of them in one item.
 type Receipts = BTreeMap<(UserId, GroupId, MessageState), Vec<(GroupProgress, Millis)>>;
 
-/// Puts an item into the inbox of each device of an account.
-fn place(state: &mut State, turn: &mut Turn<'_>, to: UserId, item: &Item) {
+/// Puts an item into the inbox of each device of an account but the one that knows it.
+fn place(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    (to, knows): (UserId, Option<DeviceId>),
+    (reached, item): (MessageState, &Item),
+) {
     let (id, limits) = (state.id, state.limits);
     let Some(account) = state.account(turn.view, to) else {
         return;
     };
+    // Who does not tell what it has read is not told either.
+    if reached == MessageState::READ && !account.person.settings.read_receipts {
+        return;
+    }
     for (device_id, device) in &mut account.devices {
+        if knows == Some(*device_id) {
+            continue;
+        }
         let address = inbox::address(to, *device_id);
         if inbox::has_room(device, item.body.len() as u64, &limits) {
             inbox::append(id, address, device, item, turn);

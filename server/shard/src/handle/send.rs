@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use martlet_protocol::frame::{Event, EventKind};
+use martlet_protocol::frame::{Event, EventKind, Relation};
 use martlet_protocol::limits::{
     AFTER_AHEAD_US_MAX, MESSAGE_ID_AGE_MS_MAX, MESSAGE_ID_AHEAD_MS_MAX, TTL_MS_MAX, TTL_MS_MIN,
 };
@@ -12,7 +12,7 @@ use martlet_protocol::{
 use martlet_store::keys::message::{self, MessageRow, Origin, Placement, Told};
 use martlet_store::keys::relay::RelayItem;
 
-use crate::account::Account;
+use crate::account::{Account, Device};
 use crate::command::SessionId;
 use crate::handle::expire::{self, message_row, reference};
 use crate::handle::parts::Refusal;
@@ -20,6 +20,7 @@ use crate::handle::{copies, devices, parts};
 use crate::inbox::{self, MessageItems};
 use crate::limits::{INBOX_FULL_RETRY_MS, Limits, REFUSED_SENDERS_MAX};
 use crate::message::SendRequest;
+use crate::person::relation_of;
 use crate::state::State;
 use crate::turn::Turn;
 
@@ -195,12 +196,17 @@ fn place(
     request: &SendRequest,
 ) -> Result<MessageRow, Refusal> {
     let (id, to, limits) = (state.id, request.to, state.limits);
+    let is_blocked = is_blocked(state, turn, origin.sender.user, to);
     let account = state.account(turn.view, to).expect("checked before");
-    if !has_room(account, request, &limits) {
+    if !has_room(account, request, is_blocked, &limits) {
         return Err((NackCode::INBOX_FULL, INBOX_FULL_RETRY_MS));
     }
     let timestamp = state.clock.next(id, turn, request.after);
-    let placements = append(state, turn, origin.sender, timestamp, request);
+    let placements = if is_blocked {
+        withhold(account_of(state, to), request, &limits)
+    } else {
+        append(state, turn, origin.sender, timestamp, request)
+    };
     let is_partial =
         request.is_named() || placements.iter().any(|placement| placement.fact.is_some());
     let row = MessageRow {
@@ -221,6 +227,8 @@ fn place(
     state.dirty = true;
     if is_partial {
         tell_overflow(state, turn, origin, &row);
+    }
+    if is_partial || is_blocked {
         expire::note_partial(state, turn, origin, to, &row);
     }
     if request.ttl_ms != 0 {
@@ -229,15 +237,68 @@ fn place(
     Ok(row)
 }
 
+/// Whether the recipient has blocked the sender. Most accounts have blocked nobody, and look at no
+/// row.
+fn is_blocked(state: &mut State, turn: &Turn<'_>, sender: UserId, to: UserId) -> bool {
+    let account = state.account(turn.view, to).expect("checked before");
+    let looks = account.person.blocked > 0 && sender != to;
+    looks && {
+        let row = relation_of(&state.fresh, turn.view, state.id, (to, sender));
+        row.relation == Relation::BLOCKED
+    }
+}
+
+fn account_of(state: &State, user: UserId) -> &Account {
+    state.accounts.get(&user).expect("checked before")
+}
+
+/// The message goes nowhere. Where there is no room it ends as it would have, or its sender could
+/// tell that it took none.
+fn withhold(account: &Account, request: &SendRequest, limits: &Limits) -> Vec<Placement> {
+    let addressing = request.addressing();
+    let placed = account.devices.iter().filter_map(|(device_id, device)| {
+        let part = addressing.part_for(*device_id)?;
+        let finds_room = finds_room(account, device, true, weight(request, part), limits);
+        Some(Placement {
+            device: *device_id,
+            position: message::NOWHERE,
+            fact: (!finds_room).then_some(MessageState::OVERFLOW),
+        })
+    });
+    placed.collect()
+}
+
 /// Whether one of the devices that get the message can take it.
-fn has_room(account: &Account, request: &SendRequest, limits: &Limits) -> bool {
+fn has_room(account: &Account, request: &SendRequest, is_blocked: bool, limits: &Limits) -> bool {
     let addressing = request.addressing();
     account.devices.iter().any(|(device_id, device)| {
         let part = addressing.part_for(*device_id);
         part.is_some_and(|part| {
-            inbox::has_room(device, inbox::weight(&request.envelope, part), limits)
+            finds_room(account, device, is_blocked, weight(request, part), limits)
         })
     })
+}
+
+/// Whether a device can take so many bytes. What blocked senders wrote counts against them, as it
+/// would if it waited in the inbox: a flood of it ends where any other one does.
+fn finds_room(
+    account: &Account,
+    device: &Device,
+    is_blocked: bool,
+    bytes: u64,
+    limits: &Limits,
+) -> bool {
+    let withheld = if is_blocked { account.partial.len() } else { 0 };
+    let rows_max = limits.inbox_rows_max.saturating_sub(withheld as u64);
+    let limits = Limits {
+        inbox_rows_max: rows_max,
+        ..*limits
+    };
+    inbox::has_room(device, bytes, &limits)
+}
+
+fn weight(request: &SendRequest, part: &[u8]) -> u64 {
+    inbox::weight(&request.envelope, part)
 }
 
 /// Appends the message to the inbox of each device that gets it, each with its own part.

@@ -3,12 +3,15 @@
 use bytes::Bytes;
 use martlet_protocol::frame::{Fact, GapReason, GroupReceipt, Receipt};
 use martlet_protocol::wire::Reader;
-use martlet_protocol::{Address, DeviceId, Kind, Millis, Position, State as MessageState, UserId};
+use martlet_protocol::{
+    Address, DeviceId, Kind, Millis, Position, State as MessageState, Timestamp, UserId,
+};
 use martlet_store::keys::account::{self, AccountRow};
 use martlet_store::keys::inbox::{self as rows, InboxRow};
+use martlet_store::keys::message::{NOWHERE, Origin};
 use martlet_store::keys::{KeyTag, cursor, message};
 
-use crate::handle::{expire, group_progress, group_sweep, link, refuse};
+use crate::handle::{expire, group_progress, group_sweep, link, presence, refuse};
 use crate::inbox::{StoredMessage, address, decode, held_key};
 use crate::limits::{MESSAGE_ROW_MS, SWEEP_ACCOUNTS, SWEEP_MS, SWEEP_ROWS};
 use crate::state::State;
@@ -17,6 +20,7 @@ use crate::turn::Turn;
 /// Does whatever is due.
 pub(crate) fn tick(state: &mut State, turn: &mut Turn<'_>) {
     refuse::resume_due(state, turn);
+    presence::tell_due(state, turn);
     if state.expiry_due.is_some_and(|due| due <= turn.now) {
         expire::expire_due(state, turn);
     }
@@ -28,14 +32,22 @@ pub(crate) fn tick(state: &mut State, turn: &mut Turn<'_>) {
         link::forget_old(state, turn);
         forget_spenders(state, turn);
         forget_messages(state, turn);
+        presence::save_late(state, turn);
         sweep(state, turn);
         group_sweep::sweep(state, turn);
     }
 }
 
-/// Forgets who has published lists or claimed prekeys, once all of the quota is back.
+/// Forgets who has spent something of a quota, once all of it is back.
 fn forget_spenders(state: &mut State, turn: &Turn<'_>) {
     state.publishers.forget_whole(turn.now);
+    state.lookups.forget_whole(turn.now);
+    state.conversations.forget_whole(turn.now);
+    let accounts = &state.accounts;
+    state.met.retain(|user, _| {
+        let account = accounts.get(user);
+        account.is_some_and(|it| it.devices.values().any(|it| it.session.is_some()))
+    });
     state.claims.retain(|_, spent| {
         spent.forget_whole(turn.now);
         !spent.is_empty()
@@ -70,6 +82,7 @@ fn sweep(state: &mut State, turn: &mut Turn<'_>) {
         let row = AccountRow::decode(&value).expect("an account row is ours");
         for device in row.devices {
             sweep_device(state, turn, user, device.device);
+            sweep_withheld(state, turn, address(user, device.device));
             forget_held(state, turn, address(user, device.device));
         }
     }
@@ -110,6 +123,26 @@ fn sweep_device(state: &mut State, turn: &mut Turn<'_>, user: UserId, device: De
         last.1.total_bytes,
     );
     turn.put_with(&key, |out| gap.encode(out));
+}
+
+/// Ends what blocked senders wrote longer ago than the retention, as if it waited in this inbox:
+/// with the same sweep, device by device, so that its sender sees no difference.
+fn sweep_withheld(state: &mut State, turn: &mut Turn<'_>, address: Address) {
+    let cutoff = cutoff(state, turn).timestamp();
+    let from = message::partial_key(state.id, address.user, Timestamp(0));
+    let to = message::partial_key(state.id, address.user, cutoff);
+    let outside = turn.view.scan(&from, &to, SWEEP_ROWS, usize::MAX);
+    for (_, value) in outside {
+        let origin = Origin::decode(&value).expect("a partial row is ours");
+        let is_withheld = expire::message_row(state, turn, origin).is_some_and(|row| {
+            let mut placements = row.placements.iter();
+            placements.any(|it| it.device == address.device && it.position == NOWHERE)
+        });
+        if is_withheld {
+            let (user, expired) = (address.user, MessageState::EXPIRED);
+            expire::end_at(state, turn, origin, user, &[address.device], expired);
+        }
+    }
 }
 
 fn stored_cursor(state: &State, turn: &Turn<'_>, address: Address) -> Position {

@@ -246,10 +246,10 @@ fn who_writes_is_told_to_the_others_that_are_connected_and_stored_nowhere() {
         world.quietly("bob2: add; bob2: connect; cid: leave; eve: connect");
         let before = world.durable.clone();
         world.check(
-            "ann: type g",
+            "ann: typing g",
             &["bob: ann types in g", "bob2: ann types in g"],
         );
-        world.check("eve: type g; ann: type h", &[]);
+        world.check("eve: typing g; ann: typing h", &[]);
         assert_eq!(world.durable, before);
     });
 }

@@ -61,7 +61,7 @@ pub(crate) fn of_session(
             from: address,
             request: Box::new(post(world, words)),
         },
-        "type" => Command::GroupTyping {
+        "typing" => Command::GroupTyping {
             from: address,
             group: group_id(words.at(1)),
             kind: TypingKind::TYPING,
@@ -85,6 +85,7 @@ pub(crate) fn of_session(
             group: group_id(words.at(1)),
             sequence: words.number(2),
             has_detail: words.has("detail"),
+            is_told_reads: world.is_told_reads(address.user),
         },
         "groups" => Command::Groups {
             session,

@@ -23,10 +23,11 @@ fn a_new_device_does_not_deliver_what_waited_before_it_came() {
         world.check(
             "bob: connect at=1; bob: ack 2",
             &[
-                "bob: ready 1/3",
+                "bob: ready 1/4",
                 "bob: 2 m2 from ann",
                 "bob: 3 m3 from ann",
-                "bob: caught up 3",
+                "bob: 4 ann seen up to m3 at device 2",
+                "bob: caught up 4",
                 "ann: 5 m2 delivered at bob",
             ],
         );

@@ -66,7 +66,11 @@ fn a_message_that_overflowed_at_one_device_is_told_delivered_by_name() {
         world.quietly("ann: ack 3");
         world.check(
             "bob: read m3 of ann",
-            &["ann: 4 m3 read at bob", "ann: 5 bob read up to m3"],
+            &[
+                "ann: 4 m3 read at bob",
+                "ann: 5 bob read up to m3",
+                "bob2: 4 ann seen up to m3 at device 1",
+            ],
         );
         world.check("bob: read m3 of ann", &[]);
     });

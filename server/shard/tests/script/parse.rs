@@ -18,8 +18,11 @@
 //! ann: change g +bob +cid:2 -dora [rights=ADD,SEND,CHANGE] [info=N] [version=N] [previous=N]
 //!     [members=N] [actor=bob] · ask g [have=N] [roster=N] · groups [after=g]
 //! ann: post m1 g [version=N] [roster=N] [ttl=MS] [size=BYTES] [text=WORD]
-//! ann: type g (somebody writes right now)
+//! ann: typing g
 //! ann: stored g N (of the group's own stream) · saw g N · count g N [detail]
+//! ann: watch bob cid · unwatch bob · active · away · type bob
+//! ann: befriend bob · block bob · forget bob · relations [after=NAME]
+//! ann: settings [presence=everyone|contacts|nobody] [reads=on|off] [strangers=anyone|requests]
 //! tick: SHARD
 //! ```
 //! A name is a device: `ann` the first of its account, `ann2` the second. A message is made at its
@@ -27,16 +30,15 @@
 //! lists.
 
 use martlet_protocol::frame::Credit;
-use martlet_protocol::{NackCode, Position};
+use martlet_protocol::{Address, NackCode, Position};
 use martlet_shard::{Command, SessionId};
 use martlet_store::{ShardId, hash128};
 
 use crate::compose::{self, message};
-use crate::groups;
 use crate::link::Link;
-use crate::lists;
 use crate::words::Words;
 use crate::world::World;
+use crate::{groups, lists, people};
 
 const AMPLE: Credit = Credit {
     messages: 1024,
@@ -99,11 +101,7 @@ fn of_session(world: &mut World, device: &str, words: &Words<'_>) -> Command {
             address,
             token: words.number(1),
         },
-        "send" => Command::Send {
-            session,
-            from: address,
-            request: compose::send(world, address, words),
-        },
+        "send" => send(world, (session, address), words),
         "decline" => Command::Decline {
             session,
             from: address,
@@ -149,11 +147,33 @@ fn of_session(world: &mut World, device: &str, words: &Words<'_>) -> Command {
             request: STATUS,
             to: world.devices[words.at(3)].user,
             message_id: message(world, words.at(1)),
+            is_told_reads: world.is_told_reads(address.user),
         },
-        "change" | "ask" | "post" | "type" | "stored" | "saw" | "count" | "groups" => {
+        "change" | "ask" | "post" | "typing" | "stored" | "saw" | "count" | "groups" => {
             groups::of_session(world, (session, address), words)
         }
-        _ => lists::of_session(world, (session, address), words),
+        _ => people::command(world, (session, address), words)
+            .unwrap_or_else(|| lists::of_session(world, (session, address), words)),
+    }
+}
+
+/// A message, or what the driver says of it when its sender has begun too many conversations.
+fn send(world: &mut World, (session, from): (SessionId, Address), words: &Words<'_>) -> Command {
+    let request = compose::send(world, from, words);
+    match world.begin_conversation(from.user, request.to) {
+        Ok(()) => Command::Send {
+            session,
+            from,
+            request,
+        },
+        Err(retry_after_ms) => Command::Decline {
+            session,
+            from,
+            to: request.to,
+            message_id: request.message_id,
+            code: NackCode::RATE_LIMITED,
+            retry_after_ms,
+        },
     }
 }
 

@@ -8,14 +8,13 @@ use martlet_protocol::frame::{
 };
 use martlet_protocol::wire::{Reader, Writer};
 use martlet_protocol::{
-    Address, CloseCode, DeviceId, DeviceList, GroupId, Kind, Position, Timestamp,
+    Address, CloseCode, DeviceId, DeviceList, GroupId, Kind, Position, State, Timestamp,
 };
 use martlet_shard::{BundlesAnswer, Effect, ListsAnswer, Reply, SessionId};
 
-use crate::groups;
-use crate::lists;
 use crate::parse::REQUEST;
 use crate::world::World;
+use crate::{groups, lists, people};
 
 /// The device and the line for a frame; `None` when the connection has ended.
 pub(crate) fn line(world: &mut World, effect: Effect) -> Option<(String, String)> {
@@ -109,6 +108,14 @@ fn frame(world: &mut World, session: SessionId, reply: Reply) -> String {
             format!("device {device} offers {}", as_text(&offer))
         }
         Reply::Linked { answer } => format!("linked {}", as_text(&answer)),
+        Reply::Presence(presence) => people::show_presence(world, &presence),
+        Reply::Typed(typed) => people::show_typed(world, &typed),
+        Reply::Related(related) => {
+            assert_eq!(related.request, REQUEST);
+            "related".to_owned()
+        }
+        Reply::RelationList(answer) => people::show_relations(world, &answer),
+        Reply::SettingsAre(are) => people::show_settings(are.request, are.settings),
         other => groups::show(world, session, other),
     }
 }
@@ -176,7 +183,11 @@ fn refusal(world: &mut World, nack: &Nack) -> String {
         | Kind::LINK_CLOSE
         | Kind::GROUP_CHANGE
         | Kind::GROUP_ASK
-        | Kind::GROUP_COUNT => {
+        | Kind::GROUP_COUNT
+        | Kind::WATCH
+        | Kind::RELATE
+        | Kind::RELATIONS
+        | Kind::SETTINGS => {
             assert_eq!(nack.reference.as_number(), REQUEST);
             let info = nack.of.info().expect("it is known");
             info.name.to_lowercase()
@@ -219,6 +230,22 @@ fn item(
             let event = Event::decode_body(position, reader).expect("it decoded before");
             let address = world.links[&session].address;
             show_event(world, address.expect("it is attached"), &event)
+        }
+        Frame::Receipt(Receipt {
+            state: State::SEEN,
+            peer,
+            up_to,
+            ..
+        }) => {
+            let author = Address {
+                device: DeviceId(1),
+                ..peer
+            };
+            let (author, up_to) = (world.name_of(author), message_at(world, up_to));
+            format!(
+                "{position} {author} seen up to {up_to} at device {}",
+                peer.device
+            )
         }
         Frame::Receipt(Receipt {
             state, peer, up_to, ..

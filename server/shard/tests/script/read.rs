@@ -77,7 +77,13 @@ fn a_device_reads_what_it_has_itself() {
         world.quietly("bob: ack 1");
         world.check("bob2: read m1 of ann", &["bob2: m1 refused NOT_DELIVERED"]);
         world.quietly("bob2: ack 1");
-        world.check("bob2: read m1 of ann", &["ann: 2 bob2 read up to m1"]);
+        world.check(
+            "bob2: read m1 of ann",
+            &[
+                "ann: 2 bob2 read up to m1",
+                "bob: 2 ann seen up to m1 at device 2",
+            ],
+        );
         world.check("bob: read m1 of ann", &[]);
     });
 }

@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use martlet_protocol::frame::{GroupEvent, GroupMode, PrekeyKind};
 use martlet_protocol::wire::Reader;
-use martlet_protocol::{Address, DeviceList, Kind, Position};
+use martlet_protocol::{Address, DeviceList, Kind, Position, UserId};
 use martlet_shard::{Command, Effect, Note, Reply, SentAnswer};
 use martlet_store::keys::account::{self, AccountRow};
 use martlet_store::keys::cursor::{self, CursorRow};
@@ -15,6 +15,7 @@ use martlet_store::keys::group_log::{self, LogRow};
 use martlet_store::keys::inbox::{self, InboxRow, Reference};
 use martlet_store::keys::message::{self, MessageRow};
 use martlet_store::keys::prekey::{self, StockRow};
+use martlet_store::keys::relation::{self, PersonRow, RelationRow};
 use martlet_store::keys::{device_list, relay};
 use martlet_store::{ShardId, View};
 
@@ -95,6 +96,9 @@ fn reply_is_durable(world: &World, address: Option<Address>, reply: &Reply) {
             let list = device_list::key(home, from.user, published.version);
             assert!(world.durable.get(&list).is_some(), "PUBLISHED has its list");
         }
+        (Reply::SettingsAre(_) | Reply::RelationList(_), Some(of)) => {
+            people_are_durable(world, of.user, reply);
+        }
         (Reply::DeviceLists(answer), _) => {
             let home = world.topology.shard_of_user(answer.user);
             for list in &answer.lists {
@@ -160,6 +164,29 @@ fn group_is_durable(world: &World, address: Option<Address>, reply: &Reply) {
     }
 }
 
+fn people_are_durable(world: &World, owner: UserId, reply: &Reply) {
+    let home = world.topology.shard_of_user(owner);
+    match reply {
+        Reply::SettingsAre(are) => {
+            let row = world.durable.get(&relation::person_key(home, owner));
+            let row = row.map_or_else(PersonRow::default, |row| {
+                PersonRow::decode(&row).expect("it decodes")
+            });
+            assert_eq!(row.settings, are.settings, "it tells what is durable");
+        }
+        Reply::RelationList(answer) => {
+            for entry in &answer.relations {
+                let row = world.durable.get(&relation::key(home, owner, entry.user));
+                let row = row.map_or(RelationRow::STRANGER, |row| {
+                    RelationRow::decode(&row).expect("it decodes")
+                });
+                assert_eq!(row.relation, entry.relation, "it tells what is durable");
+            }
+        }
+        other => panic!("not about people: {other:?}"),
+    }
+}
+
 fn forward_is_durable(world: &World, command: &Command) {
     let durable = &world.durable;
     match command {
@@ -180,7 +207,11 @@ fn forward_is_durable(world: &World, command: &Command) {
             let applied = u64::from_le_bytes(row[..].try_into().expect("a sequence"));
             assert!(applied >= *sequence);
         }
-        Command::GroupTyped { .. } => {}
+        // Nothing of presence and typing is ever stored.
+        Command::Observe { .. }
+        | Command::Unobserve { .. }
+        | Command::Typed { .. }
+        | Command::GroupTyped { .. } => {}
         other => panic!("nobody forwards {other:?}"),
     }
 }

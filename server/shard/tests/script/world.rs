@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::{Bytes, BytesMut};
-use martlet_protocol::frame::SendScope;
+use martlet_protocol::frame::{Presence, SendScope};
 use martlet_protocol::{
     Address, DeviceId, GroupId, MessageId, Millis, Position, Timestamp, UserId,
 };
 use martlet_shard::verify::Verifier;
 use martlet_shard::{
-    Command, DeviceIdentity, DevicePart, Effect, Limits, OwnDevices, SessionId, Shard, Topology,
+    Command, DeviceIdentity, DevicePart, Effect, Limits, OwnDevices, RelationsAnswer, Reply,
+    SessionId, Shard, Topology,
 };
 use martlet_store::keys::group::{self, GroupRow};
 use martlet_store::keys::{group_log, inbox};
@@ -40,6 +41,11 @@ pub(crate) struct World {
     pub(crate) links: BTreeMap<SessionId, Link>,
     sessions: u64,
     pub(crate) messages: BTreeMap<String, Message>,
+    /// PRESENCE frames, also for connections that are not simulated.
+    presences: Vec<Presence>,
+    relations: Option<RelationsAnswer>,
+    /// How many commits had rows.
+    commits: usize,
     seen: Vec<(String, String)>,
     /// What had been seen of a step when the server died.
     heard: Vec<(String, String)>,
@@ -61,10 +67,15 @@ pub(crate) struct Message {
 impl World {
     /// A world with these accounts, one device each.
     pub(crate) fn new(shards: u16, handles: &[&str]) -> Self {
+        Self::with(shards, handles, Limits::default())
+    }
+
+    /// The same with other limits.
+    pub(crate) fn with(shards: u16, handles: &[&str], limits: Limits) -> Self {
         let topology = Topology { shards, seed: 7 };
         let mut world = Self {
             topology,
-            limits: Limits::default(),
+            limits,
             now: START,
             shards: Vec::new(),
             sealed: Memory::new(),
@@ -75,6 +86,9 @@ impl World {
             links: BTreeMap::new(),
             sessions: 0,
             messages: BTreeMap::new(),
+            presences: Vec::new(),
+            relations: None,
+            commits: 0,
             seen: Vec::new(),
             heard: Vec::new(),
         };
@@ -95,17 +109,34 @@ impl World {
 
     /// The same with smaller limits.
     pub(crate) fn each_with(limits: Limits, handles: &[&str], transcript: impl Fn(&mut Self)) {
-        Self::each(handles, |world| {
-            world.limits = limits;
-            world.crash();
-            transcript(world);
-        });
+        for shards in [1, 2, 5] {
+            transcript(&mut Self::with(shards, handles, limits));
+        }
     }
 
     /// What its driver asks for when a device sends.
     pub(crate) fn own_devices(&mut self, address: Address) -> OwnDevices {
         let home = usize::from(self.topology.shard_of_user(address.user).0);
         self.shards[home].own_devices(&self.sealed, address)
+    }
+
+    /// What its driver asks for before a device sends.
+    pub(crate) fn begin_conversation(&mut self, from: UserId, to: UserId) -> Result<(), u64> {
+        let home = usize::from(self.topology.shard_of_user(from).0);
+        self.shards[home].begin_conversation(self.now, &self.sealed, from, to)
+    }
+
+    /// What its driver asks for before a device looks somebody up.
+    pub(crate) fn look_up(&mut self, device: &str) -> Result<(), u64> {
+        let user = self.devices[device].user;
+        let home = usize::from(self.topology.shard_of_user(user).0);
+        self.shards[home].look_up(self.now, user)
+    }
+
+    /// What its driver asks for when a device asks where its message stands.
+    pub(crate) fn is_told_reads(&mut self, user: UserId) -> bool {
+        let home = usize::from(self.topology.shard_of_user(user).0);
+        self.shards[home].is_told_reads(&self.sealed, user)
     }
 
     /// What its driver asks for when a device uploads.
@@ -234,6 +265,35 @@ impl World {
         let inbox = martlet_store::keys::KeyTag::Inbox.number();
         let rows = self.durable.iter().filter(|(key, _)| key[2] == inbox);
         rows.map(|(key, value)| key.len() + value.len()).sum()
+    }
+
+    /// Takes a step and keeps what was seen of it.
+    pub(crate) fn run_apart(&mut self, step: &str) {
+        self.forget();
+        self.run(step);
+    }
+
+    /// Takes a step. The PRESENCE frames that came of it, whoever they are for.
+    pub(crate) fn effects_of(&mut self, step: &str) -> Vec<Presence> {
+        self.presences.clear();
+        self.quietly(step);
+        std::mem::take(&mut self.presences)
+    }
+
+    /// The RELATION_LIST that came last.
+    pub(crate) fn take_answer(&mut self) -> RelationsAnswer {
+        self.forget();
+        self.relations.take().expect("there was an answer")
+    }
+
+    /// How many commits with rows there were.
+    pub(crate) fn commits(&self) -> usize {
+        self.commits
+    }
+
+    /// What the devices saw since the last step, each in its order.
+    pub(crate) fn take_seen(&mut self) -> Vec<(String, String)> {
+        std::mem::take(&mut self.seen)
     }
 
     /// How many durable rows have this tag.
@@ -380,6 +440,7 @@ impl World {
         let Some((batch, effects)) = self.pending.pop_front() else {
             return false;
         };
+        self.commits += usize::from(!batch.is_empty());
         self.durable.apply(&batch);
         for effect in effects {
             witness::check(self, &effect);
@@ -441,6 +502,13 @@ impl World {
             }
             Effect::Note(_) => {}
             frame => {
+                if let Effect::Frame { reply, .. } = &frame {
+                    match reply {
+                        Reply::Presence(presence) => self.presences.push(*presence),
+                        Reply::RelationList(answer) => self.relations = Some(answer.clone()),
+                        _ => {}
+                    }
+                }
                 if let Some(line) = print::line(self, frame) {
                     self.seen.push(line);
                 }

@@ -68,7 +68,7 @@ impl Ledger {
                 "never had this text"
             }
             Change::Deleted if !self.is_deleted_by_anybody(id) => "was deleted by nobody",
-            Change::Restored { .. } if !self.is_deleted_by_anybody(id) => "was deleted by nobody",
+            Change::Restored(_) if !self.is_deleted_by_anybody(id) => "was deleted by nobody",
             Change::Expired => "had no life that could end",
             _ => return,
         };

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use bytes::BytesMut;
 use martlet_protocol::CloseCode;
 use martlet_protocol::frame::Auth;
-use martlet_protocol::id::{Address, Millis};
+use martlet_protocol::id::{Address, Millis, UserId};
 use martlet_shard::{Command, SessionId};
 use tokio_util::codec::Decoder;
 use tokio_util::io::poll_read_buf;
@@ -58,6 +58,8 @@ pub struct Office<'a> {
     pub driver: &'a mut Driver,
     /// What devices may still make the server check.
     pub signatures: &'a mut Buckets<Address>,
+    /// What accounts may still send.
+    pub sends: &'a mut Buckets<UserId>,
     /// Work for the shards.
     pub commands: &'a mut Vec<Command>,
 }
@@ -172,6 +174,7 @@ impl State {
                 shared: office.shared,
                 driver: &mut *office.driver,
                 signatures: &mut *office.signatures,
+                sends: &mut *office.sends,
                 tls: self.tls.as_deref(),
                 out: &mut self.out,
                 commands: office.commands,

@@ -13,6 +13,7 @@ use tokio::task::AbortHandle;
 
 use crate::admission::Place;
 use crate::clock::Seconds;
+use crate::gateway::conn::Held;
 use crate::gateway::session::Session;
 
 /// A connection of a reactor. Small on purpose: most of them are idle most of the time, and an
@@ -41,6 +42,8 @@ pub struct State {
     pub(super) partial: Option<Box<Partial>>,
     /// Frames for the client that are not written yet.
     pub out: BytesMut,
+    /// What was not written while too much waited.
+    pub held: Held,
     /// TLS, unless the transport is plain.
     pub tls: Option<Box<ServerConnection>>,
     /// When it was accepted, or when the wait for being listed ended.
@@ -109,6 +112,7 @@ impl State {
             phase: Phase::Open,
             partial: None,
             out: BytesMut::new(),
+            held: Held::default(),
             tls,
             opened: now,
             heard: now,

@@ -33,6 +33,8 @@ pub struct Desk<'a> {
     pub driver: &'a mut Driver,
     /// What devices may still make the server check.
     pub signatures: &'a mut Buckets<Address>,
+    /// What accounts may still send.
+    pub sends: &'a mut Buckets<UserId>,
     /// The TLS session, if there is one.
     pub tls: Option<&'a ServerConnection>,
     /// Bytes for the client.

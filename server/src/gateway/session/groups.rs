@@ -13,7 +13,7 @@ use crate::gateway::signatures;
 use crate::rate::Bucket;
 
 /// Hands what a device says of groups to the shard that it concerns. Questions and changes have a
-/// rate of their own; progress has that of all frames, and typing is left out when it is too much.
+/// rate of their own; progress has that of all frames.
 pub(super) fn on_request(
     address: Address,
     requests: &mut Bucket,
@@ -38,17 +38,6 @@ pub(super) fn on_request(
                 group: read.group,
                 sequence: read.sequence,
             });
-            return Ok(());
-        }
-        GroupRequest::Typing(typing) => {
-            let is_rare = requests.take(desk.shared.rates.group_requests, desk.now_us);
-            if is_rare.is_ok() && desk.shared.pressure().is_none() {
-                desk.commands.push(Command::GroupTyping {
-                    from: address,
-                    group: typing.group,
-                    kind: typing.kind,
-                });
-            }
             return Ok(());
         }
         GroupRequest::Ask(ask) => (Kind::GROUP_ASK, ask.request),
@@ -115,6 +104,7 @@ fn command(
             group: count.group,
             sequence: count.sequence,
             has_detail: count.detail,
+            is_told_reads: desk.driver.is_told_reads(address.user),
         },
         GroupRequest::Groups(groups) => Command::Groups {
             session,
@@ -122,8 +112,6 @@ fn command(
             request: groups.request,
             after: groups.after,
         },
-        GroupRequest::Read(_) | GroupRequest::Stored(_) | GroupRequest::Typing(_) => {
-            return Ok(None);
-        }
+        GroupRequest::Read(_) | GroupRequest::Stored(_) => return Ok(None),
     }))
 }

@@ -18,6 +18,7 @@ mod drain;
 mod groups;
 mod hello;
 mod machine;
+mod people;
 mod ready;
 
 pub use auth::{ExpectAuth, log_link_refused, log_registration_refused};

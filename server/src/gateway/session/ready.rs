@@ -1,13 +1,13 @@
 //! The device is known: its requests go to the shards.
 
-use martlet_protocol::frame::{Credit, Nack, Reference};
-use martlet_protocol::id::Address;
+use martlet_protocol::frame::{Credit, GroupTyping, Nack, Reference, Typing};
+use martlet_protocol::id::{Address, UserId};
 use martlet_protocol::{CloseCode, Kind, NackCode};
 use martlet_shard::{Addressing, Command, SendRequest};
 
 use crate::gateway::credit::Window;
 use crate::gateway::inbound::{GroupSend, Inbound, Query, Send};
-use crate::gateway::session::{Desk, Ending, UNEXPECTED, directory, groups};
+use crate::gateway::session::{Desk, Ending, UNEXPECTED, directory, groups, people};
 use crate::rate::Bucket;
 
 /// A session of a device.
@@ -15,10 +15,11 @@ use crate::rate::Bucket;
 pub struct Ready {
     address: Address,
     window: Window,
-    sends: Bucket,
     lookups: Bucket,
     key_requests: Bucket,
     group_requests: Bucket,
+    people_requests: Bucket,
+    typings: Bucket,
     frames: Bucket,
     /// READY has been written: only then may the client speak.
     is_greeted: bool,
@@ -29,10 +30,11 @@ impl Ready {
         Self {
             address,
             window: Window::new(),
-            sends: Bucket::default(),
             lookups: Bucket::default(),
             key_requests: Bucket::default(),
             group_requests: Bucket::default(),
+            people_requests: Bucket::default(),
+            typings: Bucket::default(),
             frames: Bucket::default(),
             is_greeted: false,
         }
@@ -85,9 +87,9 @@ impl Ready {
 
     fn on_send(&mut self, send: Send, desk: &mut Desk<'_>) -> Result<(), Ending> {
         self.spend(send.frame_bytes)?;
-        let refusal = self.refusal(desk);
         let session = desk.session;
         let from = self.address;
+        let refusal = may_send(from.user, send.to, desk).err();
         // The recipient's shard refuses, not this session: it keeps the order of what was sent
         // behind the refused message, whoever refused it.
         desk.commands.push(match refusal {
@@ -123,23 +125,12 @@ impl Ready {
         Ok(())
     }
 
-    /// Why the server takes no message now, and when to try again in milliseconds.
-    fn refusal(&mut self, desk: &Desk<'_>) -> Option<(NackCode, u64)> {
-        match self.sends.take(desk.shared.rates.sends, desk.now_us) {
-            Err(wait_us) => Some((NackCode::RATE_LIMITED, wait_us.div_ceil(1_000))),
-            Ok(()) => desk
-                .shared
-                .pressure()
-                .map(|pressure| (pressure.code, pressure.retry_after_ms)),
-        }
-    }
-
     /// As [`on_send`](Self::on_send): the group's home keeps the order.
     fn on_group_send(&mut self, send: GroupSend, desk: &mut Desk<'_>) -> Result<(), Ending> {
         self.spend(send.frame_bytes)?;
         let (session, from, request) = (desk.session, self.address, send.request);
-        let command = match self.refusal(desk) {
-            Some((code, retry_after_ms)) => Command::GroupDecline {
+        let command = match may_store(from.user, desk) {
+            Err((code, retry_after_ms)) => Command::GroupDecline {
                 session,
                 from,
                 group: request.group,
@@ -147,7 +138,7 @@ impl Ready {
                 code,
                 retry_after_ms,
             },
-            None => Command::GroupSend {
+            Ok(()) => Command::GroupSend {
                 session,
                 from,
                 request,
@@ -202,7 +193,33 @@ impl Ready {
                 request: status.request,
                 to: status.to,
                 message_id: status.message_id,
+                is_told_reads: desk.driver.is_told_reads(address.user),
             },
+            Inbound::Active(active) => Command::Active {
+                session,
+                address,
+                active: active.active,
+            },
+            Inbound::Typing(Typing { kind, .. })
+            | Inbound::GroupTyping(GroupTyping { kind, .. })
+                if !people::may_type(&mut self.typings, kind, desk.now_us) =>
+            {
+                return Ok(());
+            }
+            Inbound::Typing(Typing { to, kind }) => Command::Typing {
+                session,
+                from: address,
+                to,
+                kind,
+            },
+            Inbound::GroupTyping(GroupTyping { group, kind }) => Command::GroupTyping {
+                from: address,
+                group,
+                kind,
+            },
+            Inbound::PeopleRequest(request) => {
+                return people::on_request(address, &mut self.people_requests, request, desk);
+            }
             Inbound::Lookup { request, query } => return self.on_lookup(request, query, desk),
             Inbound::Group(request) => {
                 return groups::on_request(address, &mut self.group_requests, request, desk);
@@ -216,15 +233,16 @@ impl Ready {
         Ok(())
     }
 
-    /// Lookups have a rate of their own: they are how accounts are enumerated.
+    /// Lookups have a rate of their own, and each account a quota over all its devices: they are
+    /// how accounts are enumerated. What is spent does not depend on what is found.
     fn on_lookup(&mut self, request: u64, query: Query, desk: &mut Desk<'_>) -> Result<(), Ending> {
-        if let Err(wait_us) = self.lookups.take(desk.shared.rates.lookups, desk.now_us) {
-            return desk.refuse(
-                Kind::LOOKUP,
-                NackCode::RATE_LIMITED,
-                wait_us.div_ceil(1_000),
-                Reference::number(request),
-            );
+        let in_rate = self.lookups.take(desk.shared.rates.lookups, desk.now_us);
+        let may_look = in_rate
+            .map_err(|wait_us| wait_us.div_ceil(1_000))
+            .and_then(|()| desk.driver.look_up(desk.now, self.address.user));
+        if let Err(wait_ms) = may_look {
+            let (code, reference) = (NackCode::RATE_LIMITED, Reference::number(request));
+            return desk.refuse(Kind::LOOKUP, code, wait_ms, reference);
         }
         let session = desk.session;
         desk.commands.push(match query {
@@ -241,4 +259,25 @@ impl Ready {
         });
         Ok(())
     }
+}
+
+/// Whether an account may send a message to another one now.
+///
+/// # Errors
+/// Why not, and when to try again in milliseconds.
+fn may_send(from: UserId, to: UserId, desk: &mut Desk<'_>) -> Result<(), (NackCode, u64)> {
+    may_store(from, desk)?;
+    let begun = desk.driver.begin_conversation(desk.now, from, to);
+    begun.map_err(|wait_ms| (NackCode::RATE_LIMITED, wait_ms))
+}
+
+/// Whether the server takes one more message of an account now, whoever it is for.
+///
+/// # Errors
+/// As [`may_send`].
+fn may_store(from: UserId, desk: &mut Desk<'_>) -> Result<(), (NackCode, u64)> {
+    let in_rate = desk.sends.take(from, 1, desk.now_us);
+    in_rate.map_err(|wait_us| (NackCode::RATE_LIMITED, wait_us.div_ceil(1_000)))?;
+    let pressure = desk.shared.pressure();
+    pressure.map_or(Ok(()), |it| Err((it.code, it.retry_after_ms)))
 }

@@ -147,7 +147,7 @@ impl ListHead {
         writer.varint(self.version);
         writer.raw(&self.hash);
         writer.raw(&self.account_key);
-        writer.u8(u8::from(self.is_reset));
+        writer.flag(self.is_reset);
     }
 
     fn decode(reader: &mut Reader<'_>) -> Result<Option<Self>, DecodeError> {
@@ -159,11 +159,7 @@ impl ListHead {
             version,
             hash: reader.array()?,
             account_key: reader.array()?,
-            is_reset: match reader.u8()? {
-                0 => false,
-                1 => true,
-                _ => return Err(DecodeError::FieldValueForbidden),
-            },
+            is_reset: reader.flag()?,
         }))
     }
 }

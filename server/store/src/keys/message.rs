@@ -198,11 +198,14 @@ impl Told {
 pub struct Placement {
     /// The device.
     pub device: DeviceId,
-    /// Its place in the device's stream.
+    /// Its place in the device's stream; [`NOWHERE`] when the recipient has blocked the sender.
     pub position: Position,
     /// The terminal fact that ended it there, if one did.
     pub fact: Option<State>,
 }
+
+/// The position of a message in the stream of a device that will never have it.
+pub const NOWHERE: Position = Position(u64::MAX);
 
 impl MessageRow {
     /// How many devices it was placed for: those whose inbox took it.

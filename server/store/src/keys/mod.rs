@@ -19,6 +19,7 @@ pub mod inbox;
 pub mod membership;
 pub mod message;
 pub mod prekey;
+pub mod relation;
 pub mod relay;
 
 /// Bytes of the part that all keys share: shard and tag.
@@ -80,13 +81,19 @@ pub enum KeyTag {
     UserGroup = 37,
     /// How far a device has acknowledged a group's own stream.
     GroupCursor = 38,
+    /// What an account lets others know, and how many relations it has.
+    Person = 40,
+    /// What one account is to another one.
+    Relation = 41,
+    /// When an account was last seen.
+    LastSeen = 42,
     /// The store's ring of commits.
     Commit = 64,
 }
 
 impl KeyTag {
     /// All tags, in the order of their numbers.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 30] = [
         Self::Inbox,
         Self::Outbox,
         Self::GroupLog,
@@ -113,6 +120,9 @@ impl KeyTag {
         Self::LocalMember,
         Self::UserGroup,
         Self::GroupCursor,
+        Self::Person,
+        Self::Relation,
+        Self::LastSeen,
         Self::Commit,
     ];
 
@@ -160,6 +170,9 @@ impl KeyTag {
             | Self::LocalMember
             | Self::UserGroup
             | Self::GroupCursor
+            | Self::Person
+            | Self::Relation
+            | Self::LastSeen
             | Self::Commit => Family::State,
         }
     }
@@ -232,7 +245,7 @@ mod tests {
             numbers,
             [
                 1, 2, 3, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33,
-                34, 35, 36, 37, 38, 64
+                34, 35, 36, 37, 38, 40, 41, 42, 64
             ]
         );
         for tag in KeyTag::ALL {

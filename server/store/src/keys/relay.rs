@@ -68,9 +68,9 @@ pub enum RelayItem {
     Receipt {
         /// The account that is told.
         to: UserId,
-        /// Who received or read, on which device.
+        /// Who received or read, on which device. Of SEEN the author, and the reader's device.
         peer: Address,
-        /// DELIVERED or READ.
+        /// DELIVERED or READ; SEEN for the reader's own devices.
         state: State,
         /// The newest message this speaks of.
         up_to: Timestamp,
