@@ -121,6 +121,8 @@ counters! {
     controls,
     /// Messages of which a device got nothing, because the author had no keys of it.
     empty_parts,
+    /// Messages that came when the ratchet may have left their keys behind.
+    outrun,
     /// Messages that a new device got from another one.
     remembered,
     /// Prekeys uploaded, in times.

@@ -113,7 +113,8 @@ pub(super) struct Written {
     pub(super) state: MessageState,
     pub(super) shown: BTreeSet<usize>,
     pub(super) arrived: BTreeMap<usize, Position>,
-    /// Devices that had to ask for it: its author had no keys of theirs.
+    /// Devices that may have had to ask for it: its author had no keys of theirs, or the ratchet
+    /// had left them behind.
     pub(super) asked_for: BTreeSet<usize>,
     /// Devices that have it from another one of their account, and were not shown it.
     pub(super) remembered: BTreeSet<usize>,

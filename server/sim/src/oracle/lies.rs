@@ -123,12 +123,14 @@ impl Ledger {
         }
     }
 
-    /// Whether a device cannot have this message: it was never given it, or got it changed, and
-    /// whom it would ask is not there any more.
+    /// Whether a device cannot have this message: it was never given it, or it had to ask for it,
+    /// and whom it would ask is not there any more.
     pub(super) fn is_withheld(&self, device: usize, id: MessageId) -> bool {
-        let author = self.messages.get(&id).map(|message| message.author);
-        let is_orphan = author.is_some_and(|author| self.was_removed(author));
-        self.lies.hides(device, id) || (is_orphan && self.lies.touches(device, id))
+        let is_orphan = self.messages.get(&id).is_some_and(|message| {
+            let has_asked = message.asked_for.contains(&device);
+            self.was_removed(message.author) && (has_asked || self.lies.touches(device, id))
+        });
+        is_orphan || self.lies.hides(device, id)
     }
 
     /// Whoever was lied to, and could know it, has said so.

@@ -19,14 +19,15 @@ pub(super) struct Warnings {
     last_resorts: BTreeSet<(usize, Address)>,
     /// How often a home was told that an account has other devices.
     changes: BTreeMap<(usize, UserId), u64>,
-    /// How often a device sent nothing to a home of which it had no keys.
-    empty_parts: BTreeMap<(usize, Address), u64>,
+    /// How often a home got what it cannot open from an honest device: nothing, because that had
+    /// no keys of it, or what the ratchet had left behind.
+    unreadable_parts: BTreeMap<(usize, Address), u64>,
 }
 
 impl Warnings {
-    /// A home gets nothing of a message of this device, because that had no keys of it.
-    pub(super) fn empty_part(&mut self, device: usize, author: Address) {
-        *self.empty_parts.entry((device, author)).or_default() += 1;
+    /// A home gets what it may be unable to open from this device.
+    pub(super) fn unreadable_part(&mut self, device: usize, author: Address) {
+        *self.unreadable_parts.entry((device, author)).or_default() += 1;
     }
 }
 
@@ -81,7 +82,7 @@ impl Ledger {
                 counters.poison_told += 1;
                 true
             }
-            SecurityKind::Undecryptable => self.takes_empty_part(device, user, notice.device),
+            SecurityKind::Undecryptable => self.takes_unreadable_part(device, user, notice.device),
             _ => false,
         });
         let is_lie = user.is_some_and(|user| self.lies.explain(device, user, notice.kind));
@@ -105,10 +106,10 @@ impl Ledger {
         got(device, peer) || theirs.zip(own).is_some_and(|(home, own)| got(home, own))
     }
 
-    /// Whether the device has sent nothing, once for each time that it is asked.
-    fn takes_empty_part(&mut self, device: usize, user: UserId, of: Option<DeviceId>) -> bool {
+    /// Whether the device has sent what cannot be opened, once for each time that it is asked.
+    fn takes_unreadable_part(&mut self, device: usize, user: UserId, of: Option<DeviceId>) -> bool {
         let author = of.map(|device| Address { user, device });
-        let left = author.and_then(|it| self.warnings.empty_parts.get_mut(&(device, it)));
+        let left = author.and_then(|it| self.warnings.unreadable_parts.get_mut(&(device, it)));
         left.is_some_and(|left| {
             let has_some = *left > 0;
             *left = left.saturating_sub(1);

@@ -7,8 +7,11 @@ use martlet_protocol::frame::{Event, EventKind, Part, Send, SendScope};
 use martlet_protocol::wire::List;
 use martlet_protocol::{Address, DeviceId, MessageId, UserId};
 
-use super::ledger::Ledger;
+use super::ledger::{Item, Ledger};
 use crate::counters::Counters;
+
+/// Of how many turns of a ratchet a session keeps the keys.
+const RECEIVING_CHAINS: usize = 5;
 
 /// All SENDs.
 #[derive(Debug, Default)]
@@ -33,6 +36,8 @@ pub(super) struct Try {
     envelope: u64,
     /// Whenever it came, the server had called a newer list published.
     pub(super) is_stale: bool,
+    /// How many forms of messages had come before.
+    number: usize,
 }
 
 impl Try {
@@ -44,10 +49,11 @@ impl Try {
 
     /// Whether it is the same in all but the time.
     fn is_as(&self, other: &Self) -> bool {
-        let is_stale = self.is_stale;
+        let (is_stale, number) = (self.is_stale, self.number);
         *self
             == Self {
                 is_stale,
+                number,
                 ..other.clone()
             }
     }
@@ -72,6 +78,12 @@ impl Tries {
     /// Every message that came.
     pub(super) fn ids(&self) -> impl Iterator<Item = MessageId> {
         self.of.keys().copied()
+    }
+
+    /// Whether one message was made after another one had its last form.
+    fn is_later(&self, one: MessageId, other: MessageId) -> bool {
+        let newest = |id| self.of(id).last().map(|made| made.number);
+        newest(other).is_some_and(|other| newest(one).is_some_and(|one| one > other))
     }
 
     /// The newest try of a message was refused, and not for good.
@@ -99,6 +111,7 @@ impl Ledger {
             own_parts: parts(&send.own_parts),
             envelope: hash(send.envelope),
             is_stale: self.is_stale(device, send),
+            number: self.tries.of.values().map(Vec::len).sum(),
         };
         let was_refused = self.tries.refused.remove(&id);
         let known = self.tries.of.entry(id).or_default();
@@ -139,6 +152,23 @@ impl Ledger {
             let mut named = made.devices().map(|device| Address { user, device });
             made.is_named && named.all(|address| self.lists.has_removed(address))
         })
+    }
+
+    /// Whether so many messages of its author that were made later have come before it that the
+    /// ratchet may have left its keys behind. Without an answer a SEND is repeated as it was, maybe
+    /// after many to other accounts whose copies go to the same device.
+    pub(super) fn is_outrun(&self, device: usize, id: MessageId, author: usize) -> bool {
+        let Some(watched) = self.devices.get(device) else {
+            return false;
+        };
+        let before = watched.items.values().filter(|item| match item {
+            Item::Message(other) => {
+                let of_author = self.tries.of(*other).iter().any(|it| it.author == author);
+                of_author && self.tries.is_later(*other, id)
+            }
+            _ => false,
+        });
+        before.count() >= RECEIVING_CHAINS
     }
 
     /// Whether an EVENT has what its author made for this device. Its author is another one of the

@@ -142,13 +142,17 @@ impl Ledger {
         };
         let name = self.name(device).to_owned();
         let is_empty = event.part.is_empty();
-        if is_empty && let Some(author) = author.and_then(|author| self.devices[author].address) {
-            counters.empty_parts += 1;
-            self.warnings.empty_part(device, author);
+        let is_outrun = author.is_some_and(|author| self.is_outrun(device, id, author));
+        if (is_empty || is_outrun)
+            && let Some(author) = author.and_then(|author| self.devices[author].address)
+        {
+            counters.empty_parts += u64::from(is_empty);
+            counters.outrun += u64::from(is_outrun);
+            self.warnings.unreadable_part(device, author);
         }
         self.reveal(device, event);
         if let Some(message) = self.messages.get_mut(&id) {
-            if is_empty {
+            if is_empty || is_outrun {
                 message.asked_for.insert(device);
             }
             if Some(message.author) != author || message.to != recipient {
