@@ -50,6 +50,7 @@ impl World {
         self.check_rows();
         self.check_histories();
         let witness = Witness::of(self.server.durable());
+        self.check_groups(&witness);
         self.env
             .ledger
             .check_bounds(&witness, self.plan.limits.inbox_rows_max);
@@ -93,6 +94,21 @@ impl World {
                 self.env
                     .ledger
                     .check_history(counters, index, account, &history);
+            }
+        }
+    }
+
+    /// What homes know of groups, and what was said in them as they show it.
+    fn check_groups(&mut self, witness: &Witness) {
+        for index in 0..self.devices.len() {
+            if !self.devices[index].is_in_use(&self.env) {
+                continue;
+            }
+            for group in self.devices[index].groups(&mut self.env) {
+                let ledger = &mut self.env.ledger;
+                ledger.check_group(&witness.groups, index, &group);
+                let shown = self.devices[index].remarks(&mut self.env, &group.peer);
+                self.env.ledger.check_remarks(index, group.id, &shown);
             }
         }
     }

@@ -137,4 +137,26 @@ counters! {
     devices_changed,
     /// Times that a user was told of a message that nobody can open.
     poison_told,
+    /// Groups that somebody has made.
+    groups,
+    /// Changes of groups that somebody was told.
+    group_changes,
+    /// Changes that were not made, because somebody else was faster.
+    group_refusals,
+    /// Things said in groups.
+    remarks,
+    /// Times that somebody was shown one.
+    remarks_shown,
+    /// Times that its author was told that all have one,
+    remarks_delivered,
+    /// or have read it.
+    remarks_read,
+    /// GROUP_SENDs that were repeated.
+    group_retries,
+    /// Entries that came by an inbox,
+    fanned_out,
+    /// or by the group's own stream.
+    streamed,
+    /// Times that entries of a group were told to be missing.
+    group_gaps,
 }

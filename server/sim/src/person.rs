@@ -13,7 +13,7 @@ use crate::sweep::{Doubt, Draft};
 const SERVER: &str = "sim:1";
 
 /// Most messages of a conversation that anybody looks at again.
-const PAGE: History = History {
+pub(crate) const PAGE: History = History {
     limit: 100_000,
     before: None,
 };

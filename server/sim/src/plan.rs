@@ -36,6 +36,8 @@ pub(crate) struct Plan {
     pub(crate) change_ms: u64,
     /// Mean time between two things that break, in milliseconds.
     pub(crate) peace_ms: u64,
+    /// People make groups, change them and talk in them.
+    pub(crate) has_groups: bool,
     /// Somebody sends what cannot be opened.
     pub(crate) has_poison: bool,
     /// Somebody takes prekeys that nobody needs.
@@ -65,6 +67,7 @@ impl Plan {
             pause_ms: 60,
             change_ms: 0,
             peace_ms: 1_000,
+            has_groups: false,
             has_poison: false,
             has_strangers: false,
         }
@@ -85,6 +88,8 @@ impl Plan {
         if overflows {
             limits.inbox_rows_max = rng.between(5, 14);
         }
+        // With so few people a group is large soon, and small again.
+        limits.group_inbox_members_max = 2 + rng.index(3);
         if retires {
             limits.retention_ms = rng.between(15_000, 30_000);
         }
@@ -106,6 +111,7 @@ impl Plan {
             pause_ms: rng.between(2_500, 7_000),
             change_ms: rng.between(8_000, 25_000),
             peace_ms: rng.between(2_000, 9_000),
+            has_groups: rng.one_in(2),
             has_poison: rng.one_in(4),
             has_strangers: rng.one_in(3),
         }
@@ -125,6 +131,7 @@ impl Plan {
                 retires: false,
                 expires: false,
             },
+            has_groups: false,
             has_poison: lie.needs_stranger(),
             has_strangers: false,
             ..self

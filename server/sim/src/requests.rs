@@ -72,7 +72,14 @@ impl Gate {
                     user,
                 },
             },
-            frame => return self.on_keys(desk, address, frame),
+            frame => {
+                let about_groups = self.on_groups(desk, address, frame, frame_bytes);
+                let is_about_groups = frame.kind().0 >= Kind::GROUP_CHANGE.0;
+                if about_groups.is_some() || is_about_groups {
+                    return about_groups;
+                }
+                return self.on_keys(desk, address, frame);
+            }
         })
     }
 
@@ -199,14 +206,7 @@ impl Gate {
         send: &Send<'_>,
         frame_bytes: u64,
     ) -> Command {
-        if self.left.messages == 0 || self.in_debt {
-            let what = format!("{from} sends without credit");
-            desk.env.ledger.violate(what);
-        }
-        self.left.messages = self.left.messages.saturating_sub(1);
-        self.in_debt = frame_bytes >= self.left.bytes;
-        self.left.bytes = self.left.bytes.saturating_sub(frame_bytes);
-        self.unanswered_bytes += frame_bytes;
+        self.spend(desk, from, frame_bytes);
         let env = &mut *desk.env;
         let is_retry = env.ledger.on_send(&mut env.counters, self.device, send);
         env.counters.retries += u64::from(is_retry);
@@ -230,6 +230,20 @@ impl Gate {
                 envelope: Bytes::copy_from_slice(send.envelope),
             },
         }
+    }
+}
+
+impl Gate {
+    /// A message of so many bytes is under way.
+    pub(crate) fn spend(&mut self, desk: &mut Desk<'_>, from: Address, frame_bytes: u64) {
+        if self.left.messages == 0 || self.in_debt {
+            let what = format!("{from} sends without credit");
+            desk.env.ledger.violate(what);
+        }
+        self.left.messages = self.left.messages.saturating_sub(1);
+        self.in_debt = frame_bytes >= self.left.bytes;
+        self.left.bytes = self.left.bytes.saturating_sub(frame_bytes);
+        self.unanswered_bytes += frame_bytes;
     }
 }
 

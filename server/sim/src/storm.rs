@@ -45,6 +45,10 @@ impl World {
         if own >= self.plan.accounts || !client.is_in_use(env) {
             return;
         }
+        if self.plan.has_groups && env.rng.one_in(3) {
+            let people = &HANDLES[..self.plan.accounts];
+            return client.be_in_groups(env, people);
+        }
         let others = (0..self.plan.accounts).filter(|account| *account != own);
         let others: Vec<usize> = others.collect();
         let to = others[env.rng.index(others.len())];

@@ -56,6 +56,9 @@ impl Ledger {
         let Some(reader) = self.devices.get(device).map(|watched| watched.account) else {
             return;
         };
+        if self.on_remark_read(device, id) {
+            return;
+        }
         let Some(message) = self.messages.get(&id) else {
             return;
         };
@@ -68,7 +71,16 @@ impl Ledger {
     /// A client hands something to its user.
     pub(crate) fn on_event(&mut self, counters: &mut Counters, device: usize, event: &Event) {
         match event {
+            Event::Message(message) if message.group.is_some() => {
+                self.on_remark_shown(counters, device, message);
+            }
             Event::Message(message) => self.on_shown(counters, device, message),
+            Event::GroupChanged(_) => counters.group_changes += 1,
+            Event::GroupRefused { code, .. } => self.on_group_refused(counters, device, *code),
+            Event::GroupGap { group, .. } => {
+                counters.group_gaps += 1;
+                self.groups.gaps.insert((device, *group));
+            }
             Event::Changed { id, change, .. } => self.on_changed(device, *id, change),
             Event::Receipt(receipt) => self.on_state(counters, device, receipt),
             Event::Failed { id, code, .. } => self.on_failed(counters, device, *id, *code),
@@ -202,6 +214,9 @@ impl Ledger {
 
     fn on_state(&mut self, counters: &mut Counters, device: usize, receipt: &Receipt) {
         let id = receipt.id;
+        if self.on_remark_state(counters, device, receipt) {
+            return;
+        }
         let Some(message) = self.messages.get(&id) else {
             return self.violate(format!("a receipt for {id}, which nobody wrote"));
         };
@@ -263,6 +278,9 @@ impl Ledger {
 
     fn on_failed(&mut self, counters: &mut Counters, device: usize, id: MessageId, code: NackCode) {
         counters.failed += 1;
+        if self.on_remark_failed(id, code) {
+            return;
+        }
         let Some(message) = self.messages.get_mut(&id) else {
             return self.violate(format!("{id} failed, which nobody wrote"));
         };

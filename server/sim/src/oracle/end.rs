@@ -31,6 +31,7 @@ impl Ledger {
             self.check_marked(witness, *device, *id, &mut problems);
         }
         self.check_lists(witness, &mut problems);
+        self.check_groups(&witness.groups, &mut problems);
         self.check_lies(&mut problems);
         if witness.outbox_rows > OUTBOX_ROWS_MAX * u64::from(shards) {
             problems.push(format!("{} outbox rows are left", witness.outbox_rows));
@@ -63,6 +64,7 @@ impl Ledger {
         }
         let mut watermarks = BTreeMap::<(UserId, State), Timestamp>::new();
         let mut facts = BTreeSet::<(MessageId, State, Option<Address>)>::new();
+        let mut entries = BTreeSet::new();
         for item in watched.items.values() {
             let is_news = match item {
                 Item::Told(Told::Receipt { peer, state, up_to }) => {
@@ -81,7 +83,8 @@ impl Ledger {
                     let is_at_all = matches!(*state, State::DELIVERED | State::READ);
                     facts.insert((*message_id, *state, (!is_at_all).then_some(*peer)))
                 }
-                Item::Message(_) | Item::Gap => true,
+                Item::Entry { group, sequence } => entries.insert((*group, *sequence)),
+                Item::Message(_) | Item::Progress { .. } | Item::Gap => true,
             };
             if !is_news {
                 problems.push(format!("{name} is told again: {item:?}"));

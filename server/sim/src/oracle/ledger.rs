@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use martlet_client::MessageState;
-use martlet_protocol::{Address, MessageId, Position, State, Timestamp, UserId};
+use martlet_protocol::{Address, GroupId, MessageId, Position, State, Timestamp, UserId};
 
 use super::deeds::Deed;
 use super::devices::Lists;
+use super::groups::Groups;
 use super::lies::Lies;
 use super::security::Warnings;
 use super::sends::Tries;
@@ -38,6 +39,7 @@ pub(crate) struct Ledger {
     pub(super) tries: Tries,
     pub(super) warnings: Warnings,
     pub(super) lies: Lies,
+    pub(super) groups: Groups,
     /// How far an account has read what another one wrote.
     pub(super) reads: BTreeMap<(usize, usize), Timestamp>,
     /// What was marked read, and on which device.
@@ -75,6 +77,17 @@ pub(super) struct Watched {
 pub(super) enum Item {
     Message(MessageId),
     Told(Told),
+    /// An entry of a group's log.
+    Entry {
+        group: GroupId,
+        sequence: u64,
+    },
+    /// How far members of a group are; no member is all of them.
+    Progress {
+        group: GroupId,
+        state: State,
+        members: Vec<(Option<UserId>, u64)>,
+    },
     Gap,
 }
 
@@ -140,6 +153,7 @@ impl Ledger {
             tries: Tries::default(),
             warnings: Warnings::default(),
             lies: Lies::default(),
+            groups: Groups::default(),
             reads: BTreeMap::new(),
             marked: BTreeSet::new(),
             unmarked: BTreeSet::new(),

@@ -13,6 +13,8 @@
 //! | states move forward, are true, and are told once | at once, and at the end |
 //! | every device shows texts, reactions and deletions by the newest it has heard of | at the end |
 //! | what was read is told, whoever crashes | at the end |
+//! | a place of a group's log means one thing for everybody, in the order that all see | at once, and at the end |
+//! | who was a member when something was said has it, and nobody else; all see one group | at the end |
 //! | neither side breaks the protocol | at once |
 //! | whoever is lied to, and can know it, is told so by the name of the lie | at the end |
 //! | queues stay within their bounds | at the end, and at every fault |
@@ -21,8 +23,10 @@ mod app;
 mod deeds;
 mod devices;
 mod end;
+mod groups;
 mod ledger;
 mod lies;
+mod members;
 mod roll;
 mod security;
 mod sends;
@@ -30,6 +34,7 @@ mod wire;
 mod witness;
 
 pub(crate) use deeds::{Deed, View, What};
+pub(crate) use groups::Remark;
 pub(crate) use ledger::{Ledger, Rules};
 pub(crate) use roll::Roll;
 pub(crate) use witness::Witness;

@@ -15,6 +15,9 @@ impl Ledger {
             Frame::Receipt(receipt) => self.on_receipt(counters, device, receipt),
             Frame::Fact(fact) => self.on_fact(counters, device, fact),
             Frame::Gap(gap) => self.on_gap(counters, device, gap),
+            Frame::GroupSent(sent) => self.on_group_sent(device, sent),
+            Frame::GroupEvent(event) => self.on_group_event(counters, device, event),
+            Frame::GroupReceipt(receipt) => self.on_group_receipt(counters, device, receipt),
             Frame::CaughtUp(_) => counters.caught_up += 1,
             Frame::State(_) => counters.states += 1,
             Frame::Nack(nack) if nack.of == Kind::READ => {
@@ -55,6 +58,12 @@ impl Ledger {
             (Kind::LINK_OPEN, NackCode::LIST_CONFLICT | NackCode::RATE_LIMITED) => true,
             (Kind::LOOKUP, NackCode::UNKNOWN_HANDLE) => true,
             (Kind::STATUS, NackCode::UNKNOWN_MESSAGE) => true,
+            // What follows a refused message has to wait for it.
+            (Kind::GROUP_SEND, NackCode::OUT_OF_ORDER) => {
+                counters.out_of_order += 1;
+                true
+            }
+            (of, code) if of.0 >= Kind::GROUP_CHANGE.0 => Self::may_refuse_in_group(code),
             _ => false,
         };
         if !is_legal {
@@ -227,7 +236,13 @@ impl Ledger {
     }
 
     /// A position means one thing for ever, but that it may become a gap.
-    fn on_item(&mut self, counters: &mut Counters, device: usize, position: Position, item: Item) {
+    pub(super) fn on_item(
+        &mut self,
+        counters: &mut Counters,
+        device: usize,
+        position: Position,
+        item: Item,
+    ) {
         let Some(watched) = self.devices.get_mut(device) else {
             return;
         };

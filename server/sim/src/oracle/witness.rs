@@ -10,6 +10,8 @@ use martlet_store::keys::cursor::{self, CursorRow};
 use martlet_store::keys::message::MessageRow;
 use martlet_store::keys::{KeyTag, device_list, inbox};
 
+use super::members::GroupRows;
+
 /// The rows that matter to the ledger.
 #[derive(Debug, Default)]
 pub(crate) struct Witness {
@@ -22,6 +24,7 @@ pub(crate) struct Witness {
     pub(super) reads: BTreeMap<(UserId, UserId), Timestamp>,
     /// The devices of every list.
     pub(super) lists: BTreeMap<(UserId, u64), Vec<DeviceId>>,
+    pub(crate) groups: GroupRows,
 }
 
 /// Where a message went: device, position, and how it ended there.
@@ -41,6 +44,9 @@ impl Witness {
                 Some(KeyTag::Inbox) => witness.inbox(key),
                 Some(KeyTag::ReadMark) => witness.read(key, value),
                 Some(KeyTag::DeviceList) => witness.list(key, value),
+                Some(KeyTag::Group) => witness.groups.group(key, value),
+                Some(KeyTag::GroupRecord) => witness.groups.record(value),
+                Some(KeyTag::GroupMessage) => witness.groups.message(key, value),
                 Some(KeyTag::Outbox) => {
                     witness.outbox_rows += 1;
                     Some(())
