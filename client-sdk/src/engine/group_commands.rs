@@ -276,7 +276,9 @@ fn shown(core: &mut Core, tx: &Tx<'_>, row: &GroupRow) -> Result<Option<Group>, 
         peer: group_peer(row.group),
         name: info.as_ref().map(|info| info.name.clone()),
         picture: info.map(|info| info.picture).unwrap_or_default(),
-        role: role.map_or(Role::NONE, |member| member.role),
+        role: role
+            .filter(|_| !row.is_gone)
+            .map_or(Role::NONE, |member| member.role),
         rights: verified
             .as_ref()
             .map_or(RIGHTS_FIRST, |verified| verified.roster().rights),

@@ -40,7 +40,9 @@ impl Core {
         // The records may be known further on than the entries have come.
         let is_behind = row.seen < group.head().version;
         let is_author = match tx.member(contact, entry.author.user)? {
-            Some(member) => member.until == 0 || member.until > row.seen,
+            Some(member) => {
+                member.until == 0 || member.until > row.seen || entry.sequence < member.left_at
+            }
             None => is_behind,
         };
         if !is_author {

@@ -1,6 +1,7 @@
 //! Messages to groups that could not be opened are asked for again from the devices that wrote
 //! them, and what others could not open is sent to them again, with the key.
 
+use martlet_protocol::frame::{GroupEventKind, GroupMode};
 use martlet_protocol::{Address, Millis, Role};
 
 use super::repair::ATTEMPTS_MAX;
@@ -159,12 +160,13 @@ impl Core {
         let contact = tx.contact_of_group(group)?.id;
         let entry = Entry {
             sequence,
-            kind: martlet_protocol::frame::GroupEventKind::MESSAGE,
+            kind: GroupEventKind::MESSAGE,
             author: from,
             id: repair.id,
             // Where the server has placed it, and not where its author says.
             timestamp: repair.timestamp,
             body: Vec::new(),
+            way: GroupMode::INBOX,
         };
         tx.drop_entry(contact, sequence)?;
         self.keep_in_group(tx, now, (contact, &entry), &resent.content)?;

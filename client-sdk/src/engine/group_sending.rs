@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use martlet_protocol::frame::{Frame, GroupSend, GroupSent};
-use martlet_protocol::{Address, GroupId, Millis, NackCode, Timestamp, codec};
+use martlet_protocol::{Address, GroupId, MessageId, Millis, NackCode, Timestamp, codec};
 use zeroize::Zeroizing;
 
 use super::outbox::{Departure, Recipient};
@@ -248,6 +248,15 @@ impl Core {
             tx.end_share(entry.id, is_placed)?;
             let group = Self::group_row(tx, contact)?.group;
             self.outbox.group_prepared(group);
+        }
+        Ok(())
+    }
+
+    /// A message with a sender key has ended on its way to a device.
+    pub(super) fn on_share_lost(&mut self, tx: &Tx<'_>, id: MessageId) -> Result<(), StoreError> {
+        if let Some(contact) = tx.shared_by(id)? {
+            tx.end_share(id, false)?;
+            self.groups.ready.remove(&contact);
         }
         Ok(())
     }

@@ -1,7 +1,9 @@
 //! Entries of groups: by the inbox or by the group's own stream, each once and in its order.
 
 use martlet_protocol::frame::{GroupEvent, GroupEventKind, GroupGap, GroupMode};
-use martlet_protocol::{Address, CloseCode, DeviceId, MessageId, Millis, Position, UserId};
+use martlet_protocol::{
+    Address, CloseCode, DeviceId, GroupRecord, MessageId, Millis, Position, Role, UserId,
+};
 
 use super::group_records::Took;
 use super::state::{Core, Fault, UNEXPECTED};
@@ -35,6 +37,11 @@ impl Core {
         if is_own_stream {
             self.step_stream(&row, event.sequence, event.sequence)?;
         }
+        let way = if is_own_stream {
+            GroupMode::STREAM
+        } else {
+            GroupMode::INBOX
+        };
         let nobody = Address {
             user: UserId(0),
             device: DeviceId(0),
@@ -46,27 +53,137 @@ impl Core {
             id: event.message_id.unwrap_or(MessageId([0; 16])),
             timestamp: event.timestamp,
             body: event.body.to_vec(),
+            way,
         };
-        if entry.sequence <= row.sequence {
+        let has = if is_own_stream { row.cursor } else { row.inbox };
+        if entry.sequence <= has {
             if is_own_stream {
                 // A server that has forgotten how far this device is begins further back.
-                self.groups.acks.insert(event.group, row.sequence);
+                self.groups.acks.insert(event.group, row.cursor);
             } else if entry.kind == GroupEventKind::MESSAGE && !tx.may_repeat(entry.timestamp)? {
                 self.secure_entry(tx, now, (contact, &entry), SecurityKind::Replayed)?;
             }
             return Ok(());
         }
-        tx.set_entry(contact, entry.sequence, is_own_stream)?;
+        tx.set_come(contact, entry.sequence, way)?;
         if is_own_stream {
             self.groups.acks.insert(event.group, entry.sequence);
         }
-        if tx.is_held_up(contact, entry.author)? {
-            return Ok(self.keep_entry(tx, now, contact, &entry)?);
+        if !self.is_next_in_line(&row, &entry) {
+            self.make_room(tx, now, contact)?;
+            tx.keep_entry(contact, &entry, false)?;
+            return Ok(());
         }
-        match self.deal_with(tx, now, contact, &entry)? {
-            Dealt::Done => Ok(()),
-            Dealt::Waits => Ok(self.keep_entry(tx, now, contact, &entry)?),
+        self.take_next(tx, now, contact, &entry)?;
+        self.line_up(tx, now, contact)?;
+        Ok(())
+    }
+
+    /// Whether all before an entry have come. What comes by the inbox and what comes by the stream
+    /// may come in any order [M-27.16]: behind each switch entries wait for those before it.
+    fn is_next_in_line(&mut self, row: &GroupRow, entry: &Entry) -> bool {
+        let is_caught_up = self.live().is_some_and(|live| live.caught_up);
+        match row.way {
+            // One that is late after all has nothing to wait for.
+            _ if entry.sequence <= row.sequence + 1 => true,
+            Some(way) => way == entry.way,
+            // The first one of all. The inbox may have older ones.
+            None => entry.way == GroupMode::INBOX || is_caught_up,
         }
+    }
+
+    /// An entry is the next one in line.
+    fn take_next(
+        &mut self,
+        tx: &Tx<'_>,
+        now: Millis,
+        contact: ContactId,
+        entry: &Entry,
+    ) -> Result<(), StoreError> {
+        let next_way = match (entry.kind, entry.body.as_slice()) {
+            (GroupEventKind::MODE, [mode]) => Some(GroupMode(*mode)),
+            // Whoever comes back begins as whoever is new.
+            (GroupEventKind::RECORD, record) if self.is_last(record) => None,
+            _ => Some(entry.way),
+        };
+        tx.set_lined(contact, entry.sequence, next_way)?;
+        let dealt = if tx.is_held_up(contact, entry.author)? {
+            Dealt::Waits
+        } else {
+            self.deal_with(tx, now, contact, entry)?
+        };
+        if dealt == Dealt::Waits {
+            self.keep_entry(tx, now, contact, entry)?;
+        }
+        Ok(())
+    }
+
+    /// Whether nothing of the group follows for this account: the record removes it, or it leaves.
+    fn is_last(&self, record: &[u8]) -> bool {
+        let own = self.own_address().map(|own| own.user);
+        GroupRecord::decode(record).is_ok_and(|record| {
+            let mut changes = record.changes.iter();
+            changes.any(|change| Some(change.user) == own && change.role == Role::NONE)
+        })
+    }
+
+    /// Entries that have waited for those before them stand in line as far as these have come.
+    fn line_up(&mut self, tx: &Tx<'_>, now: Millis, contact: ContactId) -> Result<(), StoreError> {
+        while let row = Self::group_row(tx, contact)?
+            && let Some(entry) = tx.unlined_entry(contact, row.way)?
+        {
+            tx.drop_entry(contact, entry.sequence)?;
+            self.take_next(tx, now, contact, &entry)?;
+        }
+        Ok(())
+    }
+
+    /// The inbox is empty: whatever was before the streams in it has come, or will not. Where
+    /// something is missing that said how a group's entries come, those that are here are all.
+    pub(super) fn line_up_streams(&mut self, tx: &Tx<'_>, now: Millis) -> Result<(), StoreError> {
+        for contact in tx.groups_out_of_line()? {
+            let row = Self::group_row(tx, contact)?;
+            if self.groups.holes.contains(&row.group) {
+                self.groups.want(row.group);
+            } else if tx
+                .unlined_entry(contact, Some(GroupMode::STREAM))?
+                .is_some()
+            {
+                tx.set_lined(contact, row.sequence, Some(GroupMode::STREAM))?;
+            }
+            self.line_up(tx, now, contact)?;
+        }
+        Ok(())
+    }
+
+    /// Something of the inbox is missing, and may have been an entry of any group.
+    pub(super) fn has_hole(&mut self, tx: &Tx<'_>) -> Result<(), StoreError> {
+        for contact in tx.groups_out_of_line()? {
+            let group = Self::group_row(tx, contact)?.group;
+            self.groups.holes.insert(group);
+            self.groups.want(group);
+        }
+        Ok(())
+    }
+
+    /// The server has said what the group is now, after something of it was missing: what waits for
+    /// entries that may never come goes on without them.
+    pub(super) fn close_hole(
+        &mut self,
+        tx: &Tx<'_>,
+        now: Millis,
+        contact: ContactId,
+    ) -> Result<(), StoreError> {
+        let row = Self::group_row(tx, contact)?;
+        if !self.live().is_some_and(|live| live.caught_up) || !self.groups.holes.remove(&row.group)
+        {
+            return Ok(());
+        }
+        while let Some(entry) = tx.unlined_entry(contact, None)? {
+            tx.drop_entry(contact, entry.sequence)?;
+            self.take_next(tx, now, contact, &entry)?;
+        }
+        tx.set_lined(contact, row.sequence, Some(row.mode))
     }
 
     /// Entries of an own stream come in their order on one connection, and no further on than
@@ -74,8 +191,10 @@ impl Core {
     fn step_stream(&mut self, row: &GroupRow, from: u64, to: u64) -> Result<(), Fault> {
         self.live().ok_or(UNEXPECTED)?;
         let last = self.groups.streams.insert(row.group, to).unwrap_or(0);
-        let has = last.max(row.sequence);
-        if to < from || from <= last || (has > 0 && from > has + 1) {
+        // Where the stream begins behind what the inbox has, and that has yet to come, nobody knows.
+        let is_known = last > 0 || row.way == Some(GroupMode::STREAM);
+        let has = last.max(row.sequence).max(row.cursor);
+        if to < from || from <= last || (is_known && has > 0 && from > has + 1) {
             return Err(Fault::Violation(CloseCode::UNEXPECTED_FRAME));
         }
         Ok(())
@@ -85,11 +204,16 @@ impl Core {
         let contact = tx.contact_of_group(gap.group)?.id;
         let row = Self::group_row(tx, contact)?;
         self.step_stream(&row, gap.from, gap.to)?;
-        if gap.to <= row.sequence {
-            self.groups.acks.insert(gap.group, row.sequence);
+        if gap.to <= row.cursor {
+            self.groups.acks.insert(gap.group, row.cursor);
             return Ok(());
         }
-        tx.set_entry(contact, gap.to, true)?;
+        tx.set_come(contact, gap.to, GroupMode::STREAM)?;
+        if row.way != Some(GroupMode::INBOX) {
+            tx.set_lined(contact, gap.to, Some(GroupMode::STREAM))?;
+        }
+        // The switch to the inbox may have been among them.
+        self.groups.holes.insert(gap.group);
         self.groups.acks.insert(gap.group, gap.to);
         let what = GroupNotice::Gap {
             from: gap.from,
@@ -110,15 +234,31 @@ impl Core {
         contact: ContactId,
         entry: &Entry,
     ) -> Result<(), StoreError> {
-        if tx.kept_entries(contact)? >= ENTRIES_MAX
-            && let Some(oldest) = tx.next_entry(contact, 0)?
-        {
-            tx.drop_entry(contact, oldest.sequence)?;
-            self.cannot_open_entry(tx, now, (contact, &oldest))?;
-        }
-        tx.keep_entry(contact, entry)?;
+        self.make_room(tx, now, contact)?;
+        tx.keep_entry(contact, entry, true)?;
         if entry.kind == GroupEventKind::MESSAGE {
             self.await_key(tx, now, contact, entry)?;
+        }
+        Ok(())
+    }
+
+    /// With too many entries that wait the oldest one is given up.
+    fn make_room(
+        &mut self,
+        tx: &Tx<'_>,
+        now: Millis,
+        contact: ContactId,
+    ) -> Result<(), StoreError> {
+        if tx.kept_entries(contact)? < ENTRIES_MAX {
+            return Ok(());
+        }
+        let oldest = match tx.next_entry(contact, 0)? {
+            None => tx.unlined_entry(contact, None)?,
+            oldest => oldest,
+        };
+        if let Some(oldest) = oldest {
+            tx.drop_entry(contact, oldest.sequence)?;
+            self.cannot_open_entry(tx, now, (contact, &oldest))?;
         }
         Ok(())
     }
@@ -183,6 +323,22 @@ impl Core {
         }
     }
 
+    /// Whom a record added is owed what follows it, and whom it removed has written what stands
+    /// before it.
+    fn place_record(tx: &Tx<'_>, contact: ContactId, entry: &Entry) -> Result<(), StoreError> {
+        let Ok(record) = GroupRecord::decode(&entry.body) else {
+            return Ok(());
+        };
+        for change in record.changes.iter() {
+            if change.role == Role::NONE {
+                tx.set_left(contact, change.user, entry.sequence)?;
+            } else {
+                tx.set_since(contact, change.user, entry.sequence)?;
+            }
+        }
+        Ok(())
+    }
+
     fn deal_with_record(
         &mut self,
         tx: &Tx<'_>,
@@ -199,10 +355,13 @@ impl Core {
                 return Ok(Dealt::Waits);
             }
             Took::New => {
+                Self::place_record(tx, contact, entry)?;
                 self.groups.demand(group);
                 self.on_draft_state(tx, now, contact)?;
             }
-            Took::Known | Took::Wrong => {}
+            // The state of the group had it already, and does not tell its place.
+            Took::Known => Self::place_record(tx, contact, entry)?,
+            Took::Wrong => {}
         }
         if let Ok(name) = RecordName::read(&entry.body)
             && took != Took::Wrong

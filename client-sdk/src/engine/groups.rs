@@ -14,7 +14,7 @@ use super::state::Core;
 use crate::crypto::group_log::VerifiedGroup;
 use crate::error::StoreError;
 use crate::event::SecurityKind;
-use crate::local::{ContactId, GroupRow, Tx};
+use crate::local::{ContactId, GroupNotice, GroupRow, Notice, Tx};
 
 /// Most questions for groups under way.
 const ASKED_MAX: usize = 16;
@@ -59,6 +59,10 @@ pub(super) struct Groups {
     pub(super) drafts: BTreeMap<ContactId, Millis>,
     /// Changes that are under way.
     pub(super) changing: BTreeMap<u64, ContactId>,
+    /// Groups of which something is missing that may have said how their entries come.
+    pub(super) holes: BTreeSet<GroupId>,
+    /// The groups that the account has, as far as the server has told.
+    listed: BTreeSet<GroupId>,
     /// What is to be acknowledged of own streams.
     pub(super) acks: BTreeMap<GroupId, u64>,
     /// The last sequence of each own stream on this connection.
@@ -158,6 +162,7 @@ impl Groups {
         self.counts.clear();
         self.searching = None;
         self.search_after = 0;
+        self.listed.clear();
         for open in self.open.values_mut() {
             open.request = None;
             open.awaits = None;
@@ -240,7 +245,7 @@ impl Core {
     pub(super) fn resume_streams(&mut self, tx: &Tx<'_>) -> Result<(), StoreError> {
         for row in tx.groups()? {
             if row.mode == GroupMode::STREAM && row.cursor > 0 && !row.is_gone {
-                self.groups.acks.insert(row.group, row.sequence);
+                self.groups.acks.insert(row.group, row.cursor);
             }
         }
         Ok(())
@@ -291,6 +296,7 @@ impl Core {
         let mut last = self.groups.search_after;
         for listed in &list.groups {
             last = last.max(listed.group.0);
+            self.groups.listed.insert(listed.group);
             let contact = tx.contact_of_group(listed.group)?.id;
             let known = self.group_of(tx, contact)?;
             if known.is_none_or(|known| known.head().version != listed.version) {
@@ -303,6 +309,14 @@ impl Core {
         }
         self.groups.search_after = 0;
         self.groups.searches = false;
+        // What says that the account was removed from a group may be missing as well.
+        let listed = core::mem::take(&mut self.groups.listed);
+        for row in tx.groups()? {
+            let is_own = self.groups.drafts.contains_key(&row.contact);
+            if row.is_known && !row.is_gone && !is_own && !listed.contains(&row.group) {
+                self.groups.want(row.group);
+            }
+        }
         tx.search_groups(false)
     }
 
@@ -357,6 +371,7 @@ impl Core {
         self.groups.ready.remove(&contact);
         self.on_draft_state(tx, now, contact)?;
         self.outbox.group_prepared(group);
+        self.close_hole(tx, now, contact)?;
         self.pump_entries(tx, now, contact)
     }
 
@@ -437,6 +452,13 @@ impl Core {
         else {
             return Ok(());
         };
+        if row.is_known && !row.is_gone {
+            // The record that says so may have been lost in a gap. The server could say it of any
+            // group; it need not let anything through to this home either.
+            tx.set_group_gone(contact, true)?;
+            let what = GroupNotice::Gone;
+            self.notices.store(tx, &Notice::Group { contact, what })?;
+        }
         if !row.is_known && !self.groups.drafts.contains_key(&contact) {
             // It was left before this home knew it: nothing of it can be understood.
             tx.set_group_gone(contact, true)?;

@@ -114,6 +114,7 @@ impl Core {
         tx.excuse_holes(gap.to.0 - gap.from.0 + 1)?;
         // There may have been entries of groups among them.
         self.search_groups(tx)?;
+        self.has_hole(tx)?;
         self.doubt(tx, now)?;
         Ok(())
     }
@@ -134,6 +135,7 @@ impl Core {
             until: now.plus(PARKED_MS_MAX),
             proof: None,
         });
+        self.line_up_streams(tx, now)?;
         self.pump_backlog(tx, now)?;
         Ok(())
     }

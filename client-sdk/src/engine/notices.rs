@@ -10,7 +10,8 @@ use super::lookups::Lookups;
 use super::state::Core;
 use crate::error::StoreError;
 use crate::event::{
-    Body, Change, Event, GroupReceipts, OfflineCause, Receipt, SecurityKind, SecurityNotice,
+    Body, Change, Event, GroupReceipts, GroupStep, GroupUpdate, OfflineCause, Receipt,
+    SecurityKind, SecurityNotice,
 };
 use crate::local::{Changed, ContactId, GroupNotice, Notice, NoticeId, Tx, group_peer};
 
@@ -301,6 +302,13 @@ fn shown_of_group(tx: &Tx<'_>, contact: ContactId, what: GroupNotice) -> Result<
     let peer = group_peer(group);
     Ok(match what {
         GroupNotice::Changed(version) => Event::GroupChanged(update(tx, contact, version)?),
+        GroupNotice::Gone => Event::GroupChanged(GroupUpdate {
+            group,
+            peer,
+            by: String::new(),
+            at: Millis(0),
+            changes: vec![GroupStep::Gone],
+        }),
         GroupNotice::Named(by) => Event::GroupChanged(naming(tx, contact, by)?),
         GroupNotice::Refused(code) => Event::GroupRefused { group, peer, code },
         GroupNotice::Gap { from, to, reason } => Event::GroupGap {

@@ -107,6 +107,10 @@ impl Core {
         let Some(state) = MessageState::from_wire(fact.state) else {
             return Ok(());
         };
+        if fact.state.is_terminal() {
+            // A sender key that has ended on its way is shared again before the next message.
+            self.on_share_lost(tx, fact.message_id)?;
+        }
         let Some(mut row) = tx.own_message(fact.message_id)? else {
             return Ok(());
         };

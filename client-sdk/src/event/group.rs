@@ -44,7 +44,7 @@ pub struct GroupUpdate {
     pub group: GroupId,
     /// Its name among peers.
     pub peer: String,
-    /// The handle of who has changed it.
+    /// The handle of who has changed it; empty where that is not known.
     pub by: String,
     /// When, by the clock of that device; 0 for a new name, which no record tells.
     pub at: Millis,
@@ -82,6 +82,8 @@ pub enum GroupStep {
         /// The name.
         name: String,
     },
+    /// This account is no member any more. The server says so; the record of it is lost.
+    Gone,
     /// This home knows the group from here on, and what came before it does not.
     Joined,
 }

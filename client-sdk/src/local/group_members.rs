@@ -16,6 +16,8 @@ pub struct MemberRow {
     pub role: Role,
     /// The version of the record that has removed it; 0 for a member.
     pub until: u64,
+    /// The place of that record in the log; 0 for a member, and while the entry has not come.
+    pub left_at: u64,
     /// The version of its device list, as the server says; 0 before it has.
     pub list_version: u64,
     /// What stands up to here in the log is not for it.
@@ -37,12 +39,50 @@ impl Tx<'_> {
         user: UserId,
     ) -> Result<Option<MemberRow>, StoreError> {
         self.first(
-            "SELECT user, role, until, list_version, since, delivered, read
+            "SELECT user, role, until, left_at, list_version, since, delivered, read
              FROM group_members
              WHERE contact = ?1 AND user = ?2",
             (contact.0, to_sql(user.0)),
             read_member,
         )
+    }
+
+    /// A member was added by the record with this place, which was thought to stand further on.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn set_since(
+        &self,
+        contact: ContactId,
+        user: UserId,
+        sequence: u64,
+    ) -> Result<(), StoreError> {
+        self.execute(
+            "UPDATE group_members SET
+             delivered = iif(delivered = since, ?3, delivered),
+             read = iif(read = since, ?3, read),
+             since = ?3
+             WHERE contact = ?1 AND user = ?2 AND role > 0 AND since > ?3",
+            (contact.0, to_sql(user.0), to_sql(sequence)),
+        )?;
+        Ok(())
+    }
+
+    /// Whoever is no member was removed by the record with this place.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn set_left(
+        &self,
+        contact: ContactId,
+        user: UserId,
+        sequence: u64,
+    ) -> Result<(), StoreError> {
+        self.execute(
+            "UPDATE group_members SET left_at = ?3 WHERE contact = ?1 AND user = ?2 AND role = 0",
+            (contact.0, to_sql(user.0), to_sql(sequence)),
+        )?;
+        Ok(())
     }
 
     /// The members of a group, by account.
@@ -51,7 +91,7 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn members(&self, contact: ContactId) -> Result<Vec<MemberRow>, StoreError> {
         let mut members = self.all(
-            "SELECT user, role, until, list_version, since, delivered, read
+            "SELECT user, role, until, left_at, list_version, since, delivered, read
              FROM group_members
              WHERE contact = ?1 AND role > 0",
             [contact.0],
@@ -127,9 +167,10 @@ fn read_member(row: &rusqlite::Row<'_>) -> rusqlite::Result<MemberRow> {
         user: UserId(from_sql(row.get(0)?)),
         role: Role(row.get(1)?),
         until: from_sql(row.get(2)?),
-        list_version: from_sql(row.get(3)?),
-        since: from_sql(row.get(4)?),
-        delivered: from_sql(row.get(5)?),
-        read: from_sql(row.get(6)?),
+        left_at: from_sql(row.get(3)?),
+        list_version: from_sql(row.get(4)?),
+        since: from_sql(row.get(5)?),
+        delivered: from_sql(row.get(6)?),
+        read: from_sql(row.get(7)?),
     })
 }

@@ -30,11 +30,15 @@ pub struct GroupRow {
     pub seen: u64,
     /// The newest roster number that the server has told; 0 before it has.
     pub roster: u64,
-    /// The newest entry that has come.
+    /// The newest entry in line: all before it have come, or will not.
     pub sequence: u64,
+    /// The newest one that has come by the inbox; 0 for none.
+    pub inbox: u64,
     /// The newest one that came out of the group's own stream; 0 for none.
     pub cursor: u64,
-    /// How its entries come.
+    /// How the next one in line comes; `None` when that is not known.
+    pub way: Option<GroupMode>,
+    /// How its entries come now, as the server says.
     pub mode: GroupMode,
     /// Whether this account is no member any more.
     pub is_gone: bool,
@@ -59,8 +63,8 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn group(&self, contact: ContactId) -> Result<Option<GroupRow>, StoreError> {
         self.first(
-            "SELECT contact, group_id, record IS NOT NULL, seen, roster, sequence, cursor, mode,
-                    gone
+            "SELECT contact, group_id, record IS NOT NULL, seen, roster, sequence, inbox, cursor,
+                    way, mode, gone
              FROM groups JOIN contacts USING (contact) WHERE contact = ?1",
             [contact.0],
             read_group,
@@ -73,8 +77,8 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn groups(&self) -> Result<Vec<GroupRow>, StoreError> {
         self.all(
-            "SELECT contact, group_id, record IS NOT NULL, seen, roster, sequence, cursor, mode,
-                    gone
+            "SELECT contact, group_id, record IS NOT NULL, seen, roster, sequence, inbox, cursor,
+                    way, mode, gone
              FROM groups JOIN contacts USING (contact) ORDER BY contact",
             (),
             read_group,
@@ -150,7 +154,7 @@ impl Tx<'_> {
                  since = iif(until = ?4, since, excluded.since),
                  delivered = iif(until = ?4, delivered, excluded.delivered),
                  read = iif(until = ?4, read, excluded.read),
-                 role = excluded.role, until = 0",
+                 role = excluded.role, until = 0, left_at = 0",
                 (
                     contact.0,
                     to_sql(user.0),
@@ -286,20 +290,37 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// An entry has come: by the group's own stream, or by the inbox.
+    /// An entry has come, this way.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn set_entry(
+    pub fn set_come(
         &self,
         contact: ContactId,
         sequence: u64,
-        is_own_stream: bool,
+        way: GroupMode,
+    ) -> Result<(), StoreError> {
+        let sql = match way {
+            GroupMode::STREAM => "UPDATE groups SET cursor = ?2 WHERE contact = ?1",
+            _ => "UPDATE groups SET inbox = ?2 WHERE contact = ?1",
+        };
+        self.execute(sql, (contact.0, to_sql(sequence)))?;
+        Ok(())
+    }
+
+    /// An entry is the next one in line, and the one behind it comes this way, if that is known.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn set_lined(
+        &self,
+        contact: ContactId,
+        sequence: u64,
+        way: Option<GroupMode>,
     ) -> Result<(), StoreError> {
         self.execute(
-            "UPDATE groups SET sequence = max(sequence, ?2), cursor = iif(?3, ?2, cursor)
-             WHERE contact = ?1",
-            (contact.0, to_sql(sequence), is_own_stream),
+            "UPDATE groups SET sequence = max(sequence, ?2), way = ?3 WHERE contact = ?1",
+            (contact.0, to_sql(sequence), way.map_or(0, |way| way.0)),
         )?;
         Ok(())
     }
@@ -432,9 +453,11 @@ fn read_group(row: &rusqlite::Row<'_>) -> rusqlite::Result<GroupRow> {
         seen: from_sql(row.get(3)?),
         roster: from_sql(row.get(4)?),
         sequence: from_sql(row.get(5)?),
-        cursor: from_sql(row.get(6)?),
-        mode: GroupMode(row.get(7)?),
-        is_gone: row.get(8)?,
+        inbox: from_sql(row.get(6)?),
+        cursor: from_sql(row.get(7)?),
+        way: Some(GroupMode(row.get(8)?)).filter(|way| way.0 != 0),
+        mode: GroupMode(row.get(9)?),
+        is_gone: row.get(10)?,
     })
 }
 

@@ -85,6 +85,8 @@ pub enum GroupNotice {
         /// Why.
         reason: GapReason,
     },
+    /// This account is no member any more, as the server says.
+    Gone,
     /// This account has given it a new name.
     Named(UserId),
     /// What this home wanted to change will not be, for this reason.
@@ -118,6 +120,7 @@ const GROUP_CHANGED: u8 = 7;
 const GROUP_REFUSED: u8 = 8;
 const GROUP_NAMED: u8 = 9;
 const GROUP_GAP: u8 = 10;
+const GROUP_GONE: u8 = 11;
 
 impl Notice {
     /// Which message it is about.
@@ -159,6 +162,7 @@ impl Tx<'_> {
                 GroupNotice::Gap { from, to, reason } => {
                     (GROUP_GAP, reason.to_wire().0.into(), from, to)
                 }
+                GroupNotice::Gone => (GROUP_GONE, 0, 0, 0),
                 GroupNotice::Named(by) => (GROUP_NAMED, 0, by.0, 0),
                 GroupNotice::Refused(code) => (GROUP_REFUSED, code.0, 0, 0),
             },
@@ -307,7 +311,7 @@ fn read_notice(row: &Row<'_>) -> rusqlite::Result<Notice> {
             group,
             kind: SecurityKind::from_number(row.get(3)?).ok_or_else(|| unknown(3))?,
         },
-        GROUP_CHANGED | GROUP_GAP | GROUP_NAMED | GROUP_REFUSED => Notice::Group {
+        GROUP_CHANGED | GROUP_GAP | GROUP_GONE | GROUP_NAMED | GROUP_REFUSED => Notice::Group {
             contact: group.ok_or_else(|| unknown(6))?,
             what: match kind {
                 GROUP_CHANGED => GroupNotice::Changed(low),
@@ -316,6 +320,7 @@ fn read_notice(row: &Row<'_>) -> rusqlite::Result<Notice> {
                     to: from_sql(row.get(5)?),
                     reason: frame::GapReason(row.get(3)?).into(),
                 },
+                GROUP_GONE => GroupNotice::Gone,
                 GROUP_NAMED => GroupNotice::Named(UserId(low)),
                 _ => GroupNotice::Refused(NackCode(row.get(3)?)),
             },

@@ -288,9 +288,11 @@ CREATE TABLE groups (
     record BLOB,                         -- the newest that was verified; NULL: none yet
     seen INTEGER NOT NULL DEFAULT 0,     -- version of the newest record among the entries
     roster INTEGER NOT NULL DEFAULT 0,   -- the server's number of the members and their devices
-    sequence INTEGER NOT NULL DEFAULT 0, -- of the newest entry that has come
+    sequence INTEGER NOT NULL DEFAULT 0, -- of the newest entry in line
+    inbox INTEGER NOT NULL DEFAULT 0,    -- of the newest one that has come by the inbox
     cursor INTEGER NOT NULL DEFAULT 0,   -- of the newest one out of the group's own stream
-    mode INTEGER NOT NULL DEFAULT 1,     -- 1: entries come by the inbox, 2: by the own stream
+    way INTEGER NOT NULL DEFAULT 0,      -- how the next one in line comes, as `mode`; 0: not known
+    mode INTEGER NOT NULL DEFAULT 1,     -- now, as the server says: 1 by the inbox, 2 by the own stream
     info BLOB,                           -- sealed; contents of the newest GROUP_INFO
     gone INTEGER NOT NULL DEFAULT 0      -- 1: this account is no member any more
 ) STRICT;
@@ -299,7 +301,8 @@ CREATE TABLE group_members (             -- and those who were
     contact INTEGER NOT NULL REFERENCES groups,
     user INTEGER NOT NULL,
     role INTEGER NOT NULL,               -- 0: not any more
-    until INTEGER NOT NULL,              -- then the version of the record that removed it
+    until INTEGER NOT NULL,              -- then the version of the record that removed it,
+    left_at INTEGER NOT NULL DEFAULT 0,  -- and its place in the log; 0: not known yet
     list_version INTEGER NOT NULL,       -- as the server says; 0: not yet
     since INTEGER NOT NULL,              -- messages up to this sequence are not for it
     delivered INTEGER NOT NULL,          -- up to which sequence it has all, or was no member
@@ -324,7 +327,7 @@ CREATE TABLE group_drafts (              -- what this home wants to change
     record BLOB                          -- that was sent and has no answer
 ) STRICT;
 
-CREATE TABLE group_entries (             -- that wait for a list or for a sender key
+CREATE TABLE group_entries (             -- that wait for a list, for a sender key or for those before
     contact INTEGER NOT NULL REFERENCES groups,
     sequence INTEGER NOT NULL,
     kind INTEGER NOT NULL,
@@ -333,6 +336,8 @@ CREATE TABLE group_entries (             -- that wait for a list or for a sender
     id BLOB NOT NULL,
     timestamp INTEGER NOT NULL,
     body BLOB NOT NULL,
+    way INTEGER NOT NULL,                -- how it has come, as `mode`
+    lined INTEGER NOT NULL,              -- 0: some before it may not have come
     PRIMARY KEY (contact, sequence)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX group_entries_author ON group_entries (contact, user, device, sequence);

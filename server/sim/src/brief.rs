@@ -3,7 +3,8 @@
 use std::fmt;
 
 use martlet_protocol::DeviceList;
-use martlet_protocol::frame::{Frame, Part};
+use martlet_protocol::frame::{Frame, GroupState, Part};
+use martlet_protocol::group_record::GroupRecord;
 use martlet_protocol::wire::List;
 
 /// Shows a frame without what is long in it.
@@ -24,12 +25,69 @@ impl fmt::Display for Brief<'_> {
                 write!(f, "EVENT {at} kind {kind} {id} at {}", event.timestamp)?;
                 write!(f, " from {}", event.peer)
             }
-            frame => self.keys(f, frame),
+            frame => self.groups(f, frame),
         }
     }
 }
 
 impl Brief<'_> {
+    fn groups(&self, f: &mut fmt::Formatter<'_>, frame: &Frame<'_>) -> fmt::Result {
+        match frame {
+            Frame::GroupChange(change) => match GroupRecord::decode(change.record.0) {
+                Ok(record) => {
+                    let (group, version) = (record.group, record.version);
+                    write!(f, "GROUP_CHANGE {} {group} {version}:", change.request)?;
+                    show_record(f, &record)
+                }
+                Err(error) => write!(f, "GROUP_CHANGE {error}"),
+            },
+            Frame::GroupState(state) => {
+                let GroupState {
+                    request,
+                    group,
+                    version,
+                    roster,
+                    sequence,
+                    ..
+                } = state;
+                let (records, mode) = (state.records.iter().count(), state.mode.0);
+                write!(
+                    f,
+                    "GROUP_STATE {request} {group} version {version} roster {roster} "
+                )?;
+                write!(f, "sequence {sequence} mode {mode}, {records} records:")?;
+                state.members.iter().try_for_each(|member| {
+                    let (user, role) = (member.user, member.role.0);
+                    write!(f, " {user} {role} {}", member.list_version)
+                })
+            }
+            Frame::GroupSend(send) => {
+                let (id, group) = (send.message_id, send.group);
+                write!(
+                    f,
+                    "GROUP_SEND {id} to {group} for {} {}",
+                    send.version, send.roster
+                )
+            }
+            Frame::GroupEvent(event) => {
+                let (position, group, sequence) = (event.position, event.group, event.sequence);
+                write!(f, "GROUP_EVENT {position} {sequence} of {group}")?;
+                if let Some(author) = event.author {
+                    write!(f, " from {author}")?;
+                }
+                match (event.message_id, GroupRecord::decode(event.body)) {
+                    (Some(id), _) => write!(f, ": {id}"),
+                    (None, Ok(record)) => {
+                        write!(f, ": version {}", record.version)?;
+                        show_record(f, &record)
+                    }
+                    (None, Err(_)) => write!(f, ": mode {:?}", event.body),
+                }
+            }
+            frame => self.keys(f, frame),
+        }
+    }
+
     /// Keys, signatures and ciphertexts differ from run to run, and say nothing to a reader.
     fn keys(&self, f: &mut fmt::Formatter<'_>, frame: &Frame<'_>) -> fmt::Result {
         match frame {
@@ -79,6 +137,11 @@ impl Brief<'_> {
             frame => write!(f, "{frame:?}"),
         }
     }
+}
+
+fn show_record(f: &mut fmt::Formatter<'_>, record: &GroupRecord<'_>) -> fmt::Result {
+    let mut changes = record.changes.iter();
+    changes.try_for_each(|change| write!(f, " {} {}", change.user, change.role.0))
 }
 
 fn show_parts(f: &mut fmt::Formatter<'_>, parts: &List<'_, Part<'_>>) -> fmt::Result {

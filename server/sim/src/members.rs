@@ -90,7 +90,6 @@ impl Device {
                 group: group.id,
                 text,
                 number,
-                has_ttl: ttl_ms.is_some(),
             });
         }
         self.pump(env);

@@ -80,7 +80,7 @@ impl Groups {
                 }
                 Ok(())
             }
-            KeyTag::GroupLog => self.log(shard, key, value),
+            KeyTag::GroupLog => self.log((shard, is_home), key, value),
             KeyTag::GroupCursor => membership::cursor_of(value).map(|_| ()).map_err(say),
             KeyTag::LocalGroup => {
                 LocalGroupRow::decode(value).map_err(say)?;
@@ -129,7 +129,12 @@ impl Groups {
         Ok(())
     }
 
-    fn log(&mut self, shard: ShardId, key: &[u8], value: &[u8]) -> Result<(), String> {
+    fn log(
+        &mut self,
+        (shard, is_home): (ShardId, bool),
+        key: &[u8],
+        value: &[u8],
+    ) -> Result<(), String> {
         let (group, sequence) = group_log::place_of(key).ok_or("a log key of another length")?;
         let row = LogRow::decode(&Bytes::copy_from_slice(value)).map_err(say)?;
         if crc::of_body(&row.body) != row.body_crc {
@@ -145,8 +150,9 @@ impl Groups {
             .or_insert((sequence, sequence - 1));
         let expected = *last + 1;
         *last = sequence;
-        // A directory that was put back goes on behind its floor.
-        let home = self.homes.get(&group);
+        // A directory that was put back goes on behind its floor. Another shard has no entries of
+        // the times when it had no member.
+        let home = self.homes.get(&group).filter(|_| is_home);
         if home.is_some_and(|home| ![expected, home.floor + 1].contains(&sequence)) {
             return Err(format!("a hole: {sequence} follows {}", expected - 1));
         }

@@ -22,7 +22,6 @@ pub(crate) struct Remark {
     pub(crate) text: String,
     /// Its number among all that this home has said in the group.
     pub(crate) number: u64,
-    pub(crate) has_ttl: bool,
 }
 
 /// What became of a remark.
@@ -296,7 +295,9 @@ impl Ledger {
             }
             _ => BTreeSet::new(),
         };
-        remarked.told.entry(state).or_insert(who);
+        if is_author {
+            remarked.told.entry(state).or_insert(who);
+        }
         if goes_back {
             self.violate(format!("{id} goes back to {state}"));
         }

@@ -156,7 +156,17 @@ impl Ledger {
         let author = self.devices[remarked.remark.author].account;
         let faithful = rows.faithful(remarked.remark.group, sequence);
         let others = faithful.iter().filter_map(|user| self.place_of(*user));
-        let others: BTreeSet<usize> = others.filter(|account| *account != author).collect();
+        // What was lost in a gap lies below the watermark as well.
+        let has_lost = |account: usize| {
+            let mut homes = self.devices.iter().enumerate();
+            homes.any(|(device, watched)| {
+                let group = remarked.remark.group;
+                let is_told = self.groups.gaps.contains(&(device, group));
+                watched.account == account && (watched.has_gap || is_told)
+            })
+        };
+        let others = others.filter(|account| *account != author && !has_lost(*account));
+        let others: BTreeSet<usize> = others.collect();
         for (state, who) in &remarked.told {
             let says_all = matches!(state, MessageState::Delivered | MessageState::Read);
             if says_all && let Some(account) = others.difference(who).next() {

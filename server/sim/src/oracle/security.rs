@@ -82,6 +82,8 @@ impl Ledger {
                 counters.poison_told += 1;
                 true
             }
+            // What a home has lost may have been the key.
+            SecurityKind::Undecryptable if notice.group.is_some() && self.has_lost(device) => true,
             SecurityKind::Undecryptable => self.takes_unreadable_part(device, user, notice.device),
             _ => false,
         });
@@ -115,6 +117,12 @@ impl Ledger {
             *left = left.saturating_sub(1);
             has_some
         })
+    }
+
+    fn has_lost(&self, device: usize) -> bool {
+        self.devices
+            .get(device)
+            .is_some_and(|watched| watched.has_gap)
     }
 
     fn is_poisoner(&self, user: UserId) -> bool {
