@@ -13,7 +13,7 @@ use crate::local::{ContactId, Entry, Repair, Tx};
 
 /// How long a message waits for its sender key before it is asked for, in milliseconds: the key is
 /// on its way in the inbox, while the message may have come by the group's own stream.
-const KEY_MS_MAX: u64 = 10_000;
+pub(super) const KEY_MS_MAX: u64 = 10_000;
 
 impl Core {
     /// A message waits for its sender key, or behind one that does: after a while it is asked for.
@@ -28,6 +28,16 @@ impl Core {
         tx.put_repair(&self.repair_of(tx, contact, entry)?, Some(at))?;
         self.repair_at = Some(self.repair_at.map_or(at, |next| next.min(at)));
         Ok(())
+    }
+
+    /// Whether the key that a message of a group waits for may be in the backlog: that was not here
+    /// while there was no connection.
+    pub(super) fn may_have_key_coming(&mut self, repair: &Repair) -> bool {
+        let is_first = repair.group.is_some() && repair.attempts == 0;
+        is_first
+            && self
+                .live()
+                .is_some_and(|live| !live.caught_up || live.backlog.is_some())
     }
 
     /// A message cannot be opened, whatever comes: it is asked for at once.

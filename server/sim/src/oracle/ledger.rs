@@ -59,6 +59,8 @@ pub(super) struct Watched {
     pub(super) account: usize,
     /// Once it is one of the account's.
     pub(super) address: Option<Address>,
+    /// It became one after things had been said in groups.
+    pub(super) is_late: bool,
     /// What each position of its stream was seen to be.
     pub(super) items: BTreeMap<Position, Item>,
     /// A part of the stream is missing for a reason that may have hidden receipts.
@@ -179,6 +181,7 @@ impl Ledger {
             name: name.to_owned(),
             account,
             address: None,
+            is_late: false,
             items: BTreeMap::new(),
             has_gap: false,
             newest: BTreeMap::new(),
@@ -203,6 +206,7 @@ impl Ledger {
             return;
         };
         if watched.items.is_empty() {
+            watched.is_late |= !self.groups.remarks.is_empty();
             watched.address = Some(address);
         }
         let known = *watched.address.get_or_insert(address);

@@ -82,8 +82,9 @@ impl Ledger {
                 counters.poison_told += 1;
                 true
             }
-            // What a home has lost may have been the key.
-            SecurityKind::Undecryptable if notice.group.is_some() && self.has_lost(device) => true,
+            SecurityKind::Undecryptable if notice.group.is_some() && self.may_lack_key(device) => {
+                true
+            }
             SecurityKind::Undecryptable => self.takes_unreadable_part(device, user, notice.device),
             _ => false,
         });
@@ -119,10 +120,11 @@ impl Ledger {
         })
     }
 
-    fn has_lost(&self, device: usize) -> bool {
-        self.devices
-            .get(device)
-            .is_some_and(|watched| watched.has_gap)
+    /// Whether a home may have no key of what was said in a group: it has lost something, which may
+    /// have been the key, or is new and was not known to whoever said it.
+    fn may_lack_key(&self, device: usize) -> bool {
+        let watched = self.devices.get(device);
+        watched.is_some_and(|watched| watched.has_gap || watched.is_late)
     }
 
     fn is_poisoner(&self, user: UserId) -> bool {
