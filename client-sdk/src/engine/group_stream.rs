@@ -35,7 +35,8 @@ impl Core {
         let contact = tx.contact_of_group(event.group)?.id;
         let row = Self::group_row(tx, contact)?;
         if is_own_stream {
-            self.step_stream(&row, event.sequence, event.sequence)?;
+            let goes_on = !self.ends_stream(event.kind, event.body);
+            self.step_stream(&row, (event.sequence, event.sequence), goes_on)?;
         }
         let way = if is_own_stream {
             GroupMode::STREAM
@@ -103,7 +104,7 @@ impl Core {
         let next_way = match (entry.kind, entry.body.as_slice()) {
             (GroupEventKind::MODE, [mode]) => Some(GroupMode(*mode)),
             // Whoever comes back begins as whoever is new.
-            (GroupEventKind::RECORD, record) if self.is_last(record) => None,
+            (kind, body) if self.ends_stream(kind, body) => None,
             _ => Some(entry.way),
         };
         tx.set_lined(contact, entry.sequence, next_way)?;
@@ -118,13 +119,19 @@ impl Core {
         Ok(())
     }
 
-    /// Whether nothing of the group follows for this account: the record removes it, or it leaves.
-    fn is_last(&self, record: &[u8]) -> bool {
+    /// Whether what follows an entry comes another way or not at all: a mode, or the record that
+    /// removes this account.
+    fn ends_stream(&self, kind: GroupEventKind, body: &[u8]) -> bool {
         let own = self.own_address().map(|own| own.user);
-        GroupRecord::decode(record).is_ok_and(|record| {
+        let removes_own = |record: GroupRecord<'_>| {
             let mut changes = record.changes.iter();
             changes.any(|change| Some(change.user) == own && change.role == Role::NONE)
-        })
+        };
+        match kind {
+            GroupEventKind::MODE => true,
+            GroupEventKind::RECORD => GroupRecord::decode(body).is_ok_and(removes_own),
+            _ => false,
+        }
     }
 
     /// Entries that have waited for those before them stand in line as far as these have come.
@@ -188,11 +195,20 @@ impl Core {
 
     /// Entries of an own stream come in their order on one connection, and no further on than
     /// behind what this device has [M-27.8]. Of a group that is new here it has nothing.
-    fn step_stream(&mut self, row: &GroupRow, from: u64, to: u64) -> Result<(), Fault> {
+    fn step_stream(
+        &mut self,
+        row: &GroupRow,
+        (from, to): (u64, u64),
+        goes_on: bool,
+    ) -> Result<(), Fault> {
         self.live().ok_or(UNEXPECTED)?;
-        let last = self.groups.streams.insert(row.group, to).unwrap_or(0);
+        let last = self.groups.streams.insert(row.group, (to, goes_on));
         // Where the stream begins behind what the inbox has, and that has yet to come, nobody knows.
-        let is_known = last > 0 || row.way == Some(GroupMode::STREAM);
+        let is_known = match last {
+            Some((_, went_on)) => went_on,
+            None => row.way == Some(GroupMode::STREAM),
+        };
+        let last = last.map_or(0, |(last, _)| last);
         let has = last.max(row.sequence).max(row.cursor);
         if to < from || from <= last || (is_known && has > 0 && from > has + 1) {
             return Err(Fault::Violation(CloseCode::UNEXPECTED_FRAME));
@@ -203,7 +219,8 @@ impl Core {
     pub(super) fn on_group_gap(&mut self, tx: &Tx<'_>, gap: &GroupGap) -> Result<(), Fault> {
         let contact = tx.contact_of_group(gap.group)?.id;
         let row = Self::group_row(tx, contact)?;
-        self.step_stream(&row, gap.from, gap.to)?;
+        // What has ended the stream may be in the gap.
+        self.step_stream(&row, (gap.from, gap.to), false)?;
         if gap.to <= row.cursor {
             self.groups.acks.insert(gap.group, row.cursor);
             return Ok(());

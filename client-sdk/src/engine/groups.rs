@@ -65,8 +65,9 @@ pub(super) struct Groups {
     listed: BTreeSet<GroupId>,
     /// What is to be acknowledged of own streams.
     pub(super) acks: BTreeMap<GroupId, u64>,
-    /// The last sequence of each own stream on this connection.
-    pub(super) streams: BTreeMap<GroupId, u64>,
+    /// The last sequence of each own stream on this connection; `false` where an entry has ended
+    /// the stream, which may begin again further on.
+    pub(super) streams: BTreeMap<GroupId, (u64, bool)>,
     /// Questions how far messages are, and whose.
     pub(super) counts: BTreeMap<u64, martlet_protocol::MessageId>,
 }
