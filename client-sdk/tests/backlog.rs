@@ -90,3 +90,24 @@ fn a_list_that_cannot_be_had_holds_the_end_of_a_backlog_for_ten_seconds() {
     }
     assert_eq!(lines(&mut lab, 2), ["alice: from alice"]);
 }
+
+#[test]
+fn a_server_that_is_heard_and_answers_no_question_hides_nobody_for_ever() {
+    let mut lab = strangers();
+    let alice = lab.model.user("alice");
+    lab.model.false_lists.insert(alice, Vec::new());
+    lab.come_back(2);
+    lab.settle();
+    assert_eq!(lines(&mut lab, 2), ["carol: from carol"]);
+    lab.model.is_deaf = true;
+    let mut told = Vec::new();
+    for _ in 0..12 {
+        lab.wait(3_000);
+        lab.send(1, "bob", "still here");
+        lab.exchange();
+        told.extend(lines(&mut lab, 2));
+    }
+    let warning = format!("{} alice", SecurityKind::Undecryptable);
+    told.retain(|line| line != "carol: still here");
+    assert_eq!(told, [warning.as_str(), "caught up"]);
+}

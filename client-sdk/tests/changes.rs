@@ -142,6 +142,8 @@ fn an_edit_that_comes_too_late_is_undone_where_it_was_made() {
 fn a_deletion_that_comes_too_late_is_undone_where_it_was_made() {
     let mut lab = Lab::acquainted();
     let id = lab.say(0, "bob", "the price is 5");
+    post(&mut lab, 1, "alice", react(id, "👍"));
+    lab.peers[0].take();
     lab.leave(0);
     lab.wait(47 * HOUR_MS);
     lab.post(0, "bob", edit(id, "the price is 6")).unwrap_err();
@@ -150,8 +152,11 @@ fn a_deletion_that_comes_too_late_is_undone_where_it_was_made() {
     lab.wait(2 * HOUR_MS);
     lab.come_back(0);
     assert_eq!(seen(&mut lab, id, &[0, 1]).text(), "the price is 5");
-    let text = "the price is 5".to_owned();
-    assert_eq!(changes(&mut lab, 0), [(id, Change::Restored { text })]);
+    let [(of, Change::Restored(message))] = &changes(&mut lab, 0)[..] else {
+        panic!("it is there again");
+    };
+    assert_eq!((*of, message.text()), (id, "the price is 5"));
+    assert_eq!(message.reactions.len(), 1);
     assert_eq!(changes(&mut lab, 1), []);
 }
 
@@ -288,6 +293,45 @@ fn a_modification_that_comes_first_waits_for_its_message() {
         assert_eq!(seen(&mut lab, deleted, &[0, 1, tablet]).body, Body::Deleted);
         assert_eq!(lab.peers[1].notices().len(), 1, "Alice's new device");
     }
+}
+
+#[test]
+fn of_what_is_being_deleted_no_edits_are_told() {
+    let mut lab = Lab::acquainted();
+    let tablet = lab.link(0, false);
+    let id = lab.say(0, "bob", "I quit");
+    lab.leave(0);
+    post(&mut lab, tablet, "bob", edit(id, "I really quit"));
+    lab.post(0, "bob", Post::Delete { of: id }).unwrap();
+    lab.peers[0].take();
+    // The edit comes while the deletion is still on its way.
+    lab.peers[0].is_away = false;
+    lab.wait(60_000);
+    lab.dial(0);
+    let mut told = Vec::new();
+    while lab.travel(0, 40) {
+        told.extend(changes(&mut lab, 0));
+    }
+    lab.settle();
+    told.extend(changes(&mut lab, 0));
+    assert_eq!(told, []);
+    assert_eq!(seen(&mut lab, id, &[0, 1, tablet]).body, Body::Deleted);
+}
+
+#[test]
+fn a_deletion_that_the_server_refuses_is_undone() {
+    let mut lab = Lab::of(&["alice"]);
+    let id = lab.send(0, "bob", "helo");
+    lab.post(0, "bob", Post::Delete { of: id }).unwrap();
+    lab.settle();
+    // There is no Bob.
+    let message = lab.engine(0).message(id).unwrap().unwrap();
+    assert_eq!(
+        (message.text(), message.state),
+        ("helo", MessageState::Failed)
+    );
+    let restored = Change::Restored(Box::new(message));
+    assert_eq!(changes(&mut lab, 0), [(id, restored)]);
 }
 
 #[test]

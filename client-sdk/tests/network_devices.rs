@@ -12,9 +12,7 @@ mod model;
 #[path = "support/tcp.rs"]
 mod tcp;
 
-use std::time::Duration;
-
-use homes::{PATIENCE, next_message, open, reaches, registered, send};
+use homes::{PATIENCE, eventually, next_message, open, reaches, registered, send};
 use martlet_client::{
     Client, ClientError, CloseCode, DeviceId, DevicesError, Event, History, Message, MessageState,
     OfflineCause, SendError, SendOptions,
@@ -59,28 +57,21 @@ async fn a_second_home_joins_reads_along_and_is_removed_again() {
     assert_eq!(next_message(&tablet).await.text(), "for both");
     assert_eq!(next_message(&alice).await.text(), "for both");
     // The history comes in its own time.
-    let synced = async {
-        loop {
-            let history = tablet.history("bob", History::default()).await.unwrap();
-            let texts: Vec<_> = history.iter().map(Message::text).collect();
-            if texts == ["before", "for both"] {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    timeout(PATIENCE, synced).await.expect("the history comes");
+    eventually("the history comes", async || {
+        let history = tablet.history("bob", History::default()).await.unwrap();
+        let texts: Vec<_> = history.iter().map(Message::text).collect();
+        texts == ["before", "for both"]
+    })
+    .await;
 
     let error = tablet.revoke(device).await.unwrap_err();
     assert!(matches!(error, DevicesError::NoAccountKey), "{error}");
     alice.revoke(device).await.unwrap();
     assert_eq!(alice.devices().await.unwrap().len(), 1);
-    let gone = async {
-        while tablet.offline_cause().await.unwrap().is_none() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    timeout(PATIENCE, gone).await.expect("it is told");
+    eventually("it is told", async || {
+        tablet.offline_cause().await.unwrap().is_some()
+    })
+    .await;
     assert_eq!(
         tablet
             .history("bob", History::default())

@@ -124,6 +124,28 @@ kinds! {
     LINK_CLOSE = 0x2a, ToServer;
     /// The server has forgotten the ticket.
     LINK_CLOSED = 0x2b, ToClient;
+    /// Begins or ends to watch the presence of accounts.
+    WATCH = 0x30, ToServer;
+    /// Whether a watched account is online.
+    PRESENCE = 0x31, ToClient;
+    /// Whether a person looks at the device.
+    ACTIVE = 0x32, ToServer;
+    /// A person types to another account.
+    TYPING = 0x33, ToServer;
+    /// A person of another account types.
+    TYPED = 0x34, ToClient;
+    /// Says what another account is to one's own.
+    RELATE = 0x35, ToServer;
+    /// The relation is durable.
+    RELATED = 0x36, ToClient;
+    /// Asks for the relations of one's own account.
+    RELATIONS = 0x37, ToServer;
+    /// Answers RELATIONS, and tells of a change by another device.
+    RELATION_LIST = 0x38, ToClient;
+    /// Asks for the settings of one's own account, or sets them.
+    SETTINGS = 0x39, ToServer;
+    /// Answers SETTINGS, and tells of a change by another device.
+    SETTINGS_ARE = 0x3a, ToClient;
     /// A signed change of a group, of which the first makes it.
     GROUP_CHANGE = 0x40, ToServer;
     /// The change is durable and has its place in the group's log.

@@ -106,6 +106,26 @@ pub const REFUSALS_MAX: u8 = 5;
 /// device, message id, timestamp and the two lengths, each at its longest.
 pub const EVENT_OVERHEAD_BYTES_MAX: usize = HEADER_BYTES + 8 + 1 + 8 + 2 + 16 + 8 + 8 + 8;
 
+/// Most accounts that a connection watches. The server keeps a record of each, and each change of
+/// one of them is a frame to write.
+pub const WATCHED_MAX: usize = 1_024;
+
+/// Most accounts in one WATCH.
+pub const WATCH_USERS_MAX: usize = 256;
+
+/// Most relations of an account: rows that it makes the server keep for ever.
+pub const RELATIONS_MAX: usize = 10_000;
+
+/// Most relations in one answer: who has more asks again.
+pub const RELATION_LIST_MAX: usize = 256;
+
+/// How often a TYPING that goes on is repeated, in milliseconds.
+pub const TYPING_REPEAT_MS: u64 = 4_000;
+
+/// How long a TYPED that nothing follows is shown, in milliseconds: one repetition may be late by
+/// half of its time.
+pub const TYPING_SHOWN_MS: u64 = 6_000;
+
 const _: () = assert!(
     FRAME_BYTES_MAX - HEADER_BYTES < 1 << 24,
     "the length field is a u24"
@@ -173,3 +193,7 @@ const _: () = assert!(
     "one frame always fits into a full grant, else a device could never receive it"
 );
 const _: () = assert!(TTL_MS_MIN < TTL_MS_MAX);
+const _: () = assert!(
+    TYPING_REPEAT_MS < TYPING_SHOWN_MS,
+    "who goes on typing is shown without a break"
+);

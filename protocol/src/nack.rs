@@ -97,6 +97,12 @@ nack_codes! {
     KEYS_INVALID = 45, NEVER;
     /// No device waits for this link, or the ticket is another.
     LINK_UNKNOWN = 46, NEVER;
+    /// The connection would watch more accounts than it may.
+    TOO_MANY_WATCHED = 50, NEVER;
+    /// The account has as many relations as it may have.
+    TOO_MANY_RELATIONS = 51, NEVER;
+    /// A field has a value that this server does not know.
+    VALUE_UNKNOWN = 52, NEVER;
     /// There is no such group, or the account is no member of it: which is not told.
     GROUP_UNKNOWN = 60, NEVER;
     /// The group's version or roster is another than the message was made for.

@@ -29,11 +29,14 @@ impl State {
     pub const HELD: Self = Self(6);
     /// The device was removed before it took it.
     pub const DEVICE_GONE: Self = Self(7);
+    /// The own account has read it at another device. Told to the reader alone; no message of the
+    /// own account is ever in this state.
+    pub const SEEN: Self = Self(8);
 
     /// Whether this is one of the states version 1 knows.
     #[must_use]
     pub const fn is_known(self) -> bool {
-        matches!(self.0, 1..=7)
+        matches!(self.0, 1..=8)
     }
 
     /// Whether the message ends here for the device in question.
@@ -53,6 +56,7 @@ impl State {
             5 => "overflow",
             6 => "held",
             7 => "device_gone",
+            8 => "seen",
             _ => "unknown",
         }
     }

@@ -82,7 +82,7 @@ fn appended_fields_and_skippable_frames_are_passed_over() {
 }
 
 // [M-2.3] [M-2.4] [M-2.5] [M-2.7] [M-2.8] [M-2.10] [M-3.4] [M-3.5] [M-3.6] [M-4.3] [M-4.4]
-// [M-4.5]
+// [M-4.5] [M-4.6]
 #[test]
 fn malformed_bytes_give_exactly_the_error_that_the_vector_names() {
     for file in ["truncated.json", "malformed.json"] {

@@ -131,7 +131,7 @@ impl Core {
         live.backlog = Some(Backlog {
             end,
             parked,
-            until: Some(now.plus(PARKED_MS_MAX)),
+            until: now.plus(PARKED_MS_MAX),
             proof: None,
         });
         self.pump_backlog(tx, now)?;
@@ -145,11 +145,11 @@ impl Core {
             return Ok(());
         };
         if tx.is_parked_up_to(backlog.parked)? {
-            if backlog.until.is_none_or(|until| now < until) {
+            if now < backlog.until {
                 return Ok(());
             }
             if backlog.proof.is_none() {
-                self.ask_for_proof();
+                self.ask_for_proof(now);
                 return Ok(());
             }
             for sender in tx.tell_parked(backlog.parked)? {
@@ -167,14 +167,18 @@ impl Core {
         Ok(())
     }
 
-    /// Lets the server show that it has had all questions before this one.
-    fn ask_for_proof(&mut self) {
+    /// Lets the server show that it has had all questions before this one. A silent one is not
+    /// waited for: its connection ends before. One that is heard must answer [M-5.7].
+    fn ask_for_proof(&mut self, now: Millis) {
         self.requests += 1;
         let token = self.requests;
         self.write(&Frame::Ping(Ping { token }));
-        if let Some(backlog) = self.live().and_then(|live| live.backlog.as_mut()) {
-            backlog.until = None;
-            backlog.proof = Some(token);
+        if let Some(live) = self.live() {
+            let until = now.plus(live.pulse.silence_ms_max() + ASKED_MS_MAX);
+            if let Some(backlog) = &mut live.backlog {
+                backlog.until = until;
+                backlog.proof = Some(token);
+            }
         }
     }
 
@@ -183,7 +187,7 @@ impl Core {
         if let Some(backlog) = self.live().and_then(|live| live.backlog.as_mut())
             && backlog.proof == Some(token)
         {
-            backlog.until = Some(now.plus(ASKED_MS_MAX));
+            backlog.until = now.plus(ASKED_MS_MAX);
         }
     }
 

@@ -126,10 +126,9 @@ pub(super) struct Backlog {
     pub(super) end: CaughtUp,
     /// The last message that was parked when it ended.
     pub(super) parked: ParkedId,
-    /// How long the application waits for those that are parked; `None` while the server has yet to
-    /// show that it has been asked.
-    pub(super) until: Option<Millis>,
-    /// The PING behind the questions, once it is written.
+    /// How long the application waits for those that are parked.
+    pub(super) until: Millis,
+    /// The PING behind the questions for their authors, once it is written.
     pub(super) proof: Option<u64>,
 }
 

@@ -235,10 +235,7 @@ fn is_void(tx: &Tx<'_>, notice: &Notice) -> Result<bool, StoreError> {
     match notice {
         Notice::Message(seq) => tx.is_over(*seq),
         Notice::Changed { seq, what } => match what {
-            // Also of what this device deletes, before the server has heard of it.
-            Changed::Text | Changed::Reactions => {
-                Ok(tx.is_empty(*seq)? || tx.shown(*seq)?.body == Body::Deleted)
-            }
+            Changed::Text | Changed::Reactions => tx.is_empty(*seq),
             Changed::Deleted => tx.is_over(*seq),
             Changed::Expired => Ok(false),
         },
@@ -251,22 +248,17 @@ fn shown(tx: &Tx<'_>, notice: Notice) -> Result<Event, StoreError> {
         Notice::Message(seq) => Event::Message(tx.shown(seq)?),
         Notice::Changed { seq, what } => {
             let message = tx.shown(seq)?;
+            let (id, peer) = (message.id, message.peer.clone());
             let change = match what {
                 Changed::Text => Change::Edited {
                     text: message.text().to_owned(),
                 },
                 Changed::Reactions => Change::Reactions(message.reactions),
                 Changed::Deleted if message.body == Body::Deleted => Change::Deleted,
-                Changed::Deleted => Change::Restored {
-                    text: message.text().to_owned(),
-                },
+                Changed::Deleted => Change::Restored(Box::new(message)),
                 Changed::Expired => Change::Expired,
             };
-            Event::Changed {
-                id: message.id,
-                peer: message.peer,
-                change,
-            }
+            Event::Changed { id, peer, change }
         }
         Notice::Receipt { seq, state, at } => {
             let message = tx.shown(seq)?;

@@ -38,6 +38,11 @@ impl Pulse {
         }
     }
 
+    /// After so long a silence the connection has ended, in milliseconds.
+    pub(super) const fn silence_ms_max(&self) -> u64 {
+        2 * self.step_ms
+    }
+
     /// Any byte is a sign of life.
     pub(super) const fn heard(&mut self, now: Millis) {
         self.heard_at = now;

@@ -55,7 +55,7 @@ impl Core {
     fn live_due(&self, live: &Live, now: Millis) -> Millis {
         let pauses = [
             live.leaving,
-            live.backlog.and_then(|backlog| backlog.until),
+            live.backlog.map(|backlog| backlog.until),
             self.outbox.due(),
             self.lookups.retry_due(now),
             self.reads.due(now),

@@ -148,10 +148,7 @@ pub enum Change {
     /// Its author has deleted it for everyone. Nothing of it is left.
     Deleted,
     /// This device's deletion had no effect, and the message is there again.
-    Restored {
-        /// What it says.
-        text: String,
-    },
+    Restored(Box<Message>),
     /// Its life is over. It is gone, and [`history`](crate::engine::Engine::history) does not show
     /// it any more.
     Expired,

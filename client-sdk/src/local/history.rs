@@ -35,12 +35,14 @@ impl Tx<'_> {
         Ok(self.gone(seq)? == OVER)
     }
 
-    /// Whether a message is over or was deleted, so that it has no text and no reactions.
+    /// Whether a message is over or was deleted, so that it has no text and no reactions; or is
+    /// shown so, because this device deletes it and the server has yet to hear of that.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn is_empty(&self, seq: Seq) -> Result<bool, StoreError> {
-        Ok(self.gone(seq)? != 0)
+        let is_deletion = |saying: &Saying| matches!(saying, Saying::Delete { .. });
+        Ok(self.gone(seq)? != 0 || self.unfinished(seq)?.iter().any(is_deletion))
     }
 
     fn gone(&self, seq: Seq) -> Result<u8, StoreError> {

@@ -9,12 +9,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use martlet_client::{Client, Config, Event, Message, MessageId, MessageState, SendOptions};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::tcp::Server;
 
 /// Longer than anything here takes on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How often to look whether it is so.
+const LOOK: Duration = Duration::from_millis(10);
 
 pub(crate) async fn open(home: &Path) -> Client {
     Client::open(home, Config::default()).await.unwrap()
@@ -46,4 +49,14 @@ pub(crate) async fn reaches(client: &Client, id: MessageId, state: MessageState)
         .await
         .expect("the state is reached");
     assert!(message.unwrap().state.reached(state));
+}
+
+/// Waits for what no event tells.
+pub(crate) async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let wait = async {
+        while !is_so().await {
+            sleep(LOOK).await;
+        }
+    };
+    timeout(PATIENCE, wait).await.expect(what);
 }

@@ -1,21 +1,9 @@
 //! GROUP_TYPING and GROUP_TYPED: a person writes in a group right now. Never stored.
 
 use crate::error::DecodeError;
+use crate::frame::TypingKind;
 use crate::id::{Address, GroupId};
 use crate::wire::{Reader, Writer};
-
-/// What a person does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TypingKind(pub u8);
-
-impl TypingKind {
-    /// Nothing any more.
-    pub const STOPPED: Self = Self(0);
-    /// Writes a text.
-    pub const TYPING: Self = Self(1);
-    /// Records a voice message.
-    pub const RECORDING: Self = Self(2);
-}
 
 /// Wire: group u64 · kind u8. It has no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

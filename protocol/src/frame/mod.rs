@@ -19,12 +19,16 @@ mod lookup;
 mod nack;
 mod ping;
 mod prekeys;
+mod presence;
 mod publish;
 mod read;
 mod register;
+mod relations;
 mod send;
+mod settings;
 mod status;
 mod stream;
+mod typing;
 
 pub use auth::{Auth, Ready};
 pub use challenge::{Challenge, Registration};
@@ -40,7 +44,7 @@ pub use group_receipt::{
 };
 pub use group_send::{GroupSend, GroupSent};
 pub use group_stream::{GroupAck, GroupEvent, GroupEventKind, GroupGap};
-pub use group_typing::{GroupTyped, GroupTyping, TypingKind};
+pub use group_typing::{GroupTyped, GroupTyping};
 pub use hello::Hello;
 pub use link::{
     LinkClose, LinkClosed, LinkJoin, LinkOffer, LinkOpen, LinkOpened, Linked, TICKET_BYTES,
@@ -49,12 +53,16 @@ pub use lookup::{Found, Lookup, LookupQuery};
 pub use nack::{Nack, Reference};
 pub use ping::{Ping, Pong};
 pub use prekeys::{Bundle, Bundles, Claim, Prekey, PrekeyKind, Stock, Upload};
+pub use presence::{Active, Presence, PresenceState, Watch};
 pub use publish::{Publish, Published};
 pub use read::Read;
 pub use register::{Register, Registered};
+pub use relations::{Relate, Related, Relation, RelationEntry, RelationList, Relations};
 pub use send::{Part, Parts, Send, SendScope, Sent};
+pub use settings::{AccountSettings, Settings, SettingsAre, Strangers, Visibility};
 pub use status::{StateReply, Status};
 pub use stream::{Ack, CaughtUp, Fact, Gap, GapReason, Receipt};
+pub use typing::{Typed, Typing, TypingKind};
 
 pub use crate::group_record::{GroupRights, Right, Role, RoleChange};
 
@@ -145,6 +153,17 @@ frames! {
     Linked(Linked<'a>) = LINKED,
     LinkClose(LinkClose) = LINK_CLOSE,
     LinkClosed(LinkClosed) = LINK_CLOSED,
+    Watch(Watch<'a>) = WATCH,
+    Presence(Presence) = PRESENCE,
+    Active(Active) = ACTIVE,
+    Typing(Typing) = TYPING,
+    Typed(Typed) = TYPED,
+    Relate(Relate) = RELATE,
+    Related(Related) = RELATED,
+    Relations(Relations) = RELATIONS,
+    RelationList(RelationList<'a>) = RELATION_LIST,
+    Settings(Settings) = SETTINGS,
+    SettingsAre(SettingsAre) = SETTINGS_ARE,
     GroupChange(GroupChange<'a>) = GROUP_CHANGE,
     GroupChanged(GroupChanged) = GROUP_CHANGED,
     GroupAsk(GroupAsk) = GROUP_ASK,

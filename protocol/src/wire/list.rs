@@ -5,7 +5,7 @@ use core::slice;
 
 use super::{Reader, Writer};
 use crate::error::DecodeError;
-use crate::id::DeviceId;
+use crate::id::{DeviceId, UserId};
 
 /// What a list is made of.
 pub trait Element<'a>: Copy {
@@ -26,6 +26,16 @@ impl Element<'_> for DeviceId {
 
     fn write(&self, writer: &mut Writer<'_>) {
         writer.device(*self);
+    }
+}
+
+impl Element<'_> for UserId {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        reader.user()
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) {
+        writer.user(*self);
     }
 }
 

@@ -115,7 +115,7 @@ impl Inbox {
 
     pub(crate) fn receipt(&mut self, receipt: &Receipt) -> Verdict {
         let first = self.take(receipt.position, receipt.position, What::Told)?;
-        let watermark = [State::DELIVERED, State::READ].contains(&receipt.state);
+        let watermark = [State::DELIVERED, State::READ, State::SEEN].contains(&receipt.state);
         if receipt.state.is_known() && !watermark {
             return Err("M-11.1");
         }
@@ -137,6 +137,7 @@ impl Inbox {
         let before = self.facts.insert((fact.peer, fact.message_id), fact.state);
         let forward = match before {
             None => true,
+            Some(State::SENT) => fact.state != State::SENT,
             Some(State::DELIVERED) => fact.state == State::READ,
             Some(_) => false,
         };

@@ -6,6 +6,7 @@ mod devices;
 mod groups;
 mod inbox;
 mod observer;
+mod people;
 mod phases;
 mod requests;
 #[path = "../support/mod.rs"]

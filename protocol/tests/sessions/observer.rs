@@ -8,6 +8,7 @@ use martlet_protocol::{Address, CloseCode, DeviceId, Kind, NackCode, Position, U
 use crate::devices::Book;
 use crate::groups::Groups;
 use crate::inbox::{Inbox, Verdict};
+use crate::people::People;
 use crate::phases::Phases;
 use crate::requests::{Requests, check_class};
 use crate::window::Window;
@@ -28,6 +29,7 @@ pub(crate) struct Observer {
     requests: Requests,
     book: Book,
     groups: Groups,
+    people: People,
     on: Connection,
 }
 
@@ -65,6 +67,7 @@ impl Observer {
             requests: Requests::default(),
             book: Book::default(),
             groups: Groups::default(),
+            people: People::default(),
             on: Connection::new(),
         }
     }
@@ -74,6 +77,7 @@ impl Observer {
         self.requests.connection_begins();
         self.book.connection_begins();
         self.groups.connection_begins();
+        self.people.connection_begins();
     }
 
     /// A frame of a type that is skipped: only a closed end may not send it.
@@ -151,6 +155,7 @@ impl Observer {
             Frame::Pong(pong) => return self.pong(Side::Client, pong.token),
             other => {
                 self.groups.client(other);
+                self.people.client(other);
                 return self.book.client(other);
             }
         }
@@ -190,7 +195,12 @@ impl Observer {
                 if let Some(verdict) = self.groups.refused(nack) {
                     return verdict;
                 }
-                self.requests.refused(nack, self.on.step, &self.book)
+                self.people.refused(nack);
+                let has_asked = |kind, request| {
+                    self.book.has_asked(kind, request) || self.people.has_asked(kind, request)
+                };
+                self.requests
+                    .refused(nack, self.on.step, &self.book, &has_asked)
             }
             Frame::Goaway(_) => {
                 self.on.goaway = Some(self.on.step);
@@ -212,7 +222,8 @@ impl Observer {
             Frame::GroupEvent(_) | Frame::GroupReceipt(_) => self.group_item(frame),
             other => {
                 self.book.server(other, own)?;
-                self.groups.server(other)
+                self.groups.server(other)?;
+                self.people.server(other)
             }
         }
     }
@@ -298,7 +309,7 @@ const COSTS: [Kind; 7] = [
 ];
 
 /// What a client does not begin after GOAWAY.
-const REQUESTS: [Kind; 16] = [
+const REQUESTS: [Kind; 20] = [
     Kind::SEND,
     Kind::READ,
     Kind::STATUS,
@@ -315,6 +326,10 @@ const REQUESTS: [Kind; 16] = [
     Kind::GROUP_READ,
     Kind::GROUP_COUNT,
     Kind::GROUPS,
+    Kind::WATCH,
+    Kind::RELATE,
+    Kind::RELATIONS,
+    Kind::SETTINGS,
 ];
 
 const NOBODY: Address = Address {

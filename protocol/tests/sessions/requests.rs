@@ -135,7 +135,13 @@ impl Requests {
     }
 
     /// A NACK of the server at step `at`.
-    pub(crate) fn refused(&mut self, nack: &Nack, at: usize, book: &Book) -> Verdict {
+    pub(crate) fn refused(
+        &mut self,
+        nack: &Nack,
+        at: usize,
+        book: &Book,
+        has_asked: &dyn Fn(Kind, u64) -> bool,
+    ) -> Verdict {
         check_class(nack)?;
         let id = nack.reference.as_message();
         let known = match nack.of {
@@ -146,16 +152,11 @@ impl Requests {
                 let number = nack.reference.as_number();
                 self.on.lookups.contains(&number) && nack.reference == Reference::number(number)
             }
-            Kind::DEVICES
-            | Kind::PUBLISH
-            | Kind::UPLOAD
-            | Kind::CLAIM
-            | Kind::LINK_OPEN
-            | Kind::LINK_CLOSE => {
-                let number = nack.reference.as_number();
-                book.has_asked(nack.of, number) && nack.reference == Reference::number(number)
-            }
             Kind::EVENT => return Err("M-13.6"),
+            of if BY_REQUEST.contains(&of) => {
+                let number = nack.reference.as_number();
+                has_asked(of, number) && nack.reference == Reference::number(number)
+            }
             _ => nack.reference == Reference::default(),
         };
         if known { Ok(()) } else { Err("M-13.1") }
@@ -202,6 +203,20 @@ impl Requests {
         }
     }
 }
+
+/// What a refusal names by its request.
+const BY_REQUEST: [Kind; 10] = [
+    Kind::DEVICES,
+    Kind::PUBLISH,
+    Kind::UPLOAD,
+    Kind::CLAIM,
+    Kind::LINK_OPEN,
+    Kind::LINK_CLOSE,
+    Kind::WATCH,
+    Kind::RELATE,
+    Kind::RELATIONS,
+    Kind::SETTINGS,
+];
 
 /// What no server accepts.
 fn check_message(id: MessageId, pending: &Pending, own: UserId) -> Verdict {

@@ -133,6 +133,8 @@ fn the_limits_are_those_of_the_code() {
         HANDLE_BYTES_MAX AGENT_BYTES_MAX TOKEN_BYTES_MAX TEXT_BYTES_MAX VARINT_MAX
         CREDIT_MESSAGES_MAX CREDIT_BYTES_MAX TTL_MS_MIN TTL_MS_MAX MESSAGE_ID_AHEAD_MS_MAX
         MESSAGE_ID_AGE_MS_MAX AFTER_AHEAD_US_MAX REFUSALS_MAX EVENT_OVERHEAD_BYTES_MAX
+        WATCHED_MAX WATCH_USERS_MAX RELATIONS_MAX RELATION_LIST_MAX
+        TYPING_REPEAT_MS TYPING_SHOWN_MS
     );
     let rows = table(&spec(), &["name", "value", "what it bounds"]);
     let of_spec: Vec<_> = rows
@@ -201,7 +203,8 @@ fn a_decoder_made_of_the_tables_alone_refuses_every_malformed_vector() {
     let spec = interpreter::Spec::read(&spec());
     for file in ["truncated.json", "malformed.json"] {
         for case in cases(file) {
-            // The tables know no limit before READY, and no magic; both have their own statements.
+            // The tables know no limit before READY, no magic and no flags; each has its own
+            // statement.
             let special = [
                 "before READY",
                 "magic",
@@ -210,6 +213,7 @@ fn a_decoder_made_of_the_tables_alone_refuses_every_malformed_vector() {
                 "detail 2",
                 "more 2",
                 "half an author",
+                "flag",
             ];
             if special
                 .iter()

@@ -152,7 +152,7 @@ impl Model {
                 said.text = text;
                 said.edited = true;
             }
-            Change::Restored { text } => said.text = text,
+            Change::Restored(message) => *said = (*message).into(),
             Change::Reactions(reactions) => said.reactions = reactions,
             Change::Deleted => {
                 said.text = "[deleted]".to_owned();
@@ -274,7 +274,8 @@ pub(crate) mod tests {
             author: "bob".to_owned(),
             text: "Are you there?".to_owned(),
         });
-        let history = vec![message(1, Direction::Incoming, "Are you there?"), answer];
+        let question = message(1, Direction::Incoming, "Are you there?");
+        let history = vec![question, answer.clone()];
         let mut model = Model::new("alice".to_owned(), "bob".to_owned(), history);
         let (one, two) = (MessageId([1; 16]), MessageId([2; 16]));
         let quotes: Vec<_> = model.said().map(|said| said.quote.clone()).collect();
@@ -294,6 +295,9 @@ pub(crate) mod tests {
         }
         model.apply(change(two, Change::Deleted));
         assert_eq!(model.text_of(two), Some("[deleted]"));
+        model.apply(change(two, Change::Restored(Box::new(answer))));
+        let quotes: Vec<_> = model.said().map(|said| said.quote.clone()).collect();
+        assert_eq!(quotes, [None, Some("Are you there?".to_owned())]);
         model.apply(change(two, Change::Expired));
         assert_eq!(model.ids().collect::<Vec<_>>(), [one]);
     }

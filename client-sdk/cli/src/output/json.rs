@@ -220,7 +220,7 @@ pub(super) fn event(event: &Event, me: &str) -> Option<String> {
                 Change::Edited { text } => ("edited", Some(text.as_str()), None),
                 Change::Reactions(all) => ("reactions", None, Some(reacted(all, me, peer))),
                 Change::Deleted => ("deleted", None, None),
-                Change::Restored { text } => ("restored", Some(text.as_str()), None),
+                Change::Restored(message) => ("restored", Some(message.text()), None),
                 Change::Expired => ("expired", None, None),
                 _ => return None,
             };
@@ -394,6 +394,11 @@ mod tests {
         assert_eq!(edited, format!(r#"{start}"edited","text":"hello"}}"#));
         let none = line(Change::Reactions(Vec::new()));
         assert_eq!(none, format!(r#"{start}"reactions","reactions":[]}}"#));
+        let restored = line(Change::Restored(Box::new(message(Direction::Outgoing))));
+        assert_eq!(
+            restored,
+            format!(r#"{start}"restored","text":"line\n\"two\""}}"#)
+        );
         assert_eq!(line(Change::Expired), format!(r#"{start}"expired"}}"#));
     }
 

@@ -103,8 +103,8 @@ fn changed(id: MessageId, change: &Change, me: &str, peer: &str) -> Option<Strin
             format!("reactions: {}", text::one_line(&reactions(all, me, peer)))
         }
         Change::Deleted => "deleted".to_owned(),
-        Change::Restored { text } => {
-            format!("not deleted after all: {}", text::one_line(text))
+        Change::Restored(message) => {
+            format!("not deleted after all: {}", text::one_line(&words(message)))
         }
         Change::Expired => "disappeared".to_owned(),
         _ => return None,

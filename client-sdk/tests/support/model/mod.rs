@@ -59,6 +59,8 @@ pub(crate) struct Model {
     links: BTreeMap<UserId, links::Link>,
     /// Lists that are shown in place of the right ones.
     pub(crate) false_lists: BTreeMap<UserId, Vec<Vec<u8>>>,
+    /// Whether no PING is answered.
+    pub(crate) is_deaf: bool,
     /// Whether prekeys are handed out with a byte changed.
     pub(crate) swaps_keys: bool,
     /// A device whose keys nobody gets.
@@ -156,6 +158,7 @@ impl Model {
     fn on_traffic(&mut self, session: &mut Session, frame: Frame<'_>) {
         let address = session.address.expect("a client authenticates first");
         match frame {
+            Frame::Ping(_) if self.is_deaf => {}
             Frame::Ping(ping) => session.write(&Frame::Pong(Pong { token: ping.token })),
             Frame::Credit(credit) => {
                 session.credit.messages += credit.messages;

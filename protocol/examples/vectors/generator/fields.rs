@@ -5,7 +5,7 @@ use martlet_protocol::version::MAGIC;
 use martlet_protocol::{Address, MessageId, Millis, Position, Timestamp, UserId};
 
 use super::json::Json;
-use super::{device_fields, group_fields};
+use super::{device_fields, group_fields, relation_frames};
 
 /// One field's value with the type that SPEC.md gives it.
 #[derive(Clone, Debug)]
@@ -145,6 +145,7 @@ pub(crate) fn of(frame: &Frame<'_>) -> Fields {
         .or_else(|| stream(frame))
         .or_else(|| device_fields::of(frame))
         .or_else(|| group_fields::of(frame))
+        .or_else(|| relation_frames::of(frame))
         .unwrap_or_else(|| request(frame))
 }
 

@@ -11,7 +11,7 @@ use martlet_protocol::{
 
 use super::builders::{fact, gap, incoming, nack, receipt, send};
 use super::people::{ALICE, BOB, EPOCH, NOW, message_id, nonce, timestamp, unhex};
-use super::{device_frames, group_frames};
+use super::{device_frames, group_frames, relation_frames};
 
 /// The first case of each frame is the one that malformed vectors are made from.
 pub(crate) fn cases() -> Vec<(&'static str, Frame<'static>)> {
@@ -27,6 +27,7 @@ pub(crate) fn cases() -> Vec<(&'static str, Frame<'static>)> {
         requests(),
         device_frames::cases(),
         group_frames::cases(),
+        relation_frames::cases(),
     ]
     .concat()
 }

@@ -248,6 +248,28 @@ fn values_forbidden() -> Vec<Malformed> {
             b"\x04group id\x24\x02",
         ),
         ("GROUP_LIST with more 2", Kind::GROUP_LIST, b"\x04\x02\x00"),
+        ("WATCH with the flag on 2", Kind::WATCH, &[9 << 2, 2, 0]),
+        ("ACTIVE with the flag 2", Kind::ACTIVE, &[2]),
+        (
+            "RELATION_LIST with the flag more 2",
+            Kind::RELATION_LIST,
+            &[9 << 2, 2, 0],
+        ),
+        (
+            "SETTINGS with the flag set 2",
+            Kind::SETTINGS,
+            &[9 << 2, 2, 1, 1, 1],
+        ),
+        (
+            "SETTINGS with the flag read_receipts 2",
+            Kind::SETTINGS,
+            &[9 << 2, 0, 1, 2, 1],
+        ),
+        (
+            "SETTINGS_ARE with the flag read_receipts 2",
+            Kind::SETTINGS_ARE,
+            &[9 << 2, 1, 2, 1],
+        ),
     ] {
         cases.push(case(name, sealed(kind, payload), "FieldValueForbidden"));
     }

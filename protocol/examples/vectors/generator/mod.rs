@@ -19,6 +19,7 @@ mod malformed;
 mod megolm;
 mod olm;
 mod people;
+mod relation_frames;
 mod sessions;
 
 use martlet_protocol::Kind;

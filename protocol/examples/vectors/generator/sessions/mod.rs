@@ -7,6 +7,7 @@ mod entrance;
 mod groups;
 mod linking;
 mod parts;
+mod people;
 mod refusing;
 mod sending;
 mod violations;
@@ -86,6 +87,7 @@ pub(crate) fn files() -> Vec<(String, String)> {
         parts::sessions(),
         contents::sessions(),
         groups::sessions(),
+        people::sessions(),
         violations::sessions(),
     ]
     .into_iter()

@@ -3,6 +3,7 @@
 mod connection;
 mod devices;
 mod groups;
+mod people;
 mod sending;
 mod stream;
 
@@ -32,6 +33,8 @@ pub(super) fn sessions() -> Vec<Session> {
         groups::SENDING,
         groups::ENTRIES,
         groups::PROGRESS,
+        people::PRESENCE,
+        people::RELATIONS,
     ] {
         for (name, violates, about, script) in scripts {
             let mut session = Session::new(name, about);
