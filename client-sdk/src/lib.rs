@@ -122,6 +122,7 @@ pub use event::{
     GroupStep, GroupUpdate, Identity, Location, Member, Message, MessageState, OfflineCause, Quote,
     Reaction, Receipt, SecurityKind, SecurityNotice,
 };
+pub use local::group_peer;
 pub use martlet_protocol::group_record::{GroupRights, Right};
 pub use martlet_protocol::{
     CloseCode, DeviceId, GroupId, MessageId, Millis, NackCode, Position, Role, Timestamp, UserId,

@@ -1,6 +1,7 @@
 //! The command line: what may be asked for, and the help that says so.
 
 mod change;
+mod group;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,6 +11,10 @@ use martlet_client::crypto::identity::is_device_name;
 use martlet_client::{MessageId, MessageState};
 
 pub(crate) use change::{Delete, Edit, React, Timer, Until, life};
+pub(crate) use group::{
+    Answer, Create, Group, GroupCommand, Info, Leave, ListGroups, Members, RenameGroup, SetRights,
+    SetRole,
+};
 
 const EXAMPLES: &str = "\
 Two people on one machine, with `martletd serve --dev` running:
@@ -20,6 +25,7 @@ Two people on one machine, with `martletd serve --dev` running:
   martlet --home /tmp/alice history bob --ids     each message with the end of its id
   martlet --home /tmp/alice edit bob ID 'Are you here?'
   martlet --home /tmp/alice timer bob 1day        messages disappear from now on
+  martlet --home /tmp/alice group create us bob   a group; it is '#us' where a NAME is wanted
 
 A second device for alice, and a look at whether nobody is in between:
   martlet --home /tmp/alice link                  shows a code
@@ -40,9 +46,20 @@ const LISTEN_JSON: &str = r#"Lines of --json; `at` is in milliseconds since the 
                                                 held or device_gone
   {"event":"failed","id","to","code"}           the server will never take this message
   {"event":"gap","from","to","reason"}          these stream positions are missing for good
+  {"event":"group","group","by","at","changes"} somebody has changed a group; of each change "step":
+                                                added, removed or role, with "name" and "role";
+                                                rights; name, with "text"; joined, when this home
+                                                knows the group from here on; gone, when the server
+                                                says that you are not in it any more
+  {"event":"group_refused","group","code"}      a change of yours will not be made
+  {"event":"group_gap","group","from","to",     these entries of a group are missing for good
+   "reason"}
   {"event":"security","kind","peer"}            something about keys, see below; with "device" when
                                                 one device is meant; peer: a name, perhaps your own
   {"event":"caught_up","position","trimmed"}    all that waited at the server has been printed
+
+A message to a group has "group", its name among peers, which is also the "peer" of what happens to
+it and the "by" of a receipt when all members have come so far.
 
 A message may also have: "reply_to" {"id","by","text"}, what it answers, as its author saw it;
 "edited" true; "reactions" [{"by","emoji"}]; "expires_at", when it disappears; "timer_s", so long do
@@ -63,6 +80,11 @@ Kinds of security lines; as text they begin with `!` and say what to do:
   missing                    a message was withheld, or lost at the server
   chain_broken               a message does not follow the one before it
   context_mismatch           a message was delivered as another one than it is; it is not shown
+  group_forked               the server shows different people different groups; these four have
+                             "group"
+  group_rolled_back          the server offers an older state of a group than one that exists
+  group_record_invalid       the server gave a change of a group that nobody may have made
+  group_members_invalid      the server names members of a group whom nobody has added
 
 Each line is printed once. If the process is killed at the wrong moment a message may not be
 printed; `history` has it. SIGINT, SIGTERM and SIGHUP end it cleanly, with status 0."#;
@@ -110,6 +132,7 @@ pub(crate) enum Command {
     Timer(Timer),
     Listen(Listen),
     History(HistoryOf),
+    Group(Group),
     Status(Status),
     Chat(Chat),
     Devices(Devices),
@@ -151,7 +174,7 @@ pub(crate) struct Register {
 /// there and goes out with the next command that connects; the exit status is then 1.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Send {
-    /// The recipient's name
+    /// The recipient's name, or '#GROUP'
     pub(crate) name: String,
     /// What to say (after `--` if it begins with a dash)
     pub(crate) text: String,
@@ -186,7 +209,7 @@ pub(crate) struct Listen {
 /// Print a conversation, oldest message first. Works without the server.
 #[derive(Debug, clap::Args)]
 pub(crate) struct HistoryOf {
-    /// The other side's name
+    /// The other side's name, or '#GROUP'
     pub(crate) name: String,
     /// Print one JSON object a line: {"id","from","to","text","state","at"}, and what else there is
     /// to a message, as `listen --help` says
@@ -198,6 +221,9 @@ pub(crate) struct HistoryOf {
 }
 
 /// Say where a message stands; one of your own is looked up at the server if it can be reached.
+///
+/// Of a message to a group also how many members have it, and at most 256 of them by name: as JSON
+/// in a second object {"members","delivered","read","details":[{"name","state"}]}.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Status {
     /// The message's id, as `send` and `history --json` print it
@@ -208,11 +234,11 @@ pub(crate) struct Status {
     pub(crate) json: bool,
 }
 
-/// Talk to one person.
+/// Talk to one person, or in a group.
 #[derive(Debug, clap::Args)]
 #[command(after_help = CHAT_KEYS)]
 pub(crate) struct Chat {
-    /// The other side's name
+    /// The other side's name, or '#GROUP'
     pub(crate) name: String,
 }
 
@@ -462,6 +488,10 @@ mod tests {
             "martlet verify bob --accept --undo",
             "martlet verify bob --number",
             "martlet safety-number bob --qr --json",
+            "martlet group",
+            "martlet group add climbing",
+            "martlet group role climbing bob king",
+            "martlet group rights climbing",
         ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
         }

@@ -9,6 +9,7 @@ mod home;
 mod ids;
 mod output;
 mod over;
+mod peers;
 mod stop;
 mod text;
 

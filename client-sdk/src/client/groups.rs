@@ -100,6 +100,18 @@ impl Client {
             .await
     }
 
+    /// Waits until the last change that this home wants of a group has been made. Takes nothing
+    /// from the stream of events.
+    ///
+    /// # Errors
+    /// [`GroupError::Refused`] when it will not be made; [`ClientError::DeviceRemoved`] when nothing
+    /// more is heard of it; as [`group`](Self::group).
+    pub async fn settled_group(&self, peer: &str) -> Result<Group, GroupError> {
+        let peer = peer.to_owned();
+        self.ask(|reply| Command::SettledGroup { peer, reply })
+            .await?
+    }
+
     /// The groups of this account, and those that it has left.
     ///
     /// # Errors

@@ -205,6 +205,21 @@ impl Engine {
         Ok(group.ok_or(ClientError::UnknownPeer)?)
     }
 
+    /// The group when its last change of this home has been made; `None` while that has no answer.
+    ///
+    /// # Errors
+    /// [`GroupError::Refused`] when it will not be made, and as [`group`](Self::group).
+    pub fn changed_group(&mut self, peer: &str) -> Result<Option<Group>, GroupError> {
+        let contact = self.row_of(peer)?.contact;
+        if self.core.groups.drafts.contains_key(&contact) {
+            return Ok(None);
+        }
+        match self.core.groups.refused.get(&contact) {
+            Some(code) => Err(GroupError::Refused(*code)),
+            None => self.group(peer).map(Some),
+        }
+    }
+
     /// Who has changed what of a group, oldest first, from the record on that this home has taken
     /// first.
     ///

@@ -96,6 +96,7 @@ impl Core {
             record: None,
         })?;
         self.groups.drafts.insert(contact, Millis(0));
+        self.groups.refused.remove(&contact);
         Ok(())
     }
 
@@ -322,6 +323,7 @@ impl Core {
     ) -> Result<(), StoreError> {
         tx.drop_group_draft(contact)?;
         self.groups.drafts.remove(&contact);
+        self.groups.refused.insert(contact, code);
         let what = GroupNotice::Refused(code);
         self.notices.store(tx, &Notice::Group { contact, what })?;
         if self.group_of(tx, contact)?.is_none() {

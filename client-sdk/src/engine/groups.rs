@@ -57,6 +57,8 @@ pub(super) struct Groups {
     search_after: u64,
     /// Changes to make, and not before when.
     pub(super) drafts: BTreeMap<ContactId, Millis>,
+    /// Why the last change of this run was not made, unless another one was wished since.
+    pub(super) refused: BTreeMap<ContactId, NackCode>,
     /// Changes that are under way.
     pub(super) changing: BTreeMap<u64, ContactId>,
     /// Groups of which something is missing that may have said how their entries come.

@@ -6,8 +6,8 @@ use super::devices_desk::DevicesDesk;
 use super::entrance::{Entrance, answer, entropy_missing};
 use super::mailbox::{Command, Reply, WithKeys};
 use crate::engine::{Answer, Engine, Outgoing};
-use crate::error::{ClientError, LinkError, SendError, StoreError};
-use crate::event::{Direction, GroupReceipts, Message, MessageState};
+use crate::error::{ClientError, GroupError, LinkError, SendError, StoreError};
+use crate::event::{Direction, Group, GroupReceipts, Message, MessageState};
 
 /// How long a question to the server may take before the local answer counts, in milliseconds.
 const ANSWER_MS_MAX: u64 = 3_000;
@@ -24,6 +24,8 @@ pub(super) struct Desk {
     lookups: Vec<Asked<String, Result<Option<UserId>, ClientError>>>,
     counts: Vec<Asked<MessageId, Result<Option<GroupReceipts>, ClientError>>>,
     waits: Vec<Wait>,
+    /// Groups whose changes are waited for.
+    changes: Vec<(String, Reply<Result<Group, GroupError>>)>,
     flushes: Vec<Reply<Result<(), ClientError>>>,
 }
 
@@ -77,6 +79,7 @@ impl Desk {
                 Some(_) => self.waits.push(Wait { id, state, reply }),
                 None => answer(reply, Err(ClientError::UnknownMessage)),
             },
+            Command::SettledGroup { peer, reply } => self.changes.push((peer, reply)),
             Command::Flush(reply) => self.flushes.push(reply),
             Command::Lookup(handle, reply) => match engine.lookup(now, &handle) {
                 Ok(()) => {
@@ -216,7 +219,22 @@ impl Desk {
                 answer(reply, settled.ok_or(ClientError::DeviceRemoved));
             }
         }
+        self.settle_changes(engine);
         self.settle_waits(engine)
+    }
+
+    fn settle_changes(&mut self, engine: &mut Engine) {
+        for (peer, reply) in std::mem::take(&mut self.changes) {
+            match engine.changed_group(&peer) {
+                Ok(None) if engine.is_removed() => {
+                    answer(reply, Err(ClientError::DeviceRemoved.into()));
+                }
+                Ok(None) if reply.is_closed() => {}
+                Ok(None) => self.changes.push((peer, reply)),
+                Ok(Some(group)) => answer(reply, Ok(group)),
+                Err(error) => answer(reply, Err(error)),
+            }
+        }
     }
 
     fn settle_waits(&mut self, engine: &mut Engine) -> Result<(), StoreError> {

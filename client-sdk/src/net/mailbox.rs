@@ -10,8 +10,10 @@ use zeroize::Zeroizing;
 
 use crate::config::{History, SendOptions};
 use crate::engine::{Engine, Post};
-use crate::error::{ClientError, DevicesError, LinkError, RegisterError, SendError};
-use crate::event::{Device, Event, GroupReceipts, Identity, Message, MessageState, OfflineCause};
+use crate::error::{ClientError, DevicesError, GroupError, LinkError, RegisterError, SendError};
+use crate::event::{
+    Device, Event, Group, GroupReceipts, Identity, Message, MessageState, OfflineCause,
+};
 
 /// Where the answer to a command goes. Nobody may be waiting any more; that is no fault.
 pub(crate) type Reply<T> = oneshot::Sender<T>;
@@ -59,6 +61,10 @@ pub(crate) enum Command {
     },
     /// Something that is answered at once.
     WithEngine(WithKeys),
+    SettledGroup {
+        peer: String,
+        reply: Reply<Result<Group, GroupError>>,
+    },
     GroupReceipts(MessageId, Reply<Result<Option<GroupReceipts>, ClientError>>),
     /// Somebody waits for an event.
     WantEvent,

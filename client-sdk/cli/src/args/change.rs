@@ -22,7 +22,7 @@ pub(crate) struct Until {
 /// Put an emoji to a message, in place of an earlier one of yours.
 #[derive(Debug, clap::Args)]
 pub(crate) struct React {
-    /// The other side's name
+    /// The other side's name, or '#GROUP'
     pub(crate) name: String,
     /// The message's id, or the last digits of it (`history --ids` shows six)
     pub(crate) id: String,
@@ -37,7 +37,7 @@ pub(crate) struct React {
 /// Everybody sees that it was edited; the earlier text is not kept.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Edit {
-    /// The other side's name
+    /// The other side's name, or '#GROUP'
     pub(crate) name: String,
     /// The message's id, or the last digits of it (`history --ids` shows six)
     pub(crate) id: String,
@@ -52,7 +52,7 @@ pub(crate) struct Edit {
 /// What stays is that there was one. Whoever has read it may have kept it elsewhere.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Delete {
-    /// The other side's name
+    /// The other side's name, or '#GROUP'
     pub(crate) name: String,
     /// The message's id, or the last digits of it (`history --ids` shows six)
     pub(crate) id: String,
@@ -66,7 +66,7 @@ pub(crate) struct Delete {
 /// author so long after it was sent. Those that are there already stay.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Timer {
-    /// The other side's name
+    /// The other side's name, or '#GROUP'
     pub(crate) name: String,
     /// How long messages stay, from 1s on, or `off`
     #[arg(value_name = "DUR|off", value_parser = life)]

@@ -14,7 +14,7 @@ use super::model::Model;
 use super::orders::{self, Order};
 use super::terminal::{Terminal, input};
 use crate::ids;
-use crate::output::{Zone, life, not_taken};
+use crate::output::{GroupNames, Zone, is_group, life, not_taken};
 
 /// How long changes are collected before they are painted: too short to notice, and a backlog of
 /// a thousand messages is painted a few times instead of a thousand.
@@ -30,6 +30,7 @@ pub(super) async fn run(client: Client, identity: Identity, peer: String) -> any
     };
     let history = client.history(&peer, page).await?;
     let mut model = Model::new(identity.handle.clone(), peer, history);
+    model.groups = GroupNames::of_all(&client.groups().await?);
     model.notice(format!(
         "you are {}; /quit leaves, /ids shows what /reply, /react, /edit and /delete need",
         identity.handle
@@ -77,7 +78,7 @@ impl Chat {
                     // The terminal is gone.
                     None => return Ok(()),
                 },
-                event = self.client.next_event() => self.happened(event?),
+                event = self.client.next_event() => self.happened(event?).await?,
                 verified = checked(&mut self.check) => {
                     self.check = None;
                     self.model.verified = verified;
@@ -87,7 +88,10 @@ impl Chat {
         }
     }
 
-    fn happened(&mut self, event: Event) {
+    async fn happened(&mut self, event: Event) -> anyhow::Result<()> {
+        if matches!(event, Event::GroupChanged(_)) {
+            self.model.groups = GroupNames::of_all(&self.client.groups().await?);
+        }
         let may_be_known = match &event {
             Event::Security(notice) => notice.peer == self.model.peer,
             // The keys come with the first message, or with the connection.
@@ -100,10 +104,15 @@ impl Chat {
             self.check_verified();
         }
         self.seen = self.model.apply(event).or(self.seen);
+        Ok(())
     }
 
     /// Asks without waiting: the answer comes to `talk`.
     fn check_verified(&mut self) {
+        // In a group each member would have to be.
+        if is_group(&self.model.peer) {
+            return;
+        }
         let (client, peer) = (self.client.clone(), self.model.peer.clone());
         let check = async move { client.is_verified(&peer).await.ok() };
         if let Some(earlier) = self.check.replace(tokio::spawn(check)) {
@@ -168,7 +177,7 @@ impl Chat {
             Some(to) => self.client.reply(peer, to, text, options).await,
             None => self.client.send(peer, text, options).await,
         };
-        let id = sent.map_err(|error| not_taken(&error, peer))?;
+        let id = sent.map_err(|error| not_taken(&error, &self.model.title()))?;
         let quote = to.and_then(|to| self.model.text_of(to));
         let quote = quote.map(str::to_owned);
         self.model.sent(id, (text.to_owned(), quote), now());
@@ -179,7 +188,8 @@ impl Chat {
     async fn obey(&mut self, order: Order) -> Result<(), String> {
         let find = |id: &str| ids::find(self.model.ids(), id);
         let peer = &self.model.peer;
-        let failed = |error| not_taken(&error, peer);
+        let title = self.model.title();
+        let failed = |error| not_taken(&error, &title);
         match order {
             Order::Reply { id, text } => {
                 let to = find(&id)?;

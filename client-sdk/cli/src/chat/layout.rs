@@ -12,7 +12,7 @@
 use martlet_client::{Direction, MessageState};
 
 use super::model::{Entry, Link, Model, Said};
-use crate::output::{Zone, reactions};
+use crate::output::{Zone, is_group, reactions};
 use crate::{ids, text};
 
 /// The size of a terminal in character cells.
@@ -131,7 +131,7 @@ fn entry_rows(model: &Model, index: usize, columns: usize, zone: &Zone) -> Vec<R
     }
     rows.append(&mut said_rows(
         said,
-        (&model.peer, model.shows_ids),
+        (name_columns(model), model.shows_ids),
         columns,
         zone,
     ));
@@ -144,11 +144,29 @@ fn notice_rows(sign: &str, line: &str, columns: usize, style: Style) -> Vec<Row>
     rows.map(|row| vec![span(row, style)]).collect()
 }
 
-fn said_rows(said: &Said, (peer, shows_id): (&str, bool), columns: usize, zone: &Zone) -> Vec<Row> {
-    let peer = text::cut(peer, NAME_COLUMNS_MAX);
-    let name_columns = text::width(&peer).max("you".len());
+/// How wide the names beside messages are: in a group as its longest one here.
+fn name_columns(model: &Model) -> usize {
+    let authors = model.entries.iter().filter_map(|entry| match entry {
+        Entry::Said(said) if said.direction == Direction::Incoming => Some(said.author.as_str()),
+        _ => None,
+    });
+    let peer = (!is_group(&model.peer)).then_some(model.peer.as_str());
+    let widths = authors.chain(peer).map(text::width);
+    widths
+        .max()
+        .unwrap_or(0)
+        .clamp("you".len(), NAME_COLUMNS_MAX)
+}
+
+fn said_rows(
+    said: &Said,
+    (name_columns, shows_id): (usize, bool),
+    columns: usize,
+    zone: &Zone,
+) -> Vec<Row> {
+    let author = text::cut(&said.author, NAME_COLUMNS_MAX);
     let (name, style) = match said.direction {
-        Direction::Incoming => (peer.as_str(), Style::Peer),
+        Direction::Incoming => (author.as_str(), Style::Peer),
         Direction::Outgoing => ("you", Style::Me),
     };
     let time = format!("{} ", zone.minute(said.at));
@@ -158,7 +176,7 @@ fn said_rows(said: &Said, (peer, shows_id): (&str, bool), columns: usize, zone: 
     } else {
         time.len() + name_columns + 2
     };
-    let padding = gutter.saturating_sub(time.len() + name.len());
+    let padding = gutter.saturating_sub(time.len() + text::width(name));
 
     let room = columns
         .saturating_sub(gutter + TICKS_COLUMNS)
@@ -192,7 +210,7 @@ fn said_rows(said: &Said, (peer, shows_id): (&str, bool), columns: usize, zone: 
         }
         rows.push(row);
     }
-    if let Some(marks) = marks(said, &peer, shows_id) {
+    if let Some(marks) = marks(said, shows_id) {
         let marks = text::cut(&marks, columns.saturating_sub(gutter));
         rows.push(vec![
             span(" ".repeat(gutter), Style::Plain),
@@ -211,7 +229,7 @@ fn said_rows(said: &Said, (peer, shows_id): (&str, bool), columns: usize, zone: 
 }
 
 /// What there is to know of a message beside what it says.
-fn marks(said: &Said, peer: &str, shows_id: bool) -> Option<String> {
+fn marks(said: &Said, shows_id: bool) -> Option<String> {
     let mut marks = Vec::new();
     if shows_id {
         marks.push(ids::short(said.id));
@@ -220,7 +238,7 @@ fn marks(said: &Said, peer: &str, shows_id: bool) -> Option<String> {
         marks.push("edited".to_owned());
     }
     if !said.reactions.is_empty() {
-        marks.push(text::one_line(&reactions(&said.reactions, "you", peer)));
+        marks.push(text::one_line(&reactions(&said.reactions, "you")));
     }
     (!marks.is_empty()).then(|| marks.join(" · "))
 }
@@ -272,11 +290,12 @@ fn header_row(model: &Model, columns: usize, zone: &Zone) -> Row {
         Some(false) => " · encrypted, not verified",
         None => " · encrypted",
     };
-    let full = format!(" {}{mark}", model.peer);
+    let title = text::one_line(&model.title());
+    let full = format!(" {title}{mark}");
     // Where there is no room for both, the connection is more important; `verified` stays.
     let short = match model.verified {
-        Some(true) => format!(" {} ✓", model.peer),
-        _ => format!(" {}", model.peer),
+        Some(true) => format!(" {title} ✓"),
+        _ => format!(" {title}"),
     };
     let fits = text::width(&full) + text::width(&link) + 2 <= columns;
     let peer = text::cut(if fits { &full } else { &short }, columns);

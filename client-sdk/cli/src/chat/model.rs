@@ -5,13 +5,15 @@ use martlet_client::{
 };
 
 use super::input::Editor;
-use crate::output::{refusal, security, words};
+use crate::output::{GroupNames, refusal, security, update, words};
 
 /// The whole state of the screen; [`layout`](super::layout) turns it into rows.
 #[derive(Debug)]
 pub(crate) struct Model {
-    /// The other side's name.
+    /// The other side's name, as the client knows it.
     pub(crate) peer: String,
+    /// What the groups of this account are called.
+    pub(crate) groups: GroupNames,
     /// What is shown, oldest first.
     pub(crate) entries: Vec<Entry>,
     /// This account's name.
@@ -44,6 +46,8 @@ pub(crate) enum Entry {
 pub(crate) struct Said {
     pub(crate) id: MessageId,
     pub(crate) direction: Direction,
+    /// Who wrote it.
+    pub(crate) author: String,
     pub(crate) text: String,
     /// What it answers.
     pub(crate) quote: Option<String>,
@@ -77,6 +81,7 @@ impl Model {
         let (link, editor) = (Link::Connecting, Editor::default());
         Self {
             peer,
+            groups: GroupNames::default(),
             me,
             verified: None,
             entries,
@@ -85,6 +90,11 @@ impl Model {
             scrolled_rows: 0,
             shows_ids: false,
         }
+    }
+
+    /// What a person calls the other side.
+    pub(crate) fn title(&self) -> String {
+        self.groups.shown(&self.peer)
     }
 
     /// The newest message of the other side that is shown: up to it everything is read.
@@ -104,6 +114,7 @@ impl Model {
         self.entries.push(Entry::Said(Said {
             id,
             direction,
+            author: self.me.clone(),
             text,
             quote,
             edited: false,
@@ -175,7 +186,12 @@ impl Model {
             Event::Message(message) if message.peer == self.peer => return self.arrived(message),
             Event::Message(message) if message.direction == Direction::Incoming => {
                 // Taken from the stream, so no other command will announce it; it stays unread.
-                self.notice(format!("{} wrote: {}", message.peer, words(&message)));
+                let place = match message.group {
+                    Some(_) => format!(" in {}", self.groups.shown(&message.peer)),
+                    None => String::new(),
+                };
+                let (author, words) = (&message.author, words(&message));
+                self.notice(format!("{author} wrote{place}: {words}"));
             }
             Event::Changed { id, peer, change } if peer == self.peer => self.changed(id, change),
             Event::Receipt(receipt) => self.advance(receipt.id, receipt.state, None),
@@ -185,8 +201,15 @@ impl Model {
             Event::Gap { reason, .. } => {
                 self.notice(format!("something is missing here for good ({reason})"));
             }
+            Event::GroupGap { peer, reason, .. } if peer == self.peer => {
+                self.notice(format!("something is missing here for good ({reason})"));
+            }
+            Event::GroupChanged(change) => {
+                let line = update(&change, &self.me, &self.groups);
+                self.notice(line);
+            }
             Event::Security(notice) => {
-                let line = security(&notice, &self.me);
+                let line = security(&notice, &self.me, &self.groups);
                 self.entries.push(Entry::Warning(line));
             }
             Event::Online { .. } => self.link = Link::Online,
@@ -240,6 +263,7 @@ impl From<Message> for Said {
             id: message.id,
             direction: message.direction,
             text: words(&message),
+            author: message.author,
             quote: message.reply_to.map(|quote| quote.text),
             edited: message.edited,
             reactions: message.reactions,
@@ -253,7 +277,7 @@ impl From<Message> for Said {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::output::tests::message as any_message;
+    use crate::output::tests::{group, message as any_message};
     use martlet_client::{Body, NackCode, Quote, Receipt, SecurityKind, SecurityNotice};
 
     /// A message of or to bob; its id is made of `number`.
@@ -350,10 +374,21 @@ pub(crate) mod tests {
         let mut model = Model::new("alice".to_owned(), "bob".to_owned(), Vec::new());
         let mut other = message(1, Direction::Incoming, "psst");
         other.peer = "carol".to_owned();
+        other.author = "carol".to_owned();
         assert_eq!(model.apply(Event::Message(other)), None);
         assert_eq!(
             model.entries,
             [Entry::Notice("carol wrote: psst".to_owned())]
+        );
+        let mut in_group = message(4, Direction::Incoming, "psst");
+        let told = group(7, Some("climbing"));
+        in_group.peer = told.peer.clone();
+        in_group.group = Some(told.id);
+        model.groups = GroupNames::of_all(&[told]);
+        assert_eq!(model.apply(Event::Message(in_group)), None);
+        assert_eq!(
+            model.entries.pop(),
+            Some(Entry::Notice("bob wrote in #climbing: psst".to_owned()))
         );
         let own = message(2, Direction::Outgoing, "from my telephone");
         assert_eq!(model.apply(Event::Message(own)), None);

@@ -31,7 +31,8 @@ pub(super) async fn run(client: Client, identity: Identity, peer: String) -> any
     if let Some(cause) = client.offline_cause().await?.filter(is_over) {
         bail!(over(&cause));
     }
-    let output = Output::stdout(Format::Plain, &identity);
+    let mut output = Output::stdout(Format::Plain, &identity);
+    output.learn_groups(&client).await?;
     let texts = BTreeMap::new();
     let mut chat = Chat {
         client,
@@ -190,6 +191,9 @@ impl<W: Write> Chat<W> {
         };
         if ours {
             return Ok(());
+        }
+        if matches!(event, Event::GroupChanged(_)) {
+            self.output.learn_groups(&self.client).await?;
         }
         self.output.event(&event)?;
         if let Event::Message(message) = event

@@ -7,31 +7,36 @@ use super::send::{self, Followed};
 use crate::args::{Delete, Edit, React, Timer, Until};
 use crate::ids;
 use crate::output::not_taken;
+use crate::peers;
 
 pub(super) async fn react(client: Client, identity: Identity, args: React) -> anyhow::Result<()> {
     send::check(&client, &args.name).await?;
-    let to = ids::resolve(&client, &args.name, &args.id).await?;
-    let id = client.react(&args.name, to, &args.emoji).await;
+    let peer = peers::resolve(&client, &args.name).await?;
+    let to = ids::resolve(&client, &peer, &args.id).await?;
+    let id = client.react(&peer, to, &args.emoji).await;
     follow(client, identity, (args.name, id), args.until).await
 }
 
 pub(super) async fn edit(client: Client, identity: Identity, args: Edit) -> anyhow::Result<()> {
     send::check(&client, &args.name).await?;
-    let of = ids::resolve(&client, &args.name, &args.id).await?;
-    let id = client.edit(&args.name, of, &args.text).await;
+    let peer = peers::resolve(&client, &args.name).await?;
+    let of = ids::resolve(&client, &peer, &args.id).await?;
+    let id = client.edit(&peer, of, &args.text).await;
     follow(client, identity, (args.name, id), args.until).await
 }
 
 pub(super) async fn delete(client: Client, identity: Identity, args: Delete) -> anyhow::Result<()> {
     send::check(&client, &args.name).await?;
-    let of = ids::resolve(&client, &args.name, &args.id).await?;
-    let id = client.delete_for_everyone(&args.name, of).await;
+    let peer = peers::resolve(&client, &args.name).await?;
+    let of = ids::resolve(&client, &peer, &args.id).await?;
+    let id = client.delete_for_everyone(&peer, of).await;
     follow(client, identity, (args.name, id), args.until).await
 }
 
 pub(super) async fn timer(client: Client, identity: Identity, args: Timer) -> anyhow::Result<()> {
     send::check(&client, &args.name).await?;
-    let id = client.set_timer(&args.name, args.life).await;
+    let peer = peers::resolve(&client, &args.name).await?;
+    let id = client.set_timer(&peer, args.life).await;
     follow(client, identity, (args.name, id), args.until).await
 }
 

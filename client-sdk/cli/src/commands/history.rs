@@ -5,19 +5,22 @@ use martlet_client::{Client, History, Identity};
 
 use crate::args::HistoryOf;
 use crate::output::{Format, Output};
+use crate::peers;
 
 /// Messages fetched at a time.
 const PAGE: usize = 500;
 
 pub(super) async fn run(client: Client, identity: Identity, args: HistoryOf) -> anyhow::Result<()> {
+    let peer = peers::resolve(&client, &args.name).await?;
     let mut output = Output::stdout(Format::new(args.json), &identity);
+    output.learn_groups(&client).await?;
     // Pages come newest first, people read oldest first.
     let mut pages = Vec::new();
     let mut before = None;
     loop {
         let page = client
             .history(
-                &args.name,
+                &peer,
                 History {
                     limit: PAGE,
                     before,

@@ -40,7 +40,8 @@ pub(super) async fn run(
             None => std::future::pending().await,
         }
     };
-    let output = Output::stdout(Format::new(args.json), &identity);
+    let mut output = Output::stdout(Format::new(args.json), &identity);
+    output.learn_groups(&client).await?;
     let unread = BTreeMap::new();
     let mut listener = Listener {
         client,
@@ -83,6 +84,9 @@ impl<W: Write> Listener<W> {
                     continue;
                 }
             };
+            if matches!(event, Event::GroupChanged(_)) {
+                self.output.learn_groups(&self.client).await?;
+            }
             self.output.event(&event)?;
             match event {
                 Event::Message(message) if message.direction == Direction::Incoming => {

@@ -3,6 +3,7 @@
 mod change;
 mod devices;
 mod dispatch;
+mod group;
 mod history;
 mod join;
 mod link;

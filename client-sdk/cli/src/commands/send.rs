@@ -14,8 +14,20 @@ use crate::args::{Send, Until};
 use crate::ids;
 use crate::output::{Format, Output, not_taken, refusal};
 use crate::over::{is_over, over};
+use crate::peers;
 
 pub(super) async fn run(client: Client, identity: Identity, args: Send) -> anyhow::Result<()> {
+    let peer = peers::resolve(&client, &args.name).await?;
+    to(client, identity, args, peer).await
+}
+
+/// Sends to the peer that the client knows by this name.
+pub(super) async fn to(
+    client: Client,
+    identity: Identity,
+    args: Send,
+    peer: String,
+) -> anyhow::Result<()> {
     let ttl_ms = args
         .ttl
         .map(|ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX));
@@ -24,10 +36,10 @@ pub(super) async fn run(client: Client, identity: Identity, args: Send) -> anyho
     check(&client, &name).await?;
     let sent = match &args.reply_to {
         Some(to) => {
-            let to = ids::resolve(&client, &name, to).await?;
-            client.reply(&name, to, &args.text, options).await
+            let to = ids::resolve(&client, &peer, to).await?;
+            client.reply(&peer, to, &args.text, options).await
         }
-        None => client.send(&name, &args.text, options).await,
+        None => client.send(&peer, &args.text, options).await,
     };
     let id = sent.map_err(|error| anyhow!(not_taken(&error, &name)))?;
     let until = args.until;
@@ -96,7 +108,7 @@ pub(super) async fn follow(
 }
 
 /// As long as any clock can count to.
-const FOREVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
+pub(super) const FOREVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
 
 /// Waits until this home cannot connect any more. The events say so too, but they are for the
 /// command that shows them.

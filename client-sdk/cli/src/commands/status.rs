@@ -1,7 +1,7 @@
 //! `status`: where one message stands.
 
 use anyhow::bail;
-use martlet_client::{Client, Identity};
+use martlet_client::{Client, ClientError, Direction, Identity};
 
 use crate::args::Status;
 use crate::output::{Format, Output};
@@ -15,6 +15,15 @@ pub(super) async fn run(client: Client, identity: Identity, args: Status) -> any
             args.id
         );
     };
+    output.learn_groups(&client).await?;
     output.status(&message)?;
+    if message.group.is_some() && message.direction == Direction::Outgoing {
+        // Without an answer, what is known here is all there is to say.
+        match client.receipts(args.id).await {
+            Ok(Some(receipts)) => output.group_receipts(&receipts)?,
+            Ok(None) | Err(ClientError::NoAnswer) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
     Ok(())
 }

@@ -2,9 +2,11 @@
 
 use martlet_client::{
     Body, Change, Device, Direction, Event, Message, MessageId, MessageState, Millis, Reaction,
-    SafetyNumber,
+    SafetyNumber, group_peer,
 };
 use serde::Serialize;
+
+use super::groups;
 
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -15,9 +17,11 @@ enum Line<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         to: Option<&'a str>,
         text: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        group: Option<&'a str>,
         at: u64,
         #[serde(flatten)]
-        more: More<'a>,
+        more: Box<More<'a>>,
     },
     Changed {
         id: String,
@@ -44,9 +48,21 @@ enum Line<'a> {
         to: u64,
         reason: &'a str,
     },
+    GroupGap {
+        group: &'a str,
+        from: u64,
+        to: u64,
+        reason: &'a str,
+    },
+    GroupRefused {
+        group: &'a str,
+        code: String,
+    },
     Security {
         kind: &'a str,
         peer: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        group: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         device: Option<u16>,
     },
@@ -110,10 +126,9 @@ const UNITS: f64 = 1e7;
 
 impl<'a> More<'a> {
     fn of(message: &'a Message, me: &'a str) -> Self {
-        let peer = message.peer.as_str();
         let quoted = message.reply_to.as_ref().map(|quote| Quoted {
             id: quote.id.to_string(),
-            by: name(quote.by, me, peer),
+            by: name(quote.by, me, &quote.author),
             text: &quote.text,
         });
         let mut more = Self {
@@ -123,7 +138,7 @@ impl<'a> More<'a> {
             timer_s: None,
             edited: message.edited,
             deleted: message.body == Body::Deleted,
-            reactions: reacted(&message.reactions, me, peer),
+            reactions: reacted(&message.reactions, me),
             expires_at: message.expires_at.map(|at| at.0),
         };
         match &message.body {
@@ -149,16 +164,16 @@ impl<'a> More<'a> {
     }
 }
 
-const fn name<'a>(by: Direction, me: &'a str, peer: &'a str) -> &'a str {
+const fn name<'a>(by: Direction, me: &'a str, author: &'a str) -> &'a str {
     match by {
-        Direction::Incoming => peer,
+        Direction::Incoming => author,
         Direction::Outgoing => me,
     }
 }
 
-fn reacted<'a>(reactions: &'a [Reaction], me: &'a str, peer: &'a str) -> Vec<Reacted<'a>> {
+fn reacted<'a>(reactions: &'a [Reaction], me: &'a str) -> Vec<Reacted<'a>> {
     let each = reactions.iter().map(|reaction| Reacted {
-        by: name(reaction.by, me, peer),
+        by: name(reaction.by, me, &reaction.author),
         emoji: &reaction.emoji,
     });
     each.collect()
@@ -200,38 +215,8 @@ struct Said<'a> {
 
 pub(super) fn event(event: &Event, me: &str) -> Option<String> {
     let line = match event {
-        Event::Message(message) => {
-            let (from, to) = match message.direction {
-                Direction::Incoming => (message.peer.as_str(), None),
-                Direction::Outgoing => (me, Some(message.peer.as_str())),
-            };
-            let (id, text, at) = (message.id.to_string(), message.text(), message.at.0);
-            Line::Message {
-                id,
-                from,
-                to,
-                text,
-                at,
-                more: More::of(message, me),
-            }
-        }
-        Event::Changed { id, peer, change } => {
-            let (change, text, reactions) = match change {
-                Change::Edited { text } => ("edited", Some(text.as_str()), None),
-                Change::Reactions(all) => ("reactions", None, Some(reacted(all, me, peer))),
-                Change::Deleted => ("deleted", None, None),
-                Change::Restored(message) => ("restored", Some(message.text()), None),
-                Change::Expired => ("expired", None, None),
-                _ => return None,
-            };
-            Line::Changed {
-                id: id.to_string(),
-                peer,
-                change,
-                text,
-                reactions,
-            }
-        }
+        Event::Message(message) => said(message, me),
+        Event::Changed { id, peer, change } => changed(*id, peer, change, me)?,
         Event::Receipt(receipt) => Line::Receipt {
             id: receipt.id.to_string(),
             state: receipt.state.as_str(),
@@ -248,9 +233,27 @@ pub(super) fn event(event: &Event, me: &str) -> Option<String> {
             to: to.0,
             reason: reason.as_str(),
         },
+        Event::GroupGap {
+            peer,
+            from,
+            to,
+            reason,
+            ..
+        } => Line::GroupGap {
+            group: peer,
+            from: *from,
+            to: *to,
+            reason: reason.as_str(),
+        },
+        Event::GroupChanged(update) => return Some(groups::update_json(update)),
+        Event::GroupRefused { peer, code, .. } => Line::GroupRefused {
+            group: peer,
+            code: code.name().to_ascii_lowercase(),
+        },
         Event::Security(notice) => Line::Security {
             kind: notice.kind.as_str(),
             peer: &notice.peer,
+            group: notice.group.map(group_peer),
             device: notice.device.map(|device| device.0),
         },
         Event::CaughtUp { position, trimmed } => Line::CaughtUp {
@@ -260,6 +263,40 @@ pub(super) fn event(event: &Event, me: &str) -> Option<String> {
         _ => return None,
     };
     Some(render(&line))
+}
+
+fn said<'a>(message: &'a Message, me: &'a str) -> Line<'a> {
+    let (from, to) = match message.direction {
+        Direction::Incoming => (message.author.as_str(), None),
+        Direction::Outgoing => (me, Some(message.peer.as_str())),
+    };
+    Line::Message {
+        id: message.id.to_string(),
+        from,
+        to,
+        text: message.text(),
+        group: message.group.map(|_| message.peer.as_str()),
+        at: message.at.0,
+        more: Box::new(More::of(message, me)),
+    }
+}
+
+fn changed<'a>(id: MessageId, peer: &'a str, change: &'a Change, me: &'a str) -> Option<Line<'a>> {
+    let (change, text, reactions) = match change {
+        Change::Edited { text } => ("edited", Some(text.as_str()), None),
+        Change::Reactions(all) => ("reactions", None, Some(reacted(all, me))),
+        Change::Deleted => ("deleted", None, None),
+        Change::Restored(message) => ("restored", Some(message.text()), None),
+        Change::Expired => ("expired", None, None),
+        _ => return None,
+    };
+    Some(Line::Changed {
+        id: id.to_string(),
+        peer,
+        change,
+        text,
+        reactions,
+    })
 }
 
 pub(super) fn state(id: MessageId, state: MessageState, at: Millis) -> String {
@@ -272,9 +309,10 @@ pub(super) fn state(id: MessageId, state: MessageState, at: Millis) -> String {
 
 pub(super) fn history(message: &Message, me: &str) -> String {
     let peer = message.peer.as_str();
-    let (from, to) = match message.direction {
-        Direction::Incoming => (peer, me),
-        Direction::Outgoing => (me, peer),
+    let (from, to) = match (message.direction, message.group) {
+        (Direction::Incoming, None) => (peer, me),
+        (Direction::Incoming, Some(_)) => (message.author.as_str(), peer),
+        (Direction::Outgoing, _) => (me, peer),
     };
     render(&Said {
         id: message.id.to_string(),
@@ -304,7 +342,7 @@ pub(super) fn safety_number(peer: &str, number: &SafetyNumber, verified: bool) -
     })
 }
 
-fn render(line: &impl Serialize) -> String {
+pub(super) fn render(line: &impl Serialize) -> String {
     serde_json::to_string(line).expect("strings, numbers and truth values are always valid JSON")
 }
 

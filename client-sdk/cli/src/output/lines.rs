@@ -3,10 +3,12 @@
 use std::io::{self, Stdout, Write};
 
 use martlet_client::{
-    Device, Event, Identity, Message, MessageId, MessageState, Millis, SafetyNumber,
+    Client, Device, Event, Group, GroupReceipts, GroupUpdate, Identity, Message, MessageId,
+    MessageState, Millis, SafetyNumber,
 };
 
-use super::plain::Zone;
+use super::groups::{self, GroupNames};
+use super::plain::{Reader, Zone};
 use super::{json, plain};
 
 /// Whom the lines are for.
@@ -30,8 +32,7 @@ impl Format {
 pub(crate) struct Output<W> {
     out: W,
     format: Format,
-    zone: Zone,
-    me: String,
+    reader: Reader,
 }
 
 impl Output<Stdout> {
@@ -40,18 +41,27 @@ impl Output<Stdout> {
         Self {
             out: io::stdout(),
             format,
-            zone: Zone::system(),
-            me: identity.handle.clone(),
+            reader: Reader {
+                me: identity.handle.clone(),
+                zone: Zone::system(),
+                groups: GroupNames::default(),
+            },
         }
     }
 }
 
 impl<W: Write> Output<W> {
+    /// Learns what the groups of this account are called now.
+    pub(crate) async fn learn_groups(&mut self, client: &Client) -> anyhow::Result<()> {
+        self.reader.groups = GroupNames::of_all(&client.groups().await?);
+        Ok(())
+    }
+
     /// Prints what happened; events that concern only the connection print nothing.
     pub(crate) fn event(&mut self, event: &Event) -> io::Result<()> {
         let line = match self.format {
-            Format::Json => json::event(event, &self.me),
-            Format::Plain => plain::event(event, &self.me, &self.zone),
+            Format::Json => json::event(event, &self.reader.me),
+            Format::Plain => plain::event(event, &self.reader),
         };
         line.map_or(Ok(()), |line| self.line(line))
     }
@@ -72,8 +82,8 @@ impl<W: Write> Output<W> {
     /// Prints one message of a conversation; for people, if they want, with its short id.
     pub(crate) fn history(&mut self, message: &Message, ids: bool) -> io::Result<()> {
         self.line(match self.format {
-            Format::Json => json::history(message, &self.me),
-            Format::Plain => plain::history(message, &self.me, &self.zone, ids),
+            Format::Json => json::history(message, &self.reader.me),
+            Format::Plain => plain::history(message, &self.reader, ids),
         })
     }
 
@@ -81,7 +91,39 @@ impl<W: Write> Output<W> {
     pub(crate) fn status(&mut self, message: &Message) -> io::Result<()> {
         self.line(match self.format {
             Format::Json => json::state(message.id, message.state, message.changed_at),
-            Format::Plain => plain::status(message, &self.me, &self.zone),
+            Format::Plain => plain::status(message, &self.reader),
+        })
+    }
+
+    /// Prints a group in one line.
+    pub(crate) fn listed_group(&mut self, group: &Group) -> io::Result<()> {
+        self.line(match self.format {
+            Format::Json => groups::whole_json(group),
+            Format::Plain => groups::listed(group),
+        })
+    }
+
+    /// Prints a group and who is in it.
+    pub(crate) fn group(&mut self, group: &Group) -> io::Result<()> {
+        self.line(match self.format {
+            Format::Json => groups::whole_json(group),
+            Format::Plain => groups::whole(group),
+        })
+    }
+
+    /// Prints who has changed what of a group.
+    pub(crate) fn group_update(&mut self, update: &GroupUpdate) -> io::Result<()> {
+        self.line(match self.format {
+            Format::Json => groups::update_json(update),
+            Format::Plain => groups::dated_update(update, &self.reader),
+        })
+    }
+
+    /// Prints how far a message to a group is at its members.
+    pub(crate) fn group_receipts(&mut self, receipts: &GroupReceipts) -> io::Result<()> {
+        self.line(match self.format {
+            Format::Json => groups::receipts_json(receipts),
+            Format::Plain => groups::receipts(receipts),
         })
     }
 
@@ -182,8 +224,11 @@ mod tests {
         let mut output = Output {
             out,
             format: Format::Json,
-            zone,
-            me: "alice".to_owned(),
+            reader: Reader {
+                me: "alice".to_owned(),
+                zone,
+                groups: GroupNames::default(),
+            },
         };
         let event = Event::Gap {
             from: Position(3),

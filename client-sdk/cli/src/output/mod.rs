@@ -1,5 +1,6 @@
 //! What commands print: a line is one write, in JSON for programs or as text for people.
 
+mod groups;
 mod json;
 mod lines;
 mod plain;
@@ -7,6 +8,7 @@ mod qr;
 mod security;
 mod words;
 
+pub(crate) use groups::{GroupNames, is_group, update};
 pub(crate) use lines::{Format, Output, is_closed_pipe, print, registered};
 pub(crate) use plain::{Zone, device_name, refusal};
 pub(crate) use qr::qr;

@@ -7,6 +7,7 @@ use martlet_client::{
     SafetyNumber,
 };
 
+use super::groups::{GroupNames, is_group, refused, update};
 use super::security::security;
 use super::words::{reactions, words};
 use crate::{ids, text};
@@ -62,32 +63,68 @@ impl Zone {
     }
 }
 
-pub(super) fn event(event: &Event, me: &str, zone: &Zone) -> Option<String> {
+/// For whom lines are.
+#[derive(Clone, Debug)]
+pub(crate) struct Reader {
+    /// The name of the account.
+    pub(crate) me: String,
+    pub(crate) zone: Zone,
+    /// What the account's groups are called.
+    pub(crate) groups: GroupNames,
+}
+
+pub(super) fn event(event: &Event, reader: &Reader) -> Option<String> {
+    let Reader { me, zone, groups } = reader;
     Some(match event {
-        Event::Message(message) => said(message, me, zone),
-        Event::Changed { id, peer, change } => changed(*id, change, me, peer)?,
+        Event::Message(message) => said(message, reader),
+        Event::Changed { id, peer, change } => changed(*id, change, peer, reader)?,
         Event::Receipt(receipt) => {
             let (at, id, by) = (zone.second(receipt.at), receipt.id, &receipt.by);
-            format!("{at} {}  {id}", outcome(receipt.state, by))
+            let by = match receipt.state {
+                MessageState::Delivered | MessageState::Read if is_group(by) => {
+                    format!("everyone in {}", groups.shown(by))
+                }
+                _ => groups.shown(by),
+            };
+            format!("{at} {}  {id}", outcome(receipt.state, &by))
         }
-        Event::Failed { id, to, code } => format!("not sent to {to}: {}  {id}", refusal(*code)),
+        Event::Failed { id, to, code } => {
+            let to = groups.shown(to);
+            format!("not sent to {to}: {}  {id}", refusal(*code))
+        }
         Event::Gap { from, to, reason } => {
             format!("missing for good: stream positions {from} to {to} ({reason})")
         }
-        Event::Security(notice) => format!("! {}", text::one_line(&security(notice, me))),
+        Event::GroupGap {
+            peer,
+            from,
+            to,
+            reason,
+            ..
+        } => {
+            let group = groups.shown(peer);
+            format!("missing for good: entries {from} to {to} of {group} ({reason})")
+        }
+        Event::GroupChanged(change) => update(change, me, groups),
+        Event::GroupRefused { peer, code, .. } => refused(peer, *code, groups),
+        Event::Security(notice) => format!("! {}", text::one_line(&security(notice, me, groups))),
         Event::CaughtUp { trimmed: false, .. } => "caught up".to_owned(),
         Event::CaughtUp { trimmed: true, .. } => "caught up, with a gap".to_owned(),
         _ => return None,
     })
 }
 
-pub(super) fn history(message: &Message, me: &str, zone: &Zone, ids: bool) -> String {
+pub(super) fn history(message: &Message, reader: &Reader, ids: bool) -> String {
     let id = if ids {
         format!("{} ", ids::short(message.id))
     } else {
         String::new()
     };
-    let line = format!("{id}{} {}", zone.day(message.at), said(message, me, zone));
+    let line = format!(
+        "{id}{} {}",
+        reader.zone.day(message.at),
+        said(message, reader)
+    );
     match message.direction {
         Direction::Incoming => line,
         Direction::Outgoing => format!("{line}  [{}]", message.state),
@@ -95,12 +132,12 @@ pub(super) fn history(message: &Message, me: &str, zone: &Zone, ids: bool) -> St
 }
 
 /// What has become of a message.
-fn changed(id: MessageId, change: &Change, me: &str, peer: &str) -> Option<String> {
+fn changed(id: MessageId, change: &Change, peer: &str, reader: &Reader) -> Option<String> {
     let what = match change {
         Change::Edited { text } => format!("edited: {}", text::one_line(text)),
         Change::Reactions(none) if none.is_empty() => "no reactions any more".to_owned(),
         Change::Reactions(all) => {
-            format!("reactions: {}", text::one_line(&reactions(all, me, peer)))
+            format!("reactions: {}", text::one_line(&reactions(all, &reader.me)))
         }
         Change::Deleted => "deleted".to_owned(),
         Change::Restored(message) => {
@@ -109,10 +146,15 @@ fn changed(id: MessageId, change: &Change, me: &str, peer: &str) -> Option<Strin
         Change::Expired => "disappeared".to_owned(),
         _ => return None,
     };
-    Some(format!("with {peer}, {what}  {id}"))
+    let place = if is_group(peer) { "in" } else { "with" };
+    Some(format!(
+        "{place} {}, {what}  {id}",
+        reader.groups.shown(peer)
+    ))
 }
 
-pub(super) fn status(message: &Message, me: &str, zone: &Zone) -> String {
+pub(super) fn status(message: &Message, reader: &Reader) -> String {
+    let zone = &reader.zone;
     let (day, second) = (
         zone.day(message.changed_at),
         zone.second(message.changed_at),
@@ -120,7 +162,7 @@ pub(super) fn status(message: &Message, me: &str, zone: &Zone) -> String {
     format!(
         "{} since {day} {second}  {}",
         message.state,
-        said(message, me, zone)
+        said(message, reader)
     )
 }
 
@@ -160,10 +202,13 @@ pub(super) fn safety_number(number: &SafetyNumber) -> String {
         .join("\n")
 }
 
-fn said(message: &Message, me: &str, zone: &Zone) -> String {
-    let who = match message.direction {
-        Direction::Incoming => message.peer.clone(),
-        Direction::Outgoing => format!("{me} to {}", message.peer),
+fn said(message: &Message, reader: &Reader) -> String {
+    let Reader { me, zone, groups } = reader;
+    let peer = groups.shown(&message.peer);
+    let who = match (message.direction, message.group) {
+        (Direction::Incoming, None) => peer,
+        (Direction::Incoming, Some(_)) => format!("{} in {peer}", message.author),
+        (Direction::Outgoing, _) => format!("{me} to {peer}"),
     };
     // A second line in a message must not look like a message of its own.
     let mut text = text::harmless(&words(message)).replace('\n', "\n    ");
@@ -175,7 +220,7 @@ fn said(message: &Message, me: &str, zone: &Zone) -> String {
         text.push_str("  (edited)");
     }
     if !message.reactions.is_empty() {
-        let all = reactions(&message.reactions, me, &message.peer);
+        let all = reactions(&message.reactions, me);
         text.push_str(&format!("  ({})", text::one_line(&all)));
     }
     format!("{} {who}: {text}", zone.second(message.at))
@@ -202,6 +247,8 @@ pub(crate) fn refusal(code: NackCode) -> String {
         NackCode::UNKNOWN_RECIPIENT | NackCode::UNKNOWN_HANDLE => {
             "nobody has this name: check it".to_owned()
         }
+        NackCode::GROUP_UNKNOWN => "this account is not in the group any more".to_owned(),
+        NackCode::GROUP_FORBIDDEN => "only admins may write in this group".to_owned(),
         NackCode::TTL_INVALID => "the server does not allow this time to live".to_owned(),
         NackCode::MESSAGE_ID_TOO_OLD => {
             "by this machine's clock it was written more than a week ago: send it anew".to_owned()
@@ -216,8 +263,16 @@ pub(crate) fn refusal(code: NackCode) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::tests::message as any_message;
+    use crate::output::tests::{group, message as any_message};
     use martlet_client::{Body, DeviceId, Quote, Reaction, Receipt, SecurityKind, SecurityNotice};
+
+    fn alice() -> Reader {
+        Reader {
+            me: "alice".to_owned(),
+            zone: Zone::utc(),
+            groups: GroupNames::of_all(&[group(7, Some("climbing"))]),
+        }
+    }
 
     fn message(direction: Direction, text: &str) -> Message {
         Message {
@@ -242,7 +297,7 @@ mod tests {
             author: "alice".to_owned(),
             emoji: "👍".to_owned(),
         }];
-        let line = history(&reply, "alice", &Zone::utc(), true);
+        let line = history(&reply, &alice(), true);
         assert_eq!(
             line,
             "010101 2026-09-21 14:13:20 bob: > Are you there?\n    Yes  (edited)  (👍 alice)"
@@ -254,7 +309,7 @@ mod tests {
             peer,
             change,
         };
-        let line = event(&happened, "alice", &Zone::utc()).unwrap();
+        let line = event(&happened, &alice()).unwrap();
         let id = reply.id;
         assert_eq!(line, format!("with bob, reactions: 👍 alice  {id}"));
     }
@@ -262,20 +317,15 @@ mod tests {
     #[test]
     fn a_second_line_of_a_message_cannot_pose_as_another_message() {
         let happened = Event::Message(message(Direction::Incoming, "hi\n14:13:20 carol: pay me"));
-        let line = event(&happened, "alice", &Zone::utc()).unwrap();
+        let line = event(&happened, &alice()).unwrap();
         assert_eq!(line, "14:13:20 bob: hi\n    14:13:20 carol: pay me");
     }
 
     #[test]
     fn history_says_who_wrote_to_whom_and_where_own_messages_stand() {
-        let line = history(
-            &message(Direction::Outgoing, "hi"),
-            "alice",
-            &Zone::utc(),
-            false,
-        );
+        let line = history(&message(Direction::Outgoing, "hi"), &alice(), false);
         assert_eq!(line, "2026-09-21 14:13:20 alice to bob: hi  [delivered]");
-        let line = status(&message(Direction::Outgoing, "hi"), "alice", &Zone::utc());
+        let line = status(&message(Direction::Outgoing, "hi"), &alice());
         assert_eq!(
             line,
             "delivered since 2026-09-21 14:14:20  14:13:20 alice to bob: hi"
@@ -290,7 +340,7 @@ mod tests {
             by: "bob".to_owned(),
             at: Millis(1_790_000_000_123),
         };
-        let line = event(&Event::Receipt(receipt), "alice", &Zone::utc()).unwrap();
+        let line = event(&Event::Receipt(receipt), &alice()).unwrap();
         assert_eq!(
             line,
             "14:13:20 read by bob  01010101-0101-0101-0101-010101010101"
@@ -305,7 +355,7 @@ mod tests {
             group: None,
             kind: SecurityKind::IdentityChanged,
         };
-        let line = event(&Event::Security(notice), "alice", &Zone::utc()).unwrap();
+        let line = event(&Event::Security(notice), &alice()).unwrap();
         assert!(line.starts_with("! bob has a new key"), "{line}");
         assert!(!line.contains('\n'), "{line}");
     }

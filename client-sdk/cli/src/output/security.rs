@@ -1,13 +1,14 @@
 //! Security notices as sentences: what has happened, and what a person can do.
 
 use martlet_client::{
-    ClientError, CloseCode, OfflineCause, SecurityKind, SecurityNotice, SendError,
+    ClientError, CloseCode, OfflineCause, SecurityKind, SecurityNotice, SendError, group_peer,
 };
 
+use super::groups::GroupNames;
 use crate::over::over;
 
 /// The notice as a sentence. `me` is this account's name, which notices may be about as well.
-pub(crate) fn security(notice: &SecurityNotice, me: &str) -> String {
+pub(crate) fn security(notice: &SecurityNotice, me: &str, groups: &GroupNames) -> String {
     if notice.peer == me && notice.kind == SecurityKind::DevicesChanged {
         return "your account has other devices now: `martlet devices` lists them; \
                 if that was not you, remove what you do not know from the account's first device"
@@ -19,6 +20,11 @@ pub(crate) fn security(notice: &SecurityNotice, me: &str) -> String {
         Some(device) => format!("device {device} of {who}"),
         None => who.to_owned(),
     };
+    if let Some(group) = notice.group
+        && let Some(line) = about_group(notice.kind, &groups.shown(&group_peer(group)))
+    {
+        return line;
+    }
     match notice.kind {
         SecurityKind::IdentityChanged => format!(
             "{who} has a new key: {who} has begun anew, or somebody is in between; \
@@ -74,6 +80,29 @@ pub(crate) fn security(notice: &SecurityNotice, me: &str) -> String {
     }
 }
 
+/// What is wrong with a group; `None` when it is about keys.
+fn about_group(kind: SecurityKind, group: &str) -> Option<String> {
+    Some(match kind {
+        SecurityKind::GroupForked => format!(
+            "there are two states of {group} with one number: the server may show others another \
+             group; trust no new member, and tell the server's operator"
+        ),
+        SecurityKind::GroupRolledBack => format!(
+            "the server offers an older state of {group} than there is: it may hide that somebody \
+             was added or removed; tell its operator"
+        ),
+        SecurityKind::GroupRecordInvalid => format!(
+            "the server gave a change of {group} that nobody has signed who may make it: it is not \
+             made; tell its operator"
+        ),
+        SecurityKind::GroupMembersInvalid => format!(
+            "the server names members of {group} whom nobody has added: nothing is sent to them; \
+             tell its operator"
+        ),
+        _ => return None,
+    })
+}
+
 /// Why a message to `peer` was not taken, and which command helps.
 pub(crate) fn not_taken(error: &SendError, peer: &str) -> String {
     match error {
@@ -101,7 +130,7 @@ mod tests {
             group: None,
             kind,
         };
-        security(&notice, "alice")
+        security(&notice, "alice", &GroupNames::default())
     }
 
     #[test]

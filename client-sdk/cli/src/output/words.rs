@@ -29,10 +29,10 @@ pub(crate) fn life(seconds: u32) -> String {
 }
 
 /// Whose reactions these are.
-pub(crate) fn reactions(reactions: &[Reaction], me: &str, peer: &str) -> String {
+pub(crate) fn reactions(reactions: &[Reaction], me: &str) -> String {
     let each = reactions.iter().map(|reaction| {
         let by = match reaction.by {
-            Direction::Incoming => peer,
+            Direction::Incoming => &reaction.author,
             Direction::Outgoing => me,
         };
         format!("{} {by}", reaction.emoji)
@@ -58,7 +58,36 @@ fn location(place: &Location) -> String {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use martlet_client::{ContactCard, DeviceId, MessageId, MessageState, Millis, UserId};
+    use martlet_client::{
+        ContactCard, DeviceId, Group, GroupId, GroupRights, Member, MessageId, MessageState,
+        Millis, Right, Role, UserId, group_peer,
+    };
+
+    /// A group of bob, who owns it, and alice.
+    pub(crate) fn group(id: u64, name: Option<&str>) -> Group {
+        let member = |user, handle: &str, role| Member {
+            user: UserId(user),
+            handle: handle.to_owned(),
+            role,
+        };
+        Group {
+            id: GroupId(id),
+            peer: group_peer(GroupId(id)),
+            name: name.map(str::to_owned),
+            picture: Vec::new(),
+            role: Role::MEMBER,
+            rights: GroupRights {
+                add: Right::ADMINS,
+                send: Right::MEMBERS,
+                change: Right::ADMINS,
+            },
+            version: 1,
+            members: vec![
+                member(1, "alice", Role::MEMBER),
+                member(2, "bob", Role::OWNER),
+            ],
+        }
+    }
 
     /// A message to or from bob.
     pub(crate) fn message(direction: Direction, body: Body) -> Message {
@@ -120,13 +149,13 @@ pub(crate) mod tests {
     fn a_reaction_says_whose_it_is() {
         let reaction = |by, emoji: &str| Reaction {
             by,
-            author: "somebody".to_owned(),
+            author: "bob".to_owned(),
             emoji: emoji.to_owned(),
         };
         let both = [
             reaction(Direction::Incoming, "👍"),
             reaction(Direction::Outgoing, "🎉"),
         ];
-        assert_eq!(reactions(&both, "alice", "bob"), "👍 bob, 🎉 alice");
+        assert_eq!(reactions(&both, "alice"), "👍 bob, 🎉 alice");
     }
 }
