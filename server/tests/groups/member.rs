@@ -144,6 +144,16 @@ impl Member {
         panic!("no answer to GROUP_ASK");
     }
 
+    /// Learns version and roster when the lists of all members have reached the group.
+    pub(crate) fn settle(&mut self) {
+        let mut before = None;
+        while before != Some(self.known) {
+            before = Some(self.known);
+            std::thread::sleep(Duration::from_millis(500));
+            self.refresh().expect("the server is there");
+        }
+    }
+
     /// Sends a message, again and again, until it is accepted.
     pub(crate) fn post(&mut self, id: MessageId, text: &[u8]) -> Result<GroupSent, Lost> {
         loop {

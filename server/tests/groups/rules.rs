@@ -75,7 +75,7 @@ fn who_writes_is_told_to_the_others() {
 
 /// How many messages are accepted at once, and how many milliseconds the next one has to wait.
 fn spend_all(author: &mut Member) -> (u64, u64) {
-    author.refresh().expect("the server is there");
+    author.settle();
     let mut accepted = 0;
     loop {
         match author.try_post(b"to all of you") {
