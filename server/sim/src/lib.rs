@@ -25,6 +25,7 @@ mod device;
 mod disk;
 mod env;
 mod gate;
+mod groups;
 mod liar;
 mod lie;
 mod linking;

@@ -40,7 +40,7 @@ impl Gate {
             Reply::Nack(nack) => {
                 self.write(&Frame::Nack(nack));
                 match nack.of {
-                    Kind::SEND => self.answered(),
+                    Kind::SEND | Kind::GROUP_SEND => self.answered(),
                     Kind::REGISTER | Kind::LINK_JOIN => self.phase = Phase::Auth,
                     _ => {}
                 }
@@ -87,7 +87,7 @@ impl Gate {
                 self.write(&Frame::Linked(Linked { answer: &answer }));
             }
             other => {
-                if self.reply_about_people(&other) {
+                if self.reply_about_people(&other) || self.reply_about_groups(&other) {
                     return;
                 }
                 let what = format!("an answer that no gate knows: {other:?}");

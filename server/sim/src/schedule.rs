@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use martlet_protocol::{Millis, Position};
+use martlet_protocol::Millis;
 use martlet_shard::Effect;
 
 use crate::net::{ConnId, Side};
@@ -81,9 +81,9 @@ pub(crate) enum Event {
 /// What a reader was asked for, and what it found if it has looked already.
 #[derive(Clone, Debug)]
 pub(crate) struct PageRead {
-    /// An [`Effect::LoadPage`].
+    /// An [`Effect::LoadPage`] or [`Effect::LoadEntries`].
     pub(crate) request: Effect,
-    pub(crate) rows: Option<Vec<(Position, Bytes)>>,
+    pub(crate) rows: Option<Vec<(u64, Bytes)>>,
 }
 
 /// Plans, in the order of their time; of two at the same time the one that was made first.

@@ -7,8 +7,8 @@ use martlet_client::keys::KeySeed;
 use martlet_protocol::frame::Frame;
 use martlet_protocol::wire::Writer;
 use martlet_protocol::{Address, CloseCode, DeviceId, Position, UserId, codec};
-use martlet_shard::{Command, Effect, Limits, OwnDevices, Shard, Topology};
-use martlet_store::keys::inbox;
+use martlet_shard::{Command, Effect, GroupCommand, Limits, OwnDevices, Shard, Topology};
+use martlet_store::keys::{group_log, inbox};
 use martlet_store::{Batch, Memory, ShardId, View, resolve};
 
 use crate::desk::Desk;
@@ -249,20 +249,34 @@ impl Server {
     pub(crate) fn on_page(&mut self, env: &mut Env, page: PageRead) {
         let rows = page.rows.unwrap_or_else(|| self.read(&page.request));
         env.counters.pages += 1;
-        let Effect::LoadPage {
-            session, address, ..
-        } = page.request
-        else {
-            return;
-        };
-        self.tell(
-            env,
-            Command::Page {
+        let command = match page.request {
+            Effect::LoadPage {
+                session, address, ..
+            } => {
+                let rows = rows.into_iter();
+                let rows = rows.map(|(place, value)| (Position(place), value));
+                Command::Page {
+                    session,
+                    address,
+                    rows: rows.collect(),
+                }
+            }
+            Effect::LoadEntries {
                 session,
                 address,
+                group,
+                from,
+                ..
+            } => Command::Group(GroupCommand::Entries {
+                session,
+                address,
+                group,
+                from,
                 rows,
-            },
-        );
+            }),
+            _ => return,
+        };
+        self.tell(env, command);
     }
 
     fn start_write(&mut self, env: &mut Env) {
@@ -322,11 +336,7 @@ impl Server {
     fn carry_out(&mut self, env: &mut Env, effect: Effect) {
         match effect {
             Effect::Forward(command) => self.tell(env, command),
-            Effect::LoadPage { .. } => self.load(env, effect),
-            Effect::LoadEntries { .. } => {
-                let what = "no client of a simulation is in a group";
-                env.ledger.violate(what.to_owned());
-            }
+            Effect::LoadPage { .. } | Effect::LoadEntries { .. } => self.load(env, effect),
             Effect::Note(note) => env.note(format_args!("{note:?}")),
             Effect::Close { session, code } => {
                 env.counters.replaced += u64::from(code == CloseCode::REPLACED);
@@ -362,25 +372,44 @@ impl Server {
         env.plan_in_us(us, Event::Page { life, page });
     }
 
-    fn read(&self, request: &Effect) -> Vec<(Position, Bytes)> {
-        let Effect::LoadPage {
-            address,
-            from,
-            rows_max,
-            bytes_max,
-            ..
-        } = request
-        else {
-            return Vec::new();
-        };
-        let shard = self.topology.shard_of_user(address.user);
-        let from = inbox::key(shard, *address, *from);
-        let to = inbox::key(shard, *address, Position(u64::MAX));
-        let mut rows = self.disk.durable().scan(&from, &to, *rows_max, *bytes_max);
-        resolve(shard, self.disk.durable(), &mut rows, *bytes_max);
-        rows.into_iter()
-            .filter_map(|(key, value)| Some((inbox::position_of(&key)?, value)))
-            .collect()
+    /// Rows of an inbox or of a group's log, by position or sequence.
+    fn read(&self, request: &Effect) -> Vec<(u64, Bytes)> {
+        let durable = self.disk.durable();
+        match *request {
+            Effect::LoadPage {
+                address,
+                from,
+                rows_max,
+                bytes_max,
+                ..
+            } => {
+                let shard = self.topology.shard_of_user(address.user);
+                let from = inbox::key(shard, address, from);
+                let to = inbox::key(shard, address, Position(u64::MAX));
+                let mut rows = durable.scan(&from, &to, rows_max, bytes_max);
+                resolve(shard, durable, &mut rows, bytes_max);
+                let place = |key: &Bytes| Some(inbox::position_of(key)?.0);
+                let rows = rows.into_iter();
+                rows.filter_map(|(key, value)| Some((place(&key)?, value)))
+                    .collect()
+            }
+            Effect::LoadEntries {
+                address,
+                group,
+                from,
+                rows_max,
+                bytes_max,
+                ..
+            } => {
+                let shard = self.topology.shard_of_user(address.user);
+                let from = group_log::key(shard, group, from);
+                let to = group_log::key(shard, group, u64::MAX);
+                let rows = durable.scan(&from, &to, rows_max, bytes_max).into_iter();
+                rows.filter_map(|(key, value)| Some((group_log::place_of(&key)?.1, value)))
+                    .collect()
+            }
+            _ => Vec::new(),
+        }
     }
 
     fn close(&mut self, env: &mut Env, conn: ConnId, code: CloseCode) {

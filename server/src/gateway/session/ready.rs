@@ -3,7 +3,7 @@
 use martlet_protocol::frame::{Active, Credit, GroupTyping, Nack, Reference, Typing};
 use martlet_protocol::id::{Address, UserId};
 use martlet_protocol::{CloseCode, Kind, NackCode};
-use martlet_shard::{Addressing, Command, SendRequest};
+use martlet_shard::{Addressing, Command, GroupCommand, SendRequest};
 
 use crate::gateway::credit::Window;
 use crate::gateway::inbound::{GroupSend, Inbound, Query, Send};
@@ -130,7 +130,7 @@ impl Ready {
         self.spend(send.frame_bytes)?;
         let (session, from, request) = (desk.session, self.address, send.request);
         let command = match may_store(from.user, desk) {
-            Err((code, retry_after_ms)) => Command::GroupDecline {
+            Err((code, retry_after_ms)) => GroupCommand::Decline {
                 session,
                 from,
                 group: request.group,
@@ -138,13 +138,13 @@ impl Ready {
                 code,
                 retry_after_ms,
             },
-            Ok(()) => Command::GroupSend {
+            Ok(()) => GroupCommand::Send {
                 session,
                 from,
                 request,
             },
         };
-        desk.commands.push(command);
+        desk.commands.push(command.into());
         Ok(())
     }
 
@@ -232,11 +232,8 @@ impl Ready {
                 kind,
             }),
             Inbound::GroupTyping(GroupTyping { group, kind }) if may_type(kind) => {
-                Some(Command::GroupTyping {
-                    from: address,
-                    group,
-                    kind,
-                })
+                let from = address;
+                Some(GroupCommand::Typing { from, group, kind }.into())
             }
             _ => None,
         }
