@@ -14,10 +14,12 @@ mod model;
 
 use circle::{group_of, security};
 use lab::Lab;
-use martlet_client::{MessageState, SecurityKind};
-use martlet_protocol::Address;
+use martlet_client::local::Repair;
+use martlet_client::{GroupId, MessageId, MessageState, SecurityKind};
+use martlet_protocol::frame::GroupEventKind;
+use martlet_protocol::{Address, Timestamp};
 
-use crate::model::Item;
+use crate::model::{Account, Item};
 
 const WEEK_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
 
@@ -29,6 +31,46 @@ fn private(lab: &mut Lab, to: Address, from: usize) -> usize {
         .iter()
         .filter(|item| matches!(item, Item::Event { peer, .. } if peer.user == from));
     events.count()
+}
+
+// [M-28.12]
+#[test]
+fn nobody_in_the_group_is_without_the_key_when_a_message_comes() {
+    let mut lab = Lab::of(&["alice", "bob", "carol"]);
+    let tablet = lab.link(0, false);
+    lab.settle();
+    let (_, peer) = group_of(&mut lab, &["bob", "carol"]);
+    for (who, text) in [
+        (0, "from alice"),
+        (1, "from bob"),
+        (tablet, "from the tablet"),
+    ] {
+        let author = lab.peers[who].address();
+        lab.say(who, &peer, text);
+        for other in 0..lab.peers.len() {
+            if other == who {
+                continue;
+            }
+            let address = lab.peers[other].address();
+            let stream = &lab.model.inbox(address).stream;
+            let is_key = |item: &Item| {
+                matches!(item, Item::Event { peer, .. }
+                    if (peer.user, peer.device) == (author.user, author.device))
+            };
+            let is_message = |item: &Item| {
+                matches!(item, Item::GroupEvent { entry, .. }
+                    if entry.kind == GroupEventKind::MESSAGE && entry.author == Some(author)
+                        && entry.id.is_some())
+            };
+            let key = stream.iter().position(is_key);
+            let first = stream.iter().position(is_message);
+            assert!(key.is_some() && key < first, "{other} of {text}");
+        }
+    }
+    for who in 0..lab.peers.len() {
+        let all = ["from alice", "from bob", "from the tablet"];
+        assert_eq!(lab.peers[who].texts(&peer), all, "{who}");
+    }
 }
 
 #[test]
@@ -228,6 +270,70 @@ fn a_message_waits_for_its_key_and_is_asked_for_when_none_comes() {
         lab.engine(0).message(id).unwrap().unwrap().state,
         MessageState::Delivered
     );
+}
+
+/// A client believes that it could not open a message to a group, and asks for it.
+fn ask_for(lab: &mut Lab, who: usize, group: GroupId, id: MessageId) {
+    let log = lab.model.group(group).log.iter().zip(1..);
+    let mut found = log.filter(|(entry, _)| entry.id == Some(id));
+    let (entry, sequence) = found.next().expect("it was placed");
+    let sender = entry.author.unwrap();
+    let repair = Repair {
+        id,
+        sender,
+        peer: sender.user,
+        group: Some((group, sequence)),
+        timestamp: Timestamp(entry.timestamp),
+        attempts: 0,
+    };
+    let now = lab.now;
+    lab.tamper(who, |tx| tx.put_repair(&repair, Some(now)).unwrap());
+    lab.wait(1_000);
+    lab.settle();
+}
+
+// [M-28.19]
+#[test]
+fn only_who_it_was_for_gets_a_message_of_a_group_again() {
+    let mut lab = Lab::of(&["alice", "bob", "carol", "eve"]);
+    let (group, peer) = group_of(&mut lab, &["bob"]);
+    let early = lab.say(0, &peer, "before");
+    lab.meet(0, &["carol"]);
+    lab.change(0, |engine, now| engine.add_members(now, &peer, &["carol"]));
+    let late = lab.say(0, &peer, "after");
+    lab.say(3, "alice", "hello from outside");
+    for (who, id) in [(2, early), (3, early), (3, late)] {
+        let asker = lab.peers[who].address();
+        let before = private(&mut lab, asker, 0);
+        ask_for(&mut lab, who, group, id);
+        let answers = private(&mut lab, asker, 0) - before;
+        assert_eq!(answers, 0, "{who}");
+    }
+    let carol = lab.peers[2].address();
+    for times in 1..=4 {
+        let before = private(&mut lab, carol, 0);
+        ask_for(&mut lab, 2, group, late);
+        let answers = private(&mut lab, carol, 0) - before;
+        // The key, and the message.
+        assert_eq!(answers, if times <= 3 { 2 } else { 0 }, "{times}");
+    }
+    assert_eq!(lab.peers[2].texts(&peer), ["after"]);
+    assert!(lab.peers[3].texts("alice").iter().all(|it| it != "after"));
+}
+
+#[test]
+fn a_member_that_has_no_devices_holds_up_nobody() {
+    let mut lab = Lab::of(&["alice", "bob"]);
+    lab.model.accounts.push(Account::new("ghost", [9; 32], 1));
+    let (_, peer) = group_of(&mut lab, &["bob", "ghost"]);
+    lab.say(0, &peer, "hello");
+    lab.say(1, &peer, "hello Alice");
+    assert_eq!(lab.peers[1].texts(&peer), ["hello", "hello Alice"]);
+    assert_eq!(lab.peers[0].texts(&peer), ["hello", "hello Alice"]);
+    for who in 0..2 {
+        assert_eq!(security(&lab.peers[who].take()), [], "{who}");
+        assert!(lab.peers[who].engine().is_settled(), "{who}");
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ mod model;
 
 use circle::{group_of, members, security, sign};
 use lab::Lab;
-use martlet_client::{GroupId, Role, SecurityKind};
+use martlet_client::{GroupId, MessageId, Role, SecurityKind};
 use martlet_protocol::frame::{GroupEventKind, GroupMember};
 
 use crate::model::Item;
@@ -245,6 +245,44 @@ fn a_message_that_is_shown_as_another_members_is_not_believed() {
     assert_eq!(told, [SecurityKind::Undecryptable]);
     assert_eq!(lab.peers[1].texts(&peer), ["hello", "hello"]);
     assert!(lab.model.group(group).log.len() > 3);
+}
+
+// [M-28.15]
+#[test]
+fn a_message_that_comes_under_another_name_is_not_shown() {
+    let mut lab = Lab::of(&["alice", "bob"]);
+    let (_, peer) = group_of(&mut lab, &["bob"]);
+    lab.say(0, &peer, "hello");
+    lab.leave(1);
+    lab.say(0, &peer, "pay him");
+    let bob = lab.peers[1].address();
+    match lab.model.inbox(bob).stream.last_mut() {
+        Some(Item::GroupEvent { entry, .. }) => entry.id = Some(MessageId([9; 16])),
+        other => panic!("the message is the last item, not {other:?}"),
+    }
+    lab.come_back(1);
+    let told = security(&lab.peers[1].take());
+    assert_eq!(told, [SecurityKind::ContextMismatch]);
+    assert_eq!(lab.peers[1].texts(&peer), ["hello"]);
+}
+
+// [M-28.24]
+#[test]
+fn what_was_noticed_of_a_group_is_told_also_after_a_crash_and_once() {
+    let mut lab = Lab::of(&["alice", "bob"]);
+    let (_, peer) = group_of(&mut lab, &["bob"]);
+    lab.say(0, &peer, "first");
+    lab.leave(1);
+    lab.say(0, &peer, "kept back");
+    let bob = lab.peers[1].address();
+    lab.model.inbox(bob).stream.pop();
+    lab.say(0, &peer, "third");
+    lab.come_back(1);
+    lab.crash(1);
+    assert_eq!(security(&lab.peers[1].take()), [SecurityKind::Missing]);
+    lab.crash(1);
+    lab.settle();
+    assert_eq!(security(&lab.peers[1].take()), []);
 }
 
 #[test]

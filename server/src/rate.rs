@@ -56,13 +56,19 @@ impl Bucket {
     /// # Errors
     /// When there are not so many: microseconds until there will be.
     pub fn take_many(&mut self, rate: Rate, count: u32, now_us: u64) -> Result<(), u64> {
-        let next = self.full_at_us.max(now_us) + rate.interval_us * u64::from(count);
-        let over_us = next.saturating_sub(now_us + rate.burst_us);
+        let mut next = *self;
+        next.charge(rate, count, now_us);
+        let over_us = next.full_at_us.saturating_sub(now_us + rate.burst_us);
         if over_us > 0 && rate.interval_us > 0 {
             return Err(over_us);
         }
-        self.full_at_us = next;
+        *self = next;
         Ok(())
+    }
+
+    fn charge(&mut self, rate: Rate, count: u32, now_us: u64) {
+        let cost_us = rate.interval_us * u64::from(count);
+        self.full_at_us = self.full_at_us.max(now_us) + cost_us;
     }
 }
 
@@ -93,6 +99,14 @@ impl<K: Copy + Eq + Hash> Buckets<K> {
         }
         let bucket = self.used.entry(key).or_default();
         bucket.take_many(self.rate, count, now_us)
+    }
+
+    /// Takes `count` events, also those that are not there: whoever comes next waits for them.
+    pub fn charge(&mut self, key: K, count: u32, now_us: u64) {
+        if self.rate.interval_us > 0 && count > 0 {
+            let bucket = self.used.entry(key).or_default();
+            bucket.charge(self.rate, count, now_us);
+        }
     }
 
     /// Forgets buckets that are full again, or they would become as many as there are keys.
@@ -160,6 +174,18 @@ mod tests {
         buckets.forget_full(3_000_000);
         assert!(buckets.used.is_empty());
         assert_eq!(buckets.take("alice", 20, 3_000_000), Ok(()));
+    }
+
+    #[test]
+    fn what_is_charged_is_waited_for() {
+        let mut buckets = Buckets::new(Rate::per_second(10));
+        buckets.charge("alice", 50, 1_000_000);
+        assert_eq!(buckets.take("alice", 1, 1_000_000), Err(3_100_000));
+        assert_eq!(buckets.take("alice", 1, 4_100_000), Ok(()));
+        let mut unlimited = Buckets::new(Rate::per_second(0));
+        unlimited.charge("alice", 50, 1_000_000);
+        assert_eq!(unlimited.take("alice", 1, 1_000_000), Ok(()));
+        assert!(unlimited.used.is_empty());
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub struct Shared {
 /// How fast one session, one device or one account may do what.
 #[derive(Clone, Copy, Debug)]
 pub struct Rates {
-    /// SEND, of an account.
+    /// SEND and GROUP_SEND, of an account.
     pub sends: Rate,
     /// LOOKUP.
     pub lookups: Rate,
@@ -55,7 +55,7 @@ pub struct Rates {
     pub group_requests: Rate,
     /// WATCH, RELATE, RELATIONS, SETTINGS.
     pub people_requests: Rate,
-    /// All but SEND.
+    /// All but SEND and GROUP_SEND.
     pub frames: Rate,
     /// Signatures that a device makes the server check, in whatever session.
     pub signatures: Rate,

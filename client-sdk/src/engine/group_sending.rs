@@ -176,6 +176,11 @@ impl Core {
         let mut is_complete = true;
         for member in tx.members(contact)? {
             let list = self.list_of(tx, member.user)?;
+            // An account that does not exist, or has no list yet, has no devices. If the server
+            // only says so, its devices ask for what they cannot open.
+            if list.is_none() && member.list_version == 0 {
+                continue;
+            }
             let list = list.filter(|list| list.version() >= member.list_version);
             let Some(list) = list else {
                 self.lists.demand(member.user);

@@ -5,13 +5,16 @@ use martlet_protocol::device_list::HASH_BYTES;
 use martlet_protocol::frame::{
     AccountSettings, Credit, Prekey, Relation, TICKET_BYTES, TypingKind,
 };
-use martlet_protocol::{Address, DeviceId, GroupId, MessageId, NackCode, Position, UserId};
+use martlet_protocol::{Address, DeviceId, MessageId, NackCode, Position, UserId};
 use martlet_store::ShardId;
 use martlet_store::keys::relay::RelayItem;
 
-use crate::message::{Copy, GroupSendRequest, SendRequest, SentAnswer};
+use crate::message::{Copy, SendRequest, SentAnswer};
 
+mod groups;
 mod home;
+
+pub use groups::GroupCommand;
 
 /// One authenticated (or registering) connection, as its driver numbers it. Never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -212,98 +215,8 @@ pub enum Command {
         /// What the sender's other devices will see.
         copy: Box<Copy>,
     },
-    /// A device changes a group of this shard. The driver has verified that the record is signed by
-    /// this very device.
-    GroupChange {
-        /// The device's connection.
-        session: SessionId,
-        /// The device.
-        address: Address,
-        /// The client's number for the request.
-        request: u64,
-        /// Which group.
-        group: GroupId,
-        /// The record as it was signed.
-        record: Bytes,
-    },
-    /// What is this group, and who is in it?
-    GroupAsk {
-        /// Who asks.
-        session: SessionId,
-        /// Its account.
-        from: UserId,
-        /// The client's number for the question.
-        request: u64,
-        /// The group.
-        group: GroupId,
-        /// The newest version that the client has; 0 for the newest record alone.
-        have: u64,
-        /// The newest roster that the client has; 0 for all members.
-        have_roster: u64,
-    },
-    /// A device sends a message to a group of this shard.
-    GroupSend {
-        /// The sender's connection.
-        session: SessionId,
-        /// The sender.
-        from: Address,
-        /// The message.
-        request: Box<GroupSendRequest>,
-    },
-    /// The driver cannot take a message to a group now. As with [`Command::Decline`].
-    GroupDecline {
-        /// The sender's connection.
-        session: SessionId,
-        /// The sender.
-        from: Address,
-        /// The group.
-        group: GroupId,
-        /// The message.
-        message_id: MessageId,
-        /// Why; of class RETRY_AFTER.
-        code: NackCode,
-        /// When to try again, in milliseconds.
-        retry_after_ms: u64,
-    },
-    /// A person has read a group up to an entry.
-    GroupRead {
-        /// The reader's connection.
-        session: SessionId,
-        /// The reader.
-        address: Address,
-        /// The group.
-        group: GroupId,
-        /// The entry.
-        sequence: u64,
-    },
-    /// Where does a message to a group of this shard stand?
-    GroupCount {
-        /// Who asks.
-        session: SessionId,
-        /// The device that asks.
-        from: Address,
-        /// The client's number for the question.
-        request: u64,
-        /// The group.
-        group: GroupId,
-        /// The message's place in it.
-        sequence: u64,
-        /// Whether the members are to be named.
-        has_detail: bool,
-        /// As in [`Command::Status`].
-        is_told_reads: bool,
-    },
-    /// Which groups is an account of this shard in?
-    Groups {
-        /// Who asks.
-        session: SessionId,
-        /// Its account.
-        user: UserId,
-        /// The client's number for the question.
-        request: u64,
-        /// Only groups with a greater id.
-        after: u64,
-    },
+    /// Something about groups.
+    Group(GroupCommand),
     /// A device has stored its stream up to a position.
     Ack {
         /// Its connection.
@@ -474,51 +387,6 @@ pub enum Command {
         address: Address,
         /// Positions and stored values.
         rows: Vec<(Position, Bytes)>,
-    },
-    /// The answer to [`Effect::LoadEntries`](crate::Effect::LoadEntries): rows of the group's log
-    /// in order, from the entry asked for.
-    Entries {
-        /// The connection they were loaded for.
-        session: SessionId,
-        /// The device.
-        address: Address,
-        /// The group.
-        group: GroupId,
-        /// The first entry that was asked for.
-        from: u64,
-        /// Places and stored values.
-        rows: Vec<(u64, Bytes)>,
-    },
-    /// A device has stored a group's own stream up to an entry.
-    GroupAck {
-        /// Its connection.
-        session: SessionId,
-        /// The device.
-        address: Address,
-        /// The group.
-        group: GroupId,
-        /// Up to here.
-        sequence: u64,
-    },
-    /// A person writes in a group of this shard right now.
-    GroupTyping {
-        /// The device.
-        from: Address,
-        /// The group.
-        group: GroupId,
-        /// What the person does.
-        kind: TypingKind,
-    },
-    /// From a group's home to a shard with members: somebody writes. Nothing of it is stored.
-    GroupTyped {
-        /// This shard.
-        target: ShardId,
-        /// The group.
-        group: GroupId,
-        /// Who writes.
-        peer: Address,
-        /// What the person does.
-        kind: TypingKind,
     },
     /// From another shard's outbox. Delivery is in order for each source and may repeat.
     Relayed {

@@ -62,7 +62,7 @@ pub enum Effect {
         bytes_max: usize,
     },
     /// Read entries of a group's log outside the reactor and answer with
-    /// [`Command::Entries`].
+    /// [`GroupCommand::Entries`](crate::GroupCommand::Entries).
     LoadEntries {
         /// The connection that reads.
         session: SessionId,

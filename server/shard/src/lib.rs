@@ -47,7 +47,7 @@ mod turn;
 pub mod verify;
 mod watchers;
 
-pub use command::{Command, Publication, SessionId};
+pub use command::{Command, GroupCommand, Publication, SessionId};
 pub use effect::{
     BundlesAnswer, Effect, GroupCountAnswer, GroupListAnswer, GroupStateAnswer, ListsAnswer,
     LookupAnswer, Note, RelationsAnswer, Reply,

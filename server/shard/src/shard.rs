@@ -205,76 +205,7 @@ impl Shard {
             } => {
                 handle::copies::accepted(state, turn, session, from, sent, &copy);
             }
-            Command::GroupChange {
-                session,
-                address,
-                request,
-                group,
-                record,
-            } => {
-                let request = (session, address, request);
-                handle::group_change::change(state, turn, request, group, &record);
-            }
-            Command::GroupAsk {
-                session,
-                from,
-                request,
-                group,
-                have,
-                have_roster,
-            } => {
-                let request = (session, from, request);
-                handle::group_ask::ask(state, turn, request, group, (have, have_roster));
-            }
-            Command::GroupSend {
-                session,
-                from,
-                request,
-            } => {
-                handle::group_send::send(state, turn, (session, from), &request);
-            }
-            Command::GroupDecline {
-                session,
-                from,
-                group,
-                message_id,
-                code,
-                retry_after_ms,
-            } => {
-                let message = (from, group, message_id);
-                let refusal = (code, retry_after_ms);
-                handle::group_send::decline(state, turn, session, message, refusal);
-            }
-            Command::GroupRead {
-                session,
-                address,
-                group,
-                sequence,
-            } => {
-                let reader = (session, address);
-                handle::group_progress::read(state, turn, reader, (group, sequence));
-            }
-            Command::GroupCount {
-                session,
-                from,
-                request,
-                group,
-                sequence,
-                has_detail,
-                is_told_reads,
-            } => {
-                let asked = (group, sequence);
-                let may_know = (has_detail, is_told_reads);
-                handle::group_ask::count(state, turn, (session, from, request), asked, may_know);
-            }
-            Command::Groups {
-                session,
-                user,
-                request,
-                after,
-            } => {
-                handle::group_ask::list(state, turn, (session, user, request), after);
-            }
+            Command::Group(command) => handle::groups::decide(state, turn, command),
             Command::Ack {
                 session,
                 address,
@@ -396,36 +327,6 @@ impl Shard {
                 rows,
             } => {
                 handle::ack::page(state, turn, session, address, rows);
-            }
-            Command::Entries {
-                session,
-                address,
-                group,
-                from,
-                rows,
-            } => {
-                let place = (group, from);
-                handle::group_stream::entries(state, turn, (session, address), place, &rows);
-            }
-            Command::GroupAck {
-                session,
-                address,
-                group,
-                sequence,
-            } => {
-                let place = (group, sequence);
-                handle::group_stream::ack(state, turn, (session, address), place);
-            }
-            Command::GroupTyping { from, group, kind } => {
-                handle::group_typing::typing(state, turn, from, group, kind);
-            }
-            Command::GroupTyped {
-                target: _,
-                group,
-                peer,
-                kind,
-            } => {
-                handle::group_typing::typed(state, turn, group, peer, kind);
             }
             Command::Relayed {
                 target: _,

@@ -40,7 +40,7 @@ impl Gate {
             Reply::Nack(nack) => {
                 self.write(&Frame::Nack(nack));
                 match nack.of {
-                    of if Self::has_credit(of) => self.answered(),
+                    Kind::SEND | Kind::GROUP_SEND => self.answered(),
                     Kind::REGISTER | Kind::LINK_JOIN => self.phase = Phase::Auth,
                     _ => {}
                 }

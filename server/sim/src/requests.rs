@@ -72,23 +72,17 @@ impl Gate {
                     user,
                 },
             },
-            frame => {
-                let about_groups = self.on_groups(desk, address, frame, frame_bytes);
-                let is_about_groups = frame.kind().0 >= Kind::GROUP_CHANGE.0;
-                if about_groups.is_some() || is_about_groups {
-                    return about_groups;
-                }
-                return self.on_keys(desk, address, frame);
-            }
+            frame => return self.on_further(desk, address, frame, frame_bytes),
         })
     }
 
-    /// Frames about keys and devices.
-    fn on_keys(
+    /// Frames about keys and devices, other accounts and groups.
+    fn on_further(
         &mut self,
         desk: &mut Desk<'_>,
         address: Address,
         frame: &Frame<'_>,
+        frame_bytes: u64,
     ) -> Option<Command> {
         let session = self.session();
         Some(match frame {
@@ -120,13 +114,27 @@ impl Gate {
                 request: close.request,
                 ticket: close.ticket,
             },
+            Frame::Watch(_)
+            | Frame::Active(_)
+            | Frame::Typing(_)
+            | Frame::Relate(_)
+            | Frame::Relations(_)
+            | Frame::Settings(_) => return self.on_people(address, frame),
+            Frame::GroupAsk(_)
+            | Frame::GroupChange(_)
+            | Frame::GroupSend(_)
+            | Frame::GroupAck(_)
+            | Frame::GroupRead(_)
+            | Frame::GroupCount(_)
+            | Frame::Groups(_)
+            | Frame::GroupTyping(_) => {
+                let command = self.on_groups(desk, address, frame, frame_bytes);
+                return command.map(Command::Group);
+            }
             other => {
-                let command = self.on_people(address, other);
-                if command.is_none() {
-                    let what = format!("a client says {:?} to a server", other.kind());
-                    desk.env.ledger.violate(what);
-                }
-                return command;
+                let what = format!("a client says {:?} to a server", other.kind());
+                desk.env.ledger.violate(what);
+                return None;
             }
         })
     }
@@ -199,6 +207,18 @@ impl Gate {
         })
     }
 
+    /// Takes the credit of a SEND or GROUP_SEND.
+    pub(crate) fn spend(&mut self, desk: &mut Desk<'_>, from: Address, frame_bytes: u64) {
+        if self.left.messages == 0 || self.in_debt {
+            let what = format!("{from} sends without credit");
+            desk.env.ledger.violate(what);
+        }
+        self.left.messages = self.left.messages.saturating_sub(1);
+        self.in_debt = frame_bytes >= self.left.bytes;
+        self.left.bytes = self.left.bytes.saturating_sub(frame_bytes);
+        self.unanswered_bytes += frame_bytes;
+    }
+
     fn on_send(
         &mut self,
         desk: &mut Desk<'_>,
@@ -230,20 +250,6 @@ impl Gate {
                 envelope: Bytes::copy_from_slice(send.envelope),
             },
         }
-    }
-}
-
-impl Gate {
-    /// A message of so many bytes is under way.
-    pub(crate) fn spend(&mut self, desk: &mut Desk<'_>, from: Address, frame_bytes: u64) {
-        if self.left.messages == 0 || self.in_debt {
-            let what = format!("{from} sends without credit");
-            desk.env.ledger.violate(what);
-        }
-        self.left.messages = self.left.messages.saturating_sub(1);
-        self.in_debt = frame_bytes >= self.left.bytes;
-        self.left.bytes = self.left.bytes.saturating_sub(frame_bytes);
-        self.unanswered_bytes += frame_bytes;
     }
 }
 

@@ -81,9 +81,8 @@ pub(crate) enum Event {
 /// What a reader was asked for, and what it found if it has looked already.
 #[derive(Clone, Debug)]
 pub(crate) struct PageRead {
-    /// An [`Effect::LoadPage`] or an [`Effect::LoadEntries`].
+    /// An [`Effect::LoadPage`] or [`Effect::LoadEntries`].
     pub(crate) request: Effect,
-    /// Places and values.
     pub(crate) rows: Option<Vec<(u64, Bytes)>>,
 }
 

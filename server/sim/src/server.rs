@@ -7,7 +7,7 @@ use martlet_client::keys::KeySeed;
 use martlet_protocol::frame::Frame;
 use martlet_protocol::wire::Writer;
 use martlet_protocol::{Address, CloseCode, DeviceId, Position, UserId, codec};
-use martlet_shard::{Command, Effect, Limits, OwnDevices, Shard, Topology};
+use martlet_shard::{Command, Effect, GroupCommand, Limits, OwnDevices, Shard, Topology};
 use martlet_store::keys::{group_log, inbox};
 use martlet_store::{Batch, Memory, ShardId, View, resolve};
 
@@ -249,18 +249,17 @@ impl Server {
     pub(crate) fn on_page(&mut self, env: &mut Env, page: PageRead) {
         let rows = page.rows.unwrap_or_else(|| self.read(&page.request));
         env.counters.pages += 1;
-        match page.request {
+        let command = match page.request {
             Effect::LoadPage {
                 session, address, ..
             } => {
                 let rows = rows.into_iter();
-                let rows = rows.map(|(place, row)| (Position(place), row)).collect();
-                let page = Command::Page {
+                let rows = rows.map(|(place, value)| (Position(place), value));
+                Command::Page {
                     session,
                     address,
-                    rows,
-                };
-                self.tell(env, page);
+                    rows: rows.collect(),
+                }
             }
             Effect::LoadEntries {
                 session,
@@ -268,18 +267,16 @@ impl Server {
                 group,
                 from,
                 ..
-            } => {
-                let entries = Command::Entries {
-                    session,
-                    address,
-                    group,
-                    from,
-                    rows,
-                };
-                self.tell(env, entries);
-            }
-            _ => {}
-        }
+            } => Command::Group(GroupCommand::Entries {
+                session,
+                address,
+                group,
+                from,
+                rows,
+            }),
+            _ => return,
+        };
+        self.tell(env, command);
     }
 
     fn start_write(&mut self, env: &mut Env) {
@@ -375,9 +372,10 @@ impl Server {
         env.plan_in_us(us, Event::Page { life, page });
     }
 
+    /// Rows of an inbox or of a group's log, by position or sequence.
     fn read(&self, request: &Effect) -> Vec<(u64, Bytes)> {
-        let disk = self.disk.durable();
-        match request {
+        let durable = self.disk.durable();
+        match *request {
             Effect::LoadPage {
                 address,
                 from,
@@ -386,12 +384,13 @@ impl Server {
                 ..
             } => {
                 let shard = self.topology.shard_of_user(address.user);
-                let from = inbox::key(shard, *address, *from);
-                let to = inbox::key(shard, *address, Position(u64::MAX));
-                let mut rows = disk.scan(&from, &to, *rows_max, *bytes_max);
-                resolve(shard, disk, &mut rows, *bytes_max);
+                let from = inbox::key(shard, address, from);
+                let to = inbox::key(shard, address, Position(u64::MAX));
+                let mut rows = durable.scan(&from, &to, rows_max, bytes_max);
+                resolve(shard, durable, &mut rows, bytes_max);
+                let place = |key: &Bytes| Some(inbox::position_of(key)?.0);
                 let rows = rows.into_iter();
-                rows.filter_map(|(key, value)| Some((inbox::position_of(&key)?.0, value)))
+                rows.filter_map(|(key, value)| Some((place(&key)?, value)))
                     .collect()
             }
             Effect::LoadEntries {
@@ -403,9 +402,9 @@ impl Server {
                 ..
             } => {
                 let shard = self.topology.shard_of_user(address.user);
-                let from = group_log::key(shard, *group, *from);
-                let to = group_log::key(shard, *group, u64::MAX);
-                let rows = disk.scan(&from, &to, *rows_max, *bytes_max).into_iter();
+                let from = group_log::key(shard, group, from);
+                let to = group_log::key(shard, group, u64::MAX);
+                let rows = durable.scan(&from, &to, rows_max, bytes_max).into_iter();
                 rows.filter_map(|(key, value)| Some((group_log::place_of(&key)?.1, value)))
                     .collect()
             }

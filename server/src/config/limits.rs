@@ -28,8 +28,8 @@ pub struct Limits {
     /// Whether loopback addresses are exempt from the limits per address. Wrong behind a proxy
     /// on the same machine.
     pub loopback_exempt: bool,
-    /// Sends per second and account, on all its devices; twice as many may come at once. 0 is no
-    /// limit.
+    /// Sends per second and account, on all its devices; twice as many may come at once. A message
+    /// to a group is one for every 32 members that it is for. 0 is no limit.
     pub sends_per_second: u32,
     /// Conversations with strangers that an account may begin at once, and the time after which it
     /// may begin one more; 0s is no limit. Whoever writes to everybody stops here.

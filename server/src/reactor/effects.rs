@@ -6,7 +6,7 @@ use std::sync::Arc;
 use martlet_protocol::frame::GroupMode;
 use martlet_protocol::wire::Writer;
 use martlet_protocol::{CloseCode, DeviceId, Kind, Position, codec};
-use martlet_shard::{Command, Effect, Note, SessionId};
+use martlet_shard::{Command, Effect, GroupCommand, Note, SessionId};
 use martlet_store::keys::{group_log, inbox};
 use martlet_store::rocks::PageRequest;
 
@@ -167,13 +167,14 @@ impl Reactor {
                 .into_iter()
                 .filter_map(|(key, value)| Some((group_log::place_of(&key)?.1, value)))
                 .collect();
-            mailbox.post_one(Mail::Command(Command::Entries {
+            let entries = GroupCommand::Entries {
                 session,
                 address,
                 group,
                 from,
                 rows,
-            }));
+            };
+            mailbox.post_one(Mail::Command(entries.into()));
         });
         if !is_queued {
             self.postponed.push(effect);

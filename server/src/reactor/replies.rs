@@ -35,9 +35,13 @@ impl Reactor {
         let signed = Signed::of(reply);
         codec.encode(&self.frame_of(reply, &signed), &mut state.out)?;
         let answers_send = note_reply(conn, session, reply);
-        let ready = session.ready_mut().filter(|_| answers_send);
-        if let Some(grant) = ready.and_then(|ready| ready.answered()) {
-            codec.encode(&Frame::Credit(grant), &mut state.out)?;
+        if let Some(ready) = session.ready_mut().filter(|_| answers_send) {
+            if let Some(grant) = ready.answered() {
+                codec.encode(&Frame::Credit(grant), &mut state.out)?;
+            }
+            let (user, further) = (ready.address().user, further_sends(reply));
+            let now_us = self.shared.clock.micros();
+            self.sends.charge(user, further, now_us);
         }
         if was_linking {
             if let Reply::Linked { .. } = reply {
@@ -199,6 +203,21 @@ impl<'a> Signed<'a> {
         signed
     }
 }
+
+/// How many messages to one account cost their sender as much as what was accepted, beside the one
+/// that it has paid for: a group's home alone knows its size, so the rest is due afterwards.
+fn further_sends(reply: &Reply) -> u32 {
+    match reply {
+        Reply::GroupSent(sent) => {
+            let sends = sent.members.div_ceil(MEMBERS_PER_SEND);
+            u32::try_from(sends.saturating_sub(1)).unwrap_or(u32::MAX)
+        }
+        _ => 0,
+    }
+}
+
+/// So many members of a group cost as much as one account: their share of a message is a reference.
+const MEMBERS_PER_SEND: u64 = 32;
 
 /// Tells session and log of a reply. Returns whether it answers a SEND.
 fn note_reply(conn: &Conn, session: &mut Session, reply: &Reply) -> bool {

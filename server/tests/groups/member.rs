@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use martlet_protocol::frame::{
     Frame, GapReason, GroupAck, GroupAsk, GroupChange, GroupChanged, GroupEventKind, GroupMode,
-    GroupSend, GroupSent, SignedRecord,
+    GroupSend, GroupSent, Nack, SignedRecord,
 };
 use martlet_protocol::{GroupId, Kind, MessageId, NackCode, UserId};
 
@@ -144,37 +144,62 @@ impl Member {
         panic!("no answer to GROUP_ASK");
     }
 
+    /// Learns version and roster when the lists of all members have reached the group.
+    pub(crate) fn settle(&mut self) {
+        let mut before = None;
+        while before != Some(self.known) {
+            before = Some(self.known);
+            std::thread::sleep(Duration::from_millis(500));
+            self.refresh().expect("the server is there");
+        }
+    }
+
     /// Sends a message, again and again, until it is accepted.
     pub(crate) fn post(&mut self, id: MessageId, text: &[u8]) -> Result<GroupSent, Lost> {
         loop {
-            self.client.post(&GroupSend {
-                message_id: id,
-                group: self.group,
-                version: self.known.0,
-                roster: self.known.1,
-                ttl_ms: 0,
-                envelope: text,
-            });
+            self.client.post(&self.send_of(id, text));
             match self.answer(id)? {
                 Ok(sent) => {
                     self.own.insert(sent.sequence, id);
                     return Ok(sent);
                 }
-                Err(NackCode::GROUP_STALE) => self.refresh()?,
-                Err(code) => panic!("refused: {code:?}"),
+                Err(nack) if nack.code == NackCode::GROUP_STALE => self.refresh()?,
+                Err(nack) => panic!("refused: {nack:?}"),
             }
         }
     }
 
-    fn answer(&mut self, id: MessageId) -> Result<Result<GroupSent, NackCode>, Lost> {
+    fn answer(&mut self, id: MessageId) -> Result<Result<GroupSent, Nack>, Lost> {
         loop {
             let got = self.client.next(PATIENCE)?;
             let got = got.unwrap_or_else(|| panic!("no answer to GROUP_SEND"));
             match &got {
                 Got::GroupSent(sent) if sent.message_id == id => return Ok(Ok(*sent)),
-                Got::Nack(nack) if nack.reference.as_message() == id => return Ok(Err(nack.code)),
+                Got::Nack(nack) if nack.reference.as_message() == id => return Ok(Err(*nack)),
                 got => self.take(got),
             }
+        }
+    }
+
+    /// Sends a message once; the answer, or why not.
+    pub(crate) fn try_post(&mut self, text: &[u8]) -> Result<GroupSent, Nack> {
+        let id = self.client.message_id();
+        self.client.post(&self.send_of(id, text));
+        let answer = self.answer(id).expect("the server is there");
+        if let Ok(sent) = &answer {
+            self.own.insert(sent.sequence, id);
+        }
+        answer
+    }
+
+    fn send_of<'a>(&self, message_id: MessageId, envelope: &'a [u8]) -> GroupSend<'a> {
+        GroupSend {
+            message_id,
+            group: self.group,
+            version: self.known.0,
+            roster: self.known.1,
+            ttl_ms: 0,
+            envelope,
         }
     }
 

@@ -4,7 +4,8 @@ use martlet_protocol::NackCode;
 use martlet_protocol::frame::{Frame, GroupTyping, TypingKind};
 use martlet_protocol::group_record::Role;
 
-use crate::circle::{Circle, people};
+use crate::circle::{Circle, gathering, people};
+use crate::member::Member;
 use crate::support::site::{Site, martletd};
 use crate::support::wire::Got;
 
@@ -70,4 +71,42 @@ fn who_writes_is_told_to_the_others() {
         _ => None,
     });
     assert_eq!((typed.group, typed.peer, typed.kind), (group, peer, kind));
+}
+
+/// How many messages are accepted at once, and how many milliseconds the next one has to wait.
+fn spend_all(author: &mut Member) -> (u64, u64) {
+    author.settle();
+    let mut accepted = 0;
+    loop {
+        match author.try_post(b"to all of you") {
+            Ok(_) => accepted += 1,
+            Err(nack) => {
+                assert_eq!(nack.code, NackCode::RATE_LIMITED);
+                return (accepted, nack.retry_after_ms);
+            }
+        }
+    }
+}
+
+// [M-27.29]
+#[test]
+fn a_message_to_many_costs_its_sender_as_much_as_several() {
+    let spent_by = |members: usize| {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let mut site = Site::new(directory.path().join("data"), directory.path().join("log"));
+        site.bound_sends(1);
+        let (server, _, mut members) = gathering(&mut site, members, 100);
+        let spent = spend_all(&mut members[0]);
+        server.kill();
+        site.verify(martletd());
+        spent
+    };
+    // Two at once, and some more if the machine is slow.
+    let (accepted, wait_ms) = spent_by(3);
+    assert!((2..=4).contains(&accepted), "{accepted} accepted");
+    assert!(wait_ms <= 1_000, "{wait_ms} ms");
+    // Four for the 97 others.
+    let (accepted, wait_ms) = spent_by(98);
+    assert_eq!(accepted, 1);
+    assert!((1_001..=3_000).contains(&wait_ms), "{wait_ms} ms");
 }

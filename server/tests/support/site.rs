@@ -25,6 +25,7 @@ pub struct Site {
     log_level: &'static str,
     /// Sections of a configuration file, in place of the development mode.
     sections: Option<String>,
+    sends_per_second: u32,
 }
 
 /// A running server. Dropping it kills it.
@@ -55,12 +56,18 @@ impl Site {
             listen,
             log_level,
             sections: None,
+            sends_per_second: 0,
         }
     }
 
     /// Has another configuration from the next start on: these sections, and nobody can register.
     pub fn configure(&mut self, sections: &str) {
         self.sections = Some(sections.to_owned());
+    }
+
+    /// Bounds how much an account sends, from the next start with another configuration on.
+    pub fn bound_sends(&mut self, per_second: u32) {
+        self.sends_per_second = per_second;
     }
 
     /// Logs everything from now on.
@@ -120,9 +127,12 @@ impl Site {
             None => program.arg("--dev"),
             Some(sections) => {
                 let file = self.log.with_extension("toml");
-                let limits = "[limits]\nloopback_exempt = true\nsends_per_second = 0\n\
-                              frames_per_second = 0\n";
-                fs::write(&file, format!("{limits}{sections}")).expect("write a configuration");
+                let sends = self.sends_per_second;
+                let limits = format!(
+                    "[limits]\nloopback_exempt = true\nsends_per_second = {sends}\n\
+                     frames_per_second = 0\n"
+                );
+                fs::write(&file, limits + sections).expect("write a configuration");
                 program.arg("--config").arg(file)
             }
         };

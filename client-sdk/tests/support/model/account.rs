@@ -73,7 +73,7 @@ pub(crate) enum Item {
 }
 
 impl Account {
-    pub(super) fn new(handle: &str, key: [u8; 32], epoch: u64) -> Self {
+    pub(crate) fn new(handle: &str, key: [u8; 32], epoch: u64) -> Self {
         Self {
             handle: handle.to_owned(),
             inboxes: BTreeMap::from([(DeviceId(1), Inbox::new(key, epoch))]),

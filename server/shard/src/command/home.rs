@@ -16,8 +16,7 @@ impl Command {
             | Self::Devices { user, .. }
             | Self::Claim { user, .. }
             | Self::LinkJoin { user, .. }
-            | Self::LinkLeave { user, .. }
-            | Self::Groups { user, .. } => topology.shard_of_user(*user),
+            | Self::LinkLeave { user, .. } => topology.shard_of_user(*user),
             Self::Publish { address, .. }
             | Self::Upload { address, .. }
             | Self::LinkOpen { address, .. }
@@ -29,9 +28,6 @@ impl Command {
             | Self::Refuse { address, .. }
             | Self::Credit { address, .. }
             | Self::Ping { address, .. }
-            | Self::Entries { address, .. }
-            | Self::GroupAck { address, .. }
-            | Self::GroupRead { address, .. }
             | Self::Watch { address, .. }
             | Self::Active { address, .. }
             | Self::Relate { address, .. }
@@ -39,12 +35,7 @@ impl Command {
             | Self::Settings { address, .. }
             | Self::Page { address, .. } => topology.shard_of_user(address.user),
             Self::Send { request, .. } => topology.shard_of_user(request.to),
-            Self::GroupChange { group, .. }
-            | Self::GroupAsk { group, .. }
-            | Self::GroupDecline { group, .. }
-            | Self::GroupTyping { group, .. }
-            | Self::GroupCount { group, .. } => topology.shard_of_group(*group),
-            Self::GroupSend { request, .. } => topology.shard_of_group(request.group),
+            Self::Group(command) => command.home(topology),
             Self::Accepted { from, .. } | Self::Typing { from, .. } => {
                 topology.shard_of_user(from.user)
             }
@@ -52,7 +43,6 @@ impl Command {
                 topology.shard_of_user(*to)
             }
             Self::Relayed { target, .. }
-            | Self::GroupTyped { target, .. }
             | Self::Observe { target, .. }
             | Self::Unobserve { target, .. } => *target,
             Self::RelayDone { source, .. } => *source,

@@ -3,7 +3,7 @@
 use martlet_protocol::frame::{GroupMode, GroupTyped, TypingKind};
 use martlet_protocol::{Address, GroupId};
 
-use crate::command::Command;
+use crate::command::GroupCommand;
 use crate::effect::{Effect, Reply};
 use crate::state::State;
 use crate::turn::Turn;
@@ -26,12 +26,13 @@ pub(crate) fn typing(
         return;
     }
     let typed = home.shards(&topology).into_iter().map(|target| {
-        Effect::Forward(Command::GroupTyped {
+        let typed = GroupCommand::Typed {
             target,
             group,
             peer: from,
             kind,
-        })
+        };
+        Effect::Forward(typed.into())
     });
     turn.effects.extend(typed);
 }

@@ -13,6 +13,7 @@ pub(crate) mod group_send;
 pub(crate) mod group_stream;
 pub(crate) mod group_sweep;
 pub(crate) mod group_typing;
+pub(crate) mod groups;
 pub(crate) mod link;
 pub(crate) mod lookup;
 pub(crate) mod parts;

@@ -14,11 +14,11 @@ use martlet_protocol::group_record::{
 use martlet_protocol::wire::List;
 use martlet_protocol::{Address, DeviceId, GroupId, Position, UserId};
 use martlet_shard::{
-    Command, GroupCountAnswer, GroupListAnswer, GroupSendRequest, GroupStateAnswer, Reply,
-    SessionId,
+    Command, GroupCommand, GroupCountAnswer, GroupListAnswer, GroupSendRequest, GroupStateAnswer,
+    Reply, SessionId,
 };
-use martlet_store::View;
 use martlet_store::keys::group::{self, GroupRow, MemberRow};
+use martlet_store::{Batch, ShardId, View};
 use sha2::{Digest as _, Sha256};
 
 use crate::compose::message;
@@ -40,15 +40,15 @@ pub(crate) fn of_session(
     (session, address): (SessionId, Address),
     words: &Words<'_>,
 ) -> Command {
-    match words.at(0) {
-        "change" => Command::GroupChange {
+    let command = match words.at(0) {
+        "change" => GroupCommand::Change {
             session,
             address,
             request: REQUEST,
             group: group_id(words.at(1)),
             record: record(world, address, words),
         },
-        "ask" => Command::GroupAsk {
+        "ask" => GroupCommand::Ask {
             session,
             from: address.user,
             request: REQUEST,
@@ -56,29 +56,29 @@ pub(crate) fn of_session(
             have: words.value("have").unwrap_or(0),
             have_roster: words.value("roster").unwrap_or(0),
         },
-        "post" => Command::GroupSend {
+        "post" => GroupCommand::Send {
             session,
             from: address,
             request: Box::new(post(world, words)),
         },
-        "typing" => Command::GroupTyping {
+        "typing" => GroupCommand::Typing {
             from: address,
             group: group_id(words.at(1)),
             kind: TypingKind::TYPING,
         },
-        "stored" => Command::GroupAck {
+        "stored" => GroupCommand::Ack {
             session,
             address,
             group: group_id(words.at(1)),
             sequence: words.number(2),
         },
-        "saw" => Command::GroupRead {
+        "saw" => GroupCommand::Read {
             session,
             address,
             group: group_id(words.at(1)),
             sequence: words.number(2),
         },
-        "count" => Command::GroupCount {
+        "count" => GroupCommand::Count {
             session,
             from: address,
             request: REQUEST,
@@ -87,14 +87,15 @@ pub(crate) fn of_session(
             has_detail: words.has("detail"),
             is_told_reads: world.is_told_reads(address.user),
         },
-        "groups" => Command::Groups {
+        "groups" => GroupCommand::List {
             session,
             user: address.user,
             request: REQUEST,
             after: words.text("after").map_or(0, |name| group_id(name).0),
         },
         other => panic!("no such verb: {other}"),
-    }
+    };
+    command.into()
 }
 
 /// A group's id is its name's letters: `g` is 103.
@@ -386,4 +387,31 @@ fn show_list(answer: &GroupListAnswer) -> String {
 fn account(world: &World, user: UserId) -> String {
     let device = DeviceId(1);
     world.name_of(Address { user, device })
+}
+
+impl World {
+    /// Where the log of a group is: at its home, and at the shard of this member.
+    pub(crate) fn shards_of(&self, group: &str, member: &str) -> impl Iterator<Item = ShardId> {
+        let user = self.devices[member].user;
+        let home = self.topology.shard_of_group(group_id(group));
+        [home, self.topology.shard_of_user(user)].into_iter()
+    }
+
+    /// Starts again from a copy that has forgotten places of groups up to `floor`.
+    pub(crate) fn raise_floors(&mut self, floor: u64) {
+        self.crash();
+        let mut batch = Batch::new();
+        for shard in (0..self.topology.shards).map(ShardId) {
+            let first = group::key(shard, GroupId(0));
+            let last = group::key(shard, GroupId(u64::MAX));
+            for (key, value) in self.durable.scan(&first, &last, usize::MAX, usize::MAX) {
+                let row = GroupRow::decode(&value).expect("a group row is ours");
+                let mut raised = BytesMut::new();
+                GroupRow { floor, ..row }.encode(&mut raised);
+                batch.put(&key, &raised);
+            }
+        }
+        self.durable.apply(&batch);
+        self.crash();
+    }
 }

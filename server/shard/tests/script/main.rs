@@ -30,6 +30,7 @@ mod devices;
 mod expiry;
 mod group_changes;
 mod group_messages;
+mod group_people;
 mod group_receipts;
 mod group_streams;
 mod linking;

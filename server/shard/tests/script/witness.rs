@@ -7,7 +7,7 @@ use bytes::Bytes;
 use martlet_protocol::frame::{GroupEvent, GroupMode, PrekeyKind};
 use martlet_protocol::wire::Reader;
 use martlet_protocol::{Address, DeviceList, Kind, Position, UserId};
-use martlet_shard::{Command, Effect, Note, Reply, SentAnswer};
+use martlet_shard::{Command, Effect, GroupCommand, Note, Reply, SentAnswer};
 use martlet_store::keys::account::{self, AccountRow};
 use martlet_store::keys::cursor::{self, CursorRow};
 use martlet_store::keys::group::{self, GroupMessageRow};
@@ -211,7 +211,7 @@ fn forward_is_durable(world: &World, command: &Command) {
         Command::Observe { .. }
         | Command::Unobserve { .. }
         | Command::Typed { .. }
-        | Command::GroupTyped { .. } => {}
+        | Command::Group(GroupCommand::Typed { .. }) => {}
         other => panic!("nobody forwards {other:?}"),
     }
 }

@@ -2,22 +2,19 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use martlet_protocol::frame::{Presence, SendScope};
-use martlet_protocol::{
-    Address, DeviceId, GroupId, MessageId, Millis, Position, Timestamp, UserId,
-};
+use martlet_protocol::{Address, DeviceId, MessageId, Millis, Position, Timestamp, UserId};
 use martlet_shard::verify::Verifier;
 use martlet_shard::{
-    Command, DeviceIdentity, DevicePart, Effect, Limits, OwnDevices, RelationsAnswer, Reply,
-    SessionId, Shard, Topology,
+    Command, DeviceIdentity, DevicePart, Effect, GroupCommand, Limits, OwnDevices, RelationsAnswer,
+    Reply, SessionId, Shard, Topology,
 };
-use martlet_store::keys::group::{self, GroupRow};
 use martlet_store::keys::{group_log, inbox};
 use martlet_store::{Batch, Memory, ShardId, View, resolve};
 
 use crate::link::Link;
-use crate::{groups, parse, print, witness};
+use crate::{parse, print, witness};
 
 /// When every transcript starts.
 pub(crate) const START: Millis = Millis(1_800_000_000_000);
@@ -303,31 +300,6 @@ impl World {
     }
 
     /// A connection that was never used.
-    /// Where the log of a group is: at its home, and at the shard of this member.
-    pub(crate) fn shards_of(&self, group: &str, member: &str) -> impl Iterator<Item = ShardId> {
-        let user = self.devices[member].user;
-        let home = self.topology.shard_of_group(groups::group_id(group));
-        [home, self.topology.shard_of_user(user)].into_iter()
-    }
-
-    /// Starts again from a copy that has forgotten places of groups up to `floor`.
-    pub(crate) fn raise_floors(&mut self, floor: u64) {
-        self.crash();
-        let mut batch = Batch::new();
-        for shard in (0..self.topology.shards).map(ShardId) {
-            let first = group::key(shard, GroupId(0));
-            let last = group::key(shard, GroupId(u64::MAX));
-            for (key, value) in self.durable.scan(&first, &last, usize::MAX, usize::MAX) {
-                let row = GroupRow::decode(&value).expect("a group row is ours");
-                let mut raised = BytesMut::new();
-                GroupRow { floor, ..row }.encode(&mut raised);
-                batch.put(&key, &raised);
-            }
-        }
-        self.durable.apply(&batch);
-        self.crash();
-    }
-
     pub(crate) fn next_session(&mut self) -> SessionId {
         self.sessions += 1;
         SessionId(self.sessions)
@@ -488,7 +460,7 @@ impl World {
                 let last = group_log::key(shard, group, u64::MAX);
                 let rows = self.durable.scan(&first, &last, rows_max, bytes_max);
                 let place = |key: &[u8]| group_log::place_of(key).expect("it is a log key").1;
-                let entries = Command::Entries {
+                let entries = GroupCommand::Entries {
                     session,
                     address,
                     group,
@@ -498,7 +470,7 @@ impl World {
                         .map(|(key, value)| (place(&key), value))
                         .collect(),
                 };
-                self.turns.push_back(vec![entries]);
+                self.turns.push_back(vec![entries.into()]);
             }
             Effect::Note(_) => {}
             frame => {

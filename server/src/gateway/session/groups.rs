@@ -4,7 +4,7 @@ use martlet_protocol::frame::Reference;
 use martlet_protocol::group_record::GroupRecord;
 use martlet_protocol::id::Address;
 use martlet_protocol::{Kind, NackCode};
-use martlet_shard::Command;
+use martlet_shard::{Command, GroupCommand};
 
 use crate::gateway::inbound::GroupRequest;
 use crate::gateway::session::directory::{Refusal, limited, spend};
@@ -23,21 +23,23 @@ pub(super) fn on_request(
     let session = desk.session;
     let (of, number) = match &request {
         GroupRequest::Stored(ack) => {
-            desk.commands.push(Command::GroupAck {
+            let ack = GroupCommand::Ack {
                 session,
                 address,
                 group: ack.group,
                 sequence: ack.sequence,
-            });
+            };
+            desk.commands.push(ack.into());
             return Ok(());
         }
         GroupRequest::Read(read) => {
-            desk.commands.push(Command::GroupRead {
+            let read = GroupCommand::Read {
                 session,
                 address,
                 group: read.group,
                 sequence: read.sequence,
-            });
+            };
+            desk.commands.push(read.into());
             return Ok(());
         }
         GroupRequest::Ask(ask) => (Kind::GROUP_ASK, ask.request),
@@ -51,7 +53,7 @@ pub(super) fn on_request(
         .and_then(|()| command(address, request, desk));
     match command {
         Ok(command) => {
-            desk.commands.extend(command);
+            desk.commands.extend(command.map(Command::Group));
             Ok(())
         }
         Err((code, retry_after_ms)) => {
@@ -64,10 +66,10 @@ fn command(
     address: Address,
     request: GroupRequest,
     desk: &mut Desk<'_>,
-) -> Result<Option<Command>, Refusal> {
+) -> Result<Option<GroupCommand>, Refusal> {
     let session = desk.session;
     Ok(Some(match request {
-        GroupRequest::Ask(ask) => Command::GroupAsk {
+        GroupRequest::Ask(ask) => GroupCommand::Ask {
             session,
             from: address.user,
             request: ask.request,
@@ -89,7 +91,7 @@ fn command(
             if !signatures::is_signed(&key, &decoded.signed_bytes(), &decoded.signature) {
                 return Err(INVALID);
             }
-            Command::GroupChange {
+            GroupCommand::Change {
                 session,
                 address,
                 request,
@@ -97,7 +99,7 @@ fn command(
                 record,
             }
         }
-        GroupRequest::Count(count) => Command::GroupCount {
+        GroupRequest::Count(count) => GroupCommand::Count {
             session,
             from: address,
             request: count.request,
@@ -106,7 +108,7 @@ fn command(
             has_detail: count.detail,
             is_told_reads: desk.driver.is_told_reads(address.user),
         },
-        GroupRequest::Groups(groups) => Command::Groups {
+        GroupRequest::Groups(groups) => GroupCommand::List {
             session,
             user: address.user,
             request: groups.request,

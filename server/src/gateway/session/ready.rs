@@ -1,9 +1,9 @@
 //! The device is known: its requests go to the shards.
 
-use martlet_protocol::frame::{Credit, GroupTyping, Nack, Reference, Typing};
+use martlet_protocol::frame::{Active, Credit, GroupTyping, Nack, Reference, Typing};
 use martlet_protocol::id::{Address, UserId};
 use martlet_protocol::{CloseCode, Kind, NackCode};
-use martlet_shard::{Addressing, Command, SendRequest};
+use martlet_shard::{Addressing, Command, GroupCommand, SendRequest};
 
 use crate::gateway::credit::Window;
 use crate::gateway::inbound::{GroupSend, Inbound, Query, Send};
@@ -130,7 +130,7 @@ impl Ready {
         self.spend(send.frame_bytes)?;
         let (session, from, request) = (desk.session, self.address, send.request);
         let command = match may_store(from.user, desk) {
-            Err((code, retry_after_ms)) => Command::GroupDecline {
+            Err((code, retry_after_ms)) => GroupCommand::Decline {
                 session,
                 from,
                 group: request.group,
@@ -138,13 +138,13 @@ impl Ready {
                 code,
                 retry_after_ms,
             },
-            Ok(()) => Command::GroupSend {
+            Ok(()) => GroupCommand::Send {
                 session,
                 from,
                 request,
             },
         };
-        desk.commands.push(command);
+        desk.commands.push(command.into());
         Ok(())
     }
 
@@ -195,28 +195,10 @@ impl Ready {
                 message_id: status.message_id,
                 is_told_reads: desk.driver.is_told_reads(address.user),
             },
-            Inbound::Active(active) => Command::Active {
-                session,
-                address,
-                active: active.active,
-            },
-            Inbound::Typing(Typing { kind, .. })
-            | Inbound::GroupTyping(GroupTyping { kind, .. })
-                if !people::may_type(&mut self.typings, kind, desk.now_us) =>
-            {
+            Inbound::Active(_) | Inbound::Typing(_) | Inbound::GroupTyping(_) => {
+                desk.commands.extend(self.presence(&frame, desk));
                 return Ok(());
             }
-            Inbound::Typing(Typing { to, kind }) => Command::Typing {
-                session,
-                from: address,
-                to,
-                kind,
-            },
-            Inbound::GroupTyping(GroupTyping { group, kind }) => Command::GroupTyping {
-                from: address,
-                group,
-                kind,
-            },
             Inbound::PeopleRequest(request) => {
                 return people::on_request(address, &mut self.people_requests, request, desk);
             }
@@ -231,6 +213,30 @@ impl Ready {
         };
         desk.commands.push(command);
         Ok(())
+    }
+
+    /// What a person does right now. Typing is dropped when there is too much of it.
+    fn presence(&mut self, frame: &Inbound, desk: &Desk<'_>) -> Option<Command> {
+        let (session, address) = (desk.session, self.address);
+        let mut may_type = |kind| people::may_type(&mut self.typings, kind, desk.now_us);
+        match *frame {
+            Inbound::Active(Active { active }) => Some(Command::Active {
+                session,
+                address,
+                active,
+            }),
+            Inbound::Typing(Typing { to, kind }) if may_type(kind) => Some(Command::Typing {
+                session,
+                from: address,
+                to,
+                kind,
+            }),
+            Inbound::GroupTyping(GroupTyping { group, kind }) if may_type(kind) => {
+                let from = address;
+                Some(GroupCommand::Typing { from, group, kind }.into())
+            }
+            _ => None,
+        }
     }
 
     /// Lookups have a rate of their own, and each account a quota over all its devices: they are
