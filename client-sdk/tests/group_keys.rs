@@ -33,6 +33,41 @@ fn private(lab: &mut Lab, to: Address, from: usize) -> usize {
     events.count()
 }
 
+#[test]
+fn a_key_that_was_lost_on_its_way_is_given_again_before_the_next_message() {
+    let mut lab = Lab::of(&["alice", "bob"]);
+    let (_, peer) = group_of(&mut lab, &["bob"]);
+    let (alice, bob) = (lab.peers[0].address(), lab.peers[1].address());
+    lab.leave(1);
+    let before = lab.model.inbox(bob).stream.len();
+    lab.say(0, &peer, "one");
+    let stream = &mut lab.model.inbox(bob).stream;
+    let key = stream
+        .iter()
+        .enumerate()
+        .skip(before)
+        .find_map(|(place, item)| match item {
+            Item::Event { id, timestamp, .. } => Some((place, *id, *timestamp)),
+            _ => None,
+        });
+    let (place, id, timestamp) = key.expect("the key goes before the message");
+    stream[place] = Item::Gap;
+    lab.model.inbox(alice).stream.push(Item::Fact {
+        state: State::EXPIRED,
+        peer: bob,
+        id,
+        timestamp,
+    });
+    lab.settle();
+    let keys = private(&mut lab, bob, 0);
+    lab.say(0, &peer, "two");
+    assert_eq!(private(&mut lab, bob, 0), keys + 1);
+    lab.say(0, &peer, "three");
+    assert_eq!(private(&mut lab, bob, 0), keys + 1, "once is enough");
+    lab.come_back(1);
+    assert_eq!(lab.peers[1].texts(&peer), ["one", "two", "three"]);
+}
+
 // [M-28.12]
 #[test]
 fn nobody_in_the_group_is_without_the_key_when_a_message_comes() {

@@ -13,11 +13,12 @@ mod lab;
 #[path = "support/model/mod.rs"]
 mod model;
 
-use circle::{group_of, security, states};
+use circle::{changes, group_of, security, states};
 use lab::Lab;
 use martlet_client::engine::{Answer, Post};
-use martlet_client::{Body, Event, GapReason, MessageState};
+use martlet_client::{Body, Event, GapReason, GroupStep, MessageState, Role, SendError};
 use martlet_protocol::frame::GroupMode;
+use model::Item;
 
 #[test]
 fn a_message_is_delivered_and_read_when_all_members_have_it_and_have_read_it() {
@@ -108,6 +109,106 @@ fn a_group_goes_over_to_a_stream_of_its_own_and_back_and_nothing_is_lost_or_repe
     }
     let state = lab.engine(1).message(id).unwrap().unwrap().state;
     assert_eq!(state, MessageState::Delivered);
+}
+
+/// What everybody says while the last one is away, and how the group's entries come then.
+fn switches_while_away(lab: &mut Lab, modes: &[GroupMode]) -> String {
+    let (group, peer) = group_of(lab, &["bob", "carol"]);
+    lab.say(0, &peer, "0 of alice");
+    lab.leave(2);
+    for (number, mode) in (1..).zip(modes) {
+        lab.say(0, &peer, &format!("{number} of alice"));
+        lab.say(1, &peer, &format!("{number} of bob"));
+        lab.model.switch(group, *mode);
+        lab.settle();
+    }
+    lab.say(0, &peer, "last of alice");
+    lab.say(1, &peer, "last of bob");
+    peer
+}
+
+#[test]
+fn what_came_two_ways_while_one_was_away_is_one_conversation_in_its_order() {
+    const BOTH: [GroupMode; 4] = [
+        GroupMode::STREAM,
+        GroupMode::INBOX,
+        GroupMode::STREAM,
+        GroupMode::INBOX,
+    ];
+    for streams_first in [false, true] {
+        for switches in 1..=BOTH.len() {
+            let mut lab = Lab::of(&["alice", "bob", "carol"]);
+            let peer = switches_while_away(&mut lab, &BOTH[..switches]);
+            lab.model.streams_first = streams_first;
+            lab.peers[2].take();
+            lab.come_back(2);
+            let case = format!("streams first: {streams_first}, {switches} switches");
+            let told = lab.peers[2].take();
+            let told: Vec<_> = told
+                .iter()
+                .filter_map(|event| match event {
+                    Event::Message(message) => Some(message.text().to_owned()),
+                    _ => None,
+                })
+                .collect();
+            let said = lab.peers[0].texts(&peer);
+            assert_eq!(lab.peers[2].texts(&peer), said, "{case}");
+            assert_eq!(told, said[1..], "{case}: told in their order as well");
+            assert_eq!(lab.peers[2].notices(), [], "{case}");
+        }
+    }
+}
+
+#[test]
+fn who_was_removed_and_comes_back_begins_anew_whichever_way_entries_come() {
+    for streams_first in [false, true] {
+        let mut lab = Lab::of(&["alice", "bob", "carol"]);
+        let (group, peer) = group_of(&mut lab, &["bob", "carol"]);
+        lab.model.switch(group, GroupMode::STREAM);
+        lab.settle();
+        lab.say(0, &peer, "with carol");
+        lab.change(0, |engine, now| {
+            engine.remove_members(now, &peer, &["carol"])
+        });
+        lab.say(0, &peer, "without carol");
+        lab.model.switch(group, GroupMode::INBOX);
+        lab.settle();
+        lab.leave(2);
+        lab.change(0, |engine, now| engine.add_members(now, &peer, &["carol"]));
+        lab.say(0, &peer, "again");
+        lab.model.switch(group, GroupMode::STREAM);
+        lab.settle();
+        lab.say(1, &peer, "welcome");
+        lab.model.streams_first = streams_first;
+        lab.come_back(2);
+        assert_eq!(
+            lab.peers[2].texts(&peer),
+            ["with carol", "again", "welcome"]
+        );
+        assert_eq!(lab.peers[2].notices(), []);
+    }
+}
+
+#[test]
+fn a_removal_that_was_lost_in_a_gap_is_found_out() {
+    let mut lab = Lab::of(&["alice", "bob", "carol"]);
+    let (_, peer) = group_of(&mut lab, &["bob", "carol"]);
+    lab.leave(2);
+    lab.change(0, |engine, now| {
+        engine.remove_members(now, &peer, &["carol"])
+    });
+    let carol = lab.peers[2].address();
+    *lab.model.inbox(carol).stream.last_mut().unwrap() = Item::Gap;
+    lab.peers[2].take();
+    lab.come_back(2);
+    let told = changes(&lab.peers[2].take());
+    assert_eq!(told, [(String::new(), vec![GroupStep::Gone])]);
+    assert_eq!(lab.engine(2).group(&peer).unwrap().role, Role::NONE);
+    let text = "hello?".to_owned();
+    let sent = lab.post(2, &peer, Post::Text(text));
+    assert!(matches!(sent, Err(SendError::NotMember)), "{sent:?}");
+    // The others are not in doubt.
+    assert_eq!(lab.engine(1).group(&peer).unwrap().role, Role::MEMBER);
 }
 
 #[test]

@@ -230,7 +230,11 @@ impl Engine {
         let tx = self.db.begin()?;
         let mut updates = Vec::new();
         for version in tx.recorded_versions(row.contact)? {
-            updates.push(update(&tx, row.contact, version)?);
+            let update = update(&tx, row.contact, version)?;
+            // A new name is told by those who have it, and not by the record that allows it.
+            if !update.changes.is_empty() {
+                updates.push(update);
+            }
         }
         Ok(updates)
     }

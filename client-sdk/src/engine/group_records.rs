@@ -171,8 +171,14 @@ impl Core {
             let member = tx.contact_of_user(*user)?;
             self.introduce(now, &member);
         }
-        let what = GroupNotice::Changed(head.version);
-        self.notices.store(tx, &Notice::Group { contact, what })?;
+        // A new name is told when it is here.
+        let is_news = change
+            .as_ref()
+            .is_none_or(|change| change.rights.is_some() || !change.roles.is_empty());
+        if is_news {
+            let what = GroupNotice::Changed(head.version);
+            self.notices.store(tx, &Notice::Group { contact, what })?;
+        }
         self.groups.ready.remove(&contact);
         self.cache_group(contact, group);
         self.settle_group_states(tx, contact, self.server_time(now))

@@ -65,6 +65,7 @@ impl Home {
             output.group(&group)?;
             return Ok(());
         }
+        output.learn_groups(&self.client).await?;
         for update in self.client.group_history(&group.peer).await? {
             output.group_update(&update)?;
         }

@@ -1,5 +1,6 @@
 //! Groups in lines: what they are called, who is in them, and who has changed what.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use martlet_client::{
@@ -88,7 +89,9 @@ pub(super) fn whole(group: &Group) -> String {
             right_name(rights.change)
         ),
     ];
-    for member in &group.members {
+    let mut members: Vec<_> = group.members.iter().collect();
+    members.sort_by_key(|member| (Reverse(member.role), &member.handle));
+    for member in members {
         lines.push(format!(
             "{:>6}  {}",
             role_name(member.role),
@@ -126,6 +129,8 @@ pub(super) fn dated_update(change: &GroupUpdate, reader: &Reader) -> String {
 
 fn said(step: &GroupStep, by: &str, me: &str) -> String {
     match step {
+        // Whoever makes a group is in it by its first record.
+        GroupStep::Added { handle, .. } if you(handle, me) == by => format!("{by} made it"),
         GroupStep::Added {
             handle,
             role: Role::MEMBER,
@@ -349,8 +354,8 @@ mod tests {
         let lines = [
             line,
             "add: admins, send: members, change: admins",
-            "member  alice",
             " owner  bob",
+            "member  alice",
         ];
         assert_eq!(whole(&shown), lines.join("\n"));
         shown.role = Role::NONE;

@@ -68,6 +68,8 @@ pub(crate) struct Model {
     /// How many CLAIMs were answered.
     pub(crate) claims: u32,
     pub(crate) groups: BTreeMap<GroupId, Group>,
+    /// Whether the own streams of groups come before the inbox.
+    pub(crate) streams_first: bool,
     /// How many of the next GROUP_CHANGEs are refused for now.
     pub(crate) group_refusals: u32,
 }
@@ -282,6 +284,9 @@ impl Model {
         };
         if self.ends(session) {
             return;
+        }
+        if self.streams_first {
+            self.push_streams(session, address);
         }
         let inbox = &self.account(address.user).inboxes[&address.device];
         let rest = inbox.stream.iter().enumerate();
