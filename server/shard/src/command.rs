@@ -34,7 +34,8 @@ pub enum Command {
         handle: String,
         /// The device's public key.
         key: [u8; 32],
-        /// A random id on the handle's shard: [`Topology::user_for_handle`].
+        /// A random id on the handle's shard:
+        /// [`Topology::user_for_handle`](crate::Topology::user_for_handle).
         user: UserId,
         /// A random identity for the device's stream.
         epoch: u64,

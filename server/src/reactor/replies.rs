@@ -6,7 +6,9 @@ use martlet_protocol::frame::{
 };
 use martlet_protocol::wire::List;
 use martlet_protocol::{Address, Kind};
-use martlet_shard::{GroupCountAnswer, GroupStateAnswer, Reply, SessionId};
+use martlet_shard::{
+    GroupCountAnswer, GroupListAnswer, GroupStateAnswer, RelationsAnswer, Reply, SessionId,
+};
 use tokio_util::codec::Encoder;
 
 use crate::clock;
@@ -126,11 +128,7 @@ impl Reactor {
             Reply::GroupState(answer) => group_state(answer, &signed.records),
             Reply::GroupGap(gap) => Frame::GroupGap(*gap),
             Reply::GroupTyped(typed) => Frame::GroupTyped(*typed),
-            Reply::GroupList(answer) => Frame::GroupList(GroupList {
-                request: answer.request,
-                more: answer.more,
-                groups: List::Slice(&answer.groups),
-            }),
+            Reply::GroupList(answer) => group_list(answer),
             Reply::GroupCounted(answer) => group_counted(answer),
             Reply::LinkOpened(answer) => Frame::LinkOpened(*answer),
             Reply::LinkClosed(answer) => Frame::LinkClosed(*answer),
@@ -142,11 +140,7 @@ impl Reactor {
             Reply::Presence(presence) => Frame::Presence(*presence),
             Reply::Typed(typed) => Frame::Typed(*typed),
             Reply::Related(related) => Frame::Related(*related),
-            Reply::RelationList(answer) => Frame::RelationList(RelationList {
-                request: answer.request,
-                more: answer.more,
-                relations: List::Slice(&answer.relations),
-            }),
+            Reply::RelationList(answer) => relation_list(answer),
             Reply::SettingsAre(are) => Frame::SettingsAre(*are),
         }
     }
@@ -162,6 +156,22 @@ fn group_state<'a>(answer: &'a GroupStateAnswer, records: &'a [SignedRecord<'a>]
         mode: answer.mode,
         records: List::Slice(records),
         members: List::Slice(&answer.members),
+    })
+}
+
+fn group_list(answer: &GroupListAnswer) -> Frame<'_> {
+    Frame::GroupList(GroupList {
+        request: answer.request,
+        more: answer.more,
+        groups: List::Slice(&answer.groups),
+    })
+}
+
+fn relation_list(answer: &RelationsAnswer) -> Frame<'_> {
+    Frame::RelationList(RelationList {
+        request: answer.request,
+        more: answer.more,
+        relations: List::Slice(&answer.relations),
     })
 }
 

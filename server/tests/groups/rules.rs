@@ -1,7 +1,9 @@
 //! Who may say what about a group, as the server hears it.
 
+use std::time::Duration;
+
 use martlet_protocol::NackCode;
-use martlet_protocol::frame::{Frame, GroupTyping, TypingKind};
+use martlet_protocol::frame::{Frame, GroupTyping, Typing, TypingKind};
 use martlet_protocol::group_record::Role;
 
 use crate::circle::{Circle, gathering, people};
@@ -71,6 +73,21 @@ fn who_writes_is_told_to_the_others() {
         _ => None,
     });
     assert_eq!((typed.group, typed.peer, typed.kind), (group, peer, kind));
+
+    // More than five at once are dropped, whether to the group or to one of its members.
+    let to = users[1];
+    for _ in 0..10 {
+        let client = &mut members[0].client;
+        client.ask(&Frame::Typing(Typing { to, kind }));
+        client.ask(&Frame::GroupTyping(GroupTyping { group, kind }));
+    }
+    members[0].client.flush().expect("the server is there");
+    let mut told = 0;
+    let quiet = Duration::from_millis(300);
+    while let Some(got) = members[1].client.next(quiet).expect("the server is there") {
+        told += usize::from(matches!(got, Got::Typed(_) | Got::GroupTyped(_)));
+    }
+    assert!((4..=8).contains(&told), "{told} of 20 were told");
 }
 
 /// How many messages are accepted at once, and how many milliseconds the next one has to wait.

@@ -206,6 +206,54 @@ fn fields_broken() -> Vec<Malformed> {
     cases
 }
 
+/// Payloads with a value that its field forbids.
+const FORBIDDEN: &[(&str, Kind, &[u8])] = &[
+    (
+        "HELLO with another magic",
+        Kind::HELLO,
+        b"HTTP\x01\x01\0\0\0\0\0\0\0\0\0",
+    ),
+    (
+        "GAP that ends before it begins",
+        Kind::GAP,
+        &[9 << 2, 8 << 2, 1],
+    ),
+    ("CAUGHT_UP with trimmed 2", Kind::CAUGHT_UP, &[9 << 2, 2]),
+    (
+        "GROUP_GAP that ends before it begins",
+        Kind::GROUP_GAP,
+        b"group id\x24\x20\x01",
+    ),
+    (
+        "GROUP_COUNT with detail 2",
+        Kind::GROUP_COUNT,
+        b"\x04group id\x24\x02",
+    ),
+    ("GROUP_LIST with more 2", Kind::GROUP_LIST, b"\x04\x02\x00"),
+    ("WATCH with the flag on 2", Kind::WATCH, &[9 << 2, 2, 0]),
+    ("ACTIVE with the flag 2", Kind::ACTIVE, &[2]),
+    (
+        "RELATION_LIST with the flag more 2",
+        Kind::RELATION_LIST,
+        &[9 << 2, 2, 0],
+    ),
+    (
+        "SETTINGS with the flag set 2",
+        Kind::SETTINGS,
+        &[9 << 2, 2, 1, 1, 1],
+    ),
+    (
+        "SETTINGS with the flag read_receipts 2",
+        Kind::SETTINGS,
+        &[9 << 2, 0, 1, 2, 1],
+    ),
+    (
+        "SETTINGS_ARE with the flag read_receipts 2",
+        Kind::SETTINGS_ARE,
+        &[9 << 2, 1, 2, 1],
+    ),
+];
+
 fn values_forbidden() -> Vec<Malformed> {
     let mut cases = Vec::new();
     for (name, kind, fields) in first_cases() {
@@ -225,53 +273,8 @@ fn values_forbidden() -> Vec<Malformed> {
             ));
         }
     }
-    for (name, kind, payload) in [
-        (
-            "HELLO with another magic",
-            Kind::HELLO,
-            &b"HTTP\x01\x01\0\0\0\0\0\0\0\0\0"[..],
-        ),
-        (
-            "GAP that ends before it begins",
-            Kind::GAP,
-            &[9 << 2, 8 << 2, 1],
-        ),
-        ("CAUGHT_UP with trimmed 2", Kind::CAUGHT_UP, &[9 << 2, 2]),
-        (
-            "GROUP_GAP that ends before it begins",
-            Kind::GROUP_GAP,
-            b"group id\x24\x20\x01",
-        ),
-        (
-            "GROUP_COUNT with detail 2",
-            Kind::GROUP_COUNT,
-            b"\x04group id\x24\x02",
-        ),
-        ("GROUP_LIST with more 2", Kind::GROUP_LIST, b"\x04\x02\x00"),
-        ("WATCH with the flag on 2", Kind::WATCH, &[9 << 2, 2, 0]),
-        ("ACTIVE with the flag 2", Kind::ACTIVE, &[2]),
-        (
-            "RELATION_LIST with the flag more 2",
-            Kind::RELATION_LIST,
-            &[9 << 2, 2, 0],
-        ),
-        (
-            "SETTINGS with the flag set 2",
-            Kind::SETTINGS,
-            &[9 << 2, 2, 1, 1, 1],
-        ),
-        (
-            "SETTINGS with the flag read_receipts 2",
-            Kind::SETTINGS,
-            &[9 << 2, 0, 1, 2, 1],
-        ),
-        (
-            "SETTINGS_ARE with the flag read_receipts 2",
-            Kind::SETTINGS_ARE,
-            &[9 << 2, 1, 2, 1],
-        ),
-    ] {
-        cases.push(case(name, sealed(kind, payload), "FieldValueForbidden"));
+    for (name, kind, payload) in FORBIDDEN {
+        cases.push(case(*name, sealed(*kind, payload), "FieldValueForbidden"));
     }
     for (name, field) in [
         ("GROUP_EVENT by half an author, without a device", "device"),

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use martlet_protocol::{Address, CloseCode, GroupId, Position, State as MessageState};
-use martlet_store::keys::message;
+use martlet_protocol::{
+    Address, CloseCode, GroupId, Millis, Position, State as MessageState, Timestamp, UserId,
+};
+use martlet_store::keys::message::{self, Origin};
 use martlet_store::keys::relation::Marks;
 use martlet_store::keys::relay::RelayItem;
 
@@ -114,7 +116,6 @@ fn acknowledge(state: &mut State, turn: &mut Turn<'_>, address: Address, positio
         };
         device.delivered = timestamp;
         account.delivered = account.delivered.max(timestamp);
-        let (to, peer, state_told) = (author.user, address, MessageState::DELIVERED);
         let outside = account.partial.remove(&timestamp);
         if outside.is_some() {
             turn.batch
@@ -128,23 +129,11 @@ fn acknowledge(state: &mut State, turn: &mut Turn<'_>, address: Address, positio
                 continue;
             }
         }
-        if let Some(origin) = outside {
-            state.owed.push(RelayItem::Fact {
-                to,
-                peer,
-                state: state_told,
-                message_id: origin.message_id,
-                timestamp,
-                at: turn.now,
-            });
-        } else if timestamp > told {
-            state.owed.push(RelayItem::Receipt {
-                to,
-                peer,
-                state: state_told,
-                up_to: timestamp,
-                at: turn.now,
-            });
+        if outside.is_some() || timestamp > told {
+            let ends = (author.user, address);
+            state
+                .owed
+                .push(delivery(ends, outside, timestamp, turn.now));
         }
     }
     device.cursor = position;
@@ -161,5 +150,33 @@ fn acknowledge(state: &mut State, turn: &mut Turn<'_>, address: Address, positio
             read: read::read_mark(state, turn, address.user, author),
         };
         relate::hush(state, turn, (address.user, author), row, marks);
+    }
+}
+
+/// What an author is told: that all its messages up to this one are there or, if this one stands
+/// outside the watermarks, of it alone.
+fn delivery(
+    (to, peer): (UserId, Address),
+    outside: Option<Origin>,
+    timestamp: Timestamp,
+    at: Millis,
+) -> RelayItem {
+    let state = MessageState::DELIVERED;
+    match outside {
+        Some(Origin { message_id, .. }) => RelayItem::Fact {
+            to,
+            peer,
+            state,
+            message_id,
+            timestamp,
+            at,
+        },
+        None => RelayItem::Receipt {
+            to,
+            peer,
+            state,
+            up_to: timestamp,
+            at,
+        },
     }
 }
