@@ -17,7 +17,7 @@ use lab::Lab;
 use martlet_client::local::Repair;
 use martlet_client::{GroupId, MessageId, MessageState, SecurityKind};
 use martlet_protocol::frame::GroupEventKind;
-use martlet_protocol::{Address, Timestamp};
+use martlet_protocol::{Address, State, Timestamp};
 
 use crate::model::{Account, Item};
 
@@ -35,10 +35,13 @@ fn private(lab: &mut Lab, to: Address, from: usize) -> usize {
 
 #[test]
 fn a_key_that_was_lost_on_its_way_is_given_again_before_the_next_message() {
-    let mut lab = Lab::of(&["alice", "bob"]);
-    let (_, peer) = group_of(&mut lab, &["bob"]);
+    let mut lab = Lab::of(&["alice", "bob", "carol"]);
+    let (_, peer) = group_of(&mut lab, &["bob", "carol"]);
     let (alice, bob) = (lab.peers[0].address(), lab.peers[1].address());
     lab.leave(1);
+    lab.change(0, |engine, now| {
+        engine.remove_members(now, &peer, &["carol"])
+    });
     let before = lab.model.inbox(bob).stream.len();
     lab.say(0, &peer, "one");
     let stream = &mut lab.model.inbox(bob).stream;
