@@ -1,5 +1,6 @@
 //! What people write: stored with its place in the outbox, in one step.
 
+use martlet_protocol::frame::Relation;
 use martlet_protocol::limits::{TTL_MS_MAX, TTL_MS_MIN};
 use martlet_protocol::{MessageId, Millis, handle};
 
@@ -160,6 +161,9 @@ impl Engine {
             return Err(SendError::OutboxFull);
         }
         let is_to_group = self.is_in_group(outgoing.to)?;
+        if self.is_relation(outgoing.to, Relation::BLOCKED)? {
+            return Err(SendError::Blocked);
+        }
         if self.is_blocked(outgoing.to)? {
             return Err(SendError::IdentityChanged);
         }
@@ -192,6 +196,9 @@ impl Engine {
             })?;
             let to = Recipient::of(&contact);
             core.outbox.push(entry, to);
+            if let Some(to) = to {
+                core.people.typings.sent(to);
+            }
             if to.is_none() {
                 core.lookups
                     .want(Query::Handle(outgoing.to.to_owned()), false);
