@@ -33,6 +33,8 @@ pub(crate) struct People {
     pub(crate) page: Option<usize>,
     /// What clients have said, in its order: `1.1 RELATE 2 1`.
     pub(crate) heard: Vec<String>,
+    /// The number of the last question about people that a device has asked.
+    pub(crate) requests: BTreeMap<Address, u64>,
 }
 
 /// A connection.
@@ -143,6 +145,7 @@ impl Model {
             Frame::Active(_) | Frame::Typing(_) | Frame::GroupTyping(_) => 0,
             _ => return false,
         };
+        self.people.requests.insert(from, request);
         if self.people.unanswered.contains(&kind) {
             return true;
         }
@@ -244,8 +247,10 @@ impl Model {
         let members = group.members.iter();
         let others = members.filter(|(user, it)| **user != from.user && it.role != Role::NONE);
         let others: Vec<UserId> = others.map(|(user, _)| *user).collect();
-        for address in others.into_iter().flat_map(|user| self.devices_there(user)) {
-            self.tell_group_typing(address, (typing.group, from), typing.kind.0);
+        for user in others {
+            for address in self.devices_there(user) {
+                self.tell_group_typing(address, (typing.group, from), typing.kind.0);
+            }
         }
     }
 
