@@ -1,7 +1,7 @@
 //! What the application asks about other people, and what it tells of the person here.
 
 use martlet_protocol::limits::WATCHED_MAX;
-use martlet_protocol::{Millis, UserId, frame};
+use martlet_protocol::{Millis, UserId};
 
 use super::machine::Engine;
 use crate::error::{ClientError, PeopleError, StoreError};
@@ -157,20 +157,6 @@ impl Engine {
         self.member()?;
         self.turn(now, |core, tx| core.want_settings(tx, change))?;
         Ok(())
-    }
-
-    /// Whether the account with this name is this to the own one.
-    pub(super) fn is_relation(
-        &mut self,
-        peer: &str,
-        relation: frame::Relation,
-    ) -> Result<bool, StoreError> {
-        let tx = self.db.begin()?;
-        let user = tx.find_contact(peer)?.and_then(|contact| contact.user);
-        match user {
-            Some(user) => Ok(tx.relation(user)? == relation),
-            None => Ok(false),
-        }
     }
 
     /// The account with this name.

@@ -17,6 +17,9 @@ use crate::local::Tx;
 /// refuses one has done so before it has read so many more.
 const ENDINGS_MAX: usize = 16;
 
+/// Whether a person is there, and when one was last.
+type There = (Presence, Option<Millis>);
+
 /// What is known of an account that is watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
@@ -25,15 +28,23 @@ enum Stage {
     /// It was asked by the WATCH with this number, and has said nothing yet.
     Asked(u64),
     /// It has told this.
-    Known(Presence, Option<Millis>),
+    Known(There),
     /// It will not tell.
     Refused(NackCode),
+}
+
+/// An account that is watched.
+#[derive(Clone, Copy, Debug)]
+struct Watched {
+    stage: Stage,
+    /// What the application was shown of this connection.
+    shown: Option<There>,
 }
 
 /// The accounts that are watched, and whether a person is here.
 #[derive(Debug, Default)]
 pub(super) struct Presences {
-    watched: BTreeMap<UserId, Stage>,
+    watched: BTreeMap<UserId, Watched>,
     /// Of these the application has not been shown the newest.
     news: BTreeSet<UserId>,
     /// Those whose watching the server has to end.
@@ -50,28 +61,36 @@ pub(super) struct Presences {
 impl Presences {
     /// Watches an account. Returns whether there was room for it.
     pub(super) fn watch(&mut self, user: UserId) -> bool {
-        if let Some(Stage::Known(..)) = self.watched.get(&user) {
-            self.news.insert(user);
-            return true;
-        }
         if self.watched.len() >= WATCHED_MAX {
-            let is_good = |stage: &Stage| !matches!(stage, Stage::Refused(_));
-            self.watched.retain(|_, stage| is_good(stage));
+            let is_refused = |it: &Watched| matches!(it.stage, Stage::Refused(_));
+            self.watched.retain(|_, watched| !is_refused(watched));
         }
         if self.watched.len() >= WATCHED_MAX && !self.watched.contains_key(&user) {
             return false;
         }
-        let stage = self.watched.entry(user).or_insert(Stage::Wanted);
-        if matches!(stage, Stage::Refused(_)) {
-            *stage = Stage::Wanted;
-            self.news.remove(&user);
+        let watched = self.watched.entry(user).or_insert(Watched {
+            stage: Stage::Wanted,
+            shown: None,
+        });
+        watched.shown = None;
+        match watched.stage {
+            Stage::Known(_) => {
+                self.news.insert(user);
+            }
+            Stage::Refused(_) => {
+                watched.stage = Stage::Wanted;
+                self.news.remove(&user);
+            }
+            Stage::Wanted | Stage::Asked(_) => {}
         }
         true
     }
 
     pub(super) fn unwatch(&mut self, user: UserId) {
         self.news.remove(&user);
-        if let Some(Stage::Asked(_) | Stage::Known(..)) = self.watched.remove(&user) {
+        let watched = self.watched.remove(&user);
+        let is_asked = |it: Watched| matches!(it.stage, Stage::Asked(_) | Stage::Known(_));
+        if watched.is_some_and(is_asked) {
             self.leaving.insert(user);
         }
     }
@@ -107,29 +126,27 @@ impl Presences {
             return Some((false, users));
         }
         let wanted = self.watched.iter_mut();
-        let wanted = wanted.filter(|(_, stage)| **stage == Stage::Wanted);
-        for (user, stage) in wanted.take(WATCH_USERS_MAX) {
-            *stage = Stage::Asked(request);
+        let wanted = wanted.filter(|(_, watched)| watched.stage == Stage::Wanted);
+        for (user, watched) in wanted.take(WATCH_USERS_MAX) {
+            watched.stage = Stage::Asked(request);
             users.push(*user);
         }
         (!users.is_empty()).then_some((true, users))
     }
 
-    fn told(&mut self, user: UserId, told: Stage) {
-        // One that is not watched any more was under way [M-24.3].
-        if let Some(stage) = self.watched.get_mut(&user)
-            && *stage != told
-        {
-            *stage = told;
+    fn told(&mut self, user: UserId, there: There) {
+        // Of one that is not watched any more it was under way [M-24.3].
+        if let Some(watched) = self.watched.get_mut(&user) {
+            watched.stage = Stage::Known(there);
             self.news.insert(user);
         }
     }
 
     /// A WATCH was refused: until then, or for good.
     pub(super) fn refused(&mut self, request: u64, code: NackCode, until: Option<Millis>) {
-        for (user, stage) in &mut self.watched {
-            if *stage == Stage::Asked(request) {
-                *stage = match until {
+        for (user, watched) in &mut self.watched {
+            if watched.stage == Stage::Asked(request) {
+                watched.stage = match until {
                     Some(_) => Stage::Wanted,
                     None => Stage::Refused(code),
                 };
@@ -148,10 +165,12 @@ impl Presences {
 
     /// A connection watches nobody at first, and nobody is there.
     pub(super) fn disconnected(&mut self) {
-        let watched = self.watched.iter_mut();
-        for (user, stage) in watched.filter(|(_, stage)| !matches!(stage, Stage::Refused(_))) {
-            *stage = Stage::Wanted;
-            self.news.remove(user);
+        for (user, watched) in &mut self.watched {
+            if !matches!(watched.stage, Stage::Refused(_)) {
+                watched.stage = Stage::Wanted;
+                watched.shown = None;
+                self.news.remove(user);
+            }
         }
         self.leaving.clear();
         self.endings.clear();
@@ -161,7 +180,7 @@ impl Presences {
 
     /// When the server may be asked again.
     pub(super) fn due(&self, now: Millis) -> Option<Millis> {
-        let is_wanted = |stage: &Stage| *stage == Stage::Wanted;
+        let is_wanted = |watched: &Watched| watched.stage == Stage::Wanted;
         let waits = !self.leaving.is_empty() || self.watched.values().any(is_wanted);
         (self.not_before > now && waits).then_some(self.not_before)
     }
@@ -169,21 +188,26 @@ impl Presences {
     /// What the application has not been shown.
     pub(super) fn take(&mut self, tx: &Tx<'_>) -> Result<Option<Event>, StoreError> {
         while let Some(user) = self.news.pop_first() {
-            let peer = tx.name_of(user)?;
-            match self.watched.get(&user) {
-                Some(Stage::Known(state, last_seen)) => {
+            let Some(watched) = self.watched.get_mut(&user) else {
+                continue;
+            };
+            match watched.stage {
+                Stage::Known(there) if watched.shown != Some(there) => {
+                    watched.shown = Some(there);
+                    let peer = tx.name_of(user)?;
+                    let (state, last_seen) = there;
                     return Ok(Some(Event::Presence {
                         peer,
-                        state: *state,
-                        last_seen: *last_seen,
+                        state,
+                        last_seen,
                     }));
                 }
-                Some(Stage::Refused(code)) => {
-                    let code = *code;
+                Stage::Refused(code) => {
                     self.watched.remove(&user);
+                    let peer = tx.name_of(user)?;
                     return Ok(Some(Event::WatchRefused { peer, code }));
                 }
-                Some(Stage::Wanted | Stage::Asked(_)) | None => {}
+                Stage::Known(_) | Stage::Wanted | Stage::Asked(_) => {}
             }
         }
         Ok(None)
@@ -206,8 +230,8 @@ impl Core {
     }
 
     pub(super) fn on_presence(&mut self, presence: &PresenceFrame) {
-        let told = Stage::Known(presence.state.into(), last_seen(presence.last_seen));
-        self.people.presences.told(presence.user, told);
+        let there = (presence.state.into(), last_seen(presence.last_seen));
+        self.people.presences.told(presence.user, there);
     }
 }
 
