@@ -85,6 +85,12 @@ impl Tx<'_> {
         timestamp: Timestamp,
     ) -> Result<bool, StoreError> {
         let timestamp = to_sql(timestamp.0);
+        self.execute(
+            "UPDATE messages SET state = 3, changed_at = ?3
+             WHERE contact = ?1 AND direction = 1 AND state = 2 AND timestamp <= ?2
+             AND timestamp > (SELECT read_up_to FROM contacts WHERE contact = ?1)",
+            (contact.0, timestamp, to_sql(now.0)),
+        )?;
         let rose = self.execute(
             "UPDATE contacts SET read_up_to = ?2 WHERE contact = ?1 AND read_up_to < ?2",
             (contact.0, timestamp),
@@ -92,11 +98,6 @@ impl Tx<'_> {
         if rose == 0 {
             return Ok(false);
         }
-        self.execute(
-            "UPDATE messages SET state = 3, changed_at = ?3
-             WHERE contact = ?1 AND direction = 1 AND state = 2 AND timestamp <= ?2",
-            (contact.0, timestamp, to_sql(now.0)),
-        )?;
         let sql = "DELETE FROM reads WHERE contact = ?1 AND late = 0";
         self.execute(sql, [contact.0])?;
         Ok(true)
