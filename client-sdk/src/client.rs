@@ -1,6 +1,7 @@
 //! The handle on a running client.
 
 mod groups;
+mod people;
 mod saying;
 
 use std::path::Path;
@@ -418,6 +419,22 @@ impl Client {
                 peer,
                 run: Box::new(run),
             }
+        })
+        .await?
+    }
+
+    /// Does what needs nothing but the engine.
+    async fn with_engine<T, E>(
+        &self,
+        run: impl FnOnce(&mut Engine, Millis) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<ClientError> + Send + 'static,
+    {
+        self.ask(|reply| {
+            let run = move |engine: &mut Engine, now| tell(reply, run(engine, now));
+            Command::WithEngine(Box::new(run))
         })
         .await?
     }

@@ -1,5 +1,7 @@
 //! What can go wrong, one type for each question that a caller asks.
 
+mod people;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,6 +12,8 @@ use crate::crypto::link::LinkCodeError;
 use crate::crypto::safety::{CodeError, NumberInvalid};
 use crate::crypto::store_key::PassphraseError;
 use crate::event::OfflineCause;
+
+pub use people::PeopleError;
 
 /// The local database could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -273,6 +277,9 @@ fn refusal(code: NackCode) -> &'static str {
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
+    /// This account has blocked the recipient.
+    #[error("this contact is blocked: unblock it to write to it")]
+    Blocked,
     /// The client cannot do it now.
     #[error(transparent)]
     Client(#[from] ClientError),

@@ -2,6 +2,7 @@
 
 mod group;
 mod message;
+mod people;
 mod security;
 
 use core::fmt;
@@ -12,11 +13,15 @@ use martlet_protocol::{
 
 pub use group::{Group, GroupReceipts, GroupStep, GroupUpdate, Member};
 pub use message::{Body, Change, ContactCard, Location, Message, Quote, Reaction};
+pub(crate) use people::last_seen;
+pub use people::{
+    Presence, Related, Relation, Settings, SettingsChange, Strangers, Typing, Visibility,
+};
 pub use security::{SecurityKind, SecurityNotice};
 
-/// Something that happened. Messages, what changes, receipts, failures, gaps and security notices
-/// wait in the database until they are taken; what concerns the connection is told only while it
-/// is true.
+/// Something that happened. Messages, what changes, receipts, failures, gaps, security notices and
+/// what other devices of the account have done wait in the database until they are taken; what
+/// concerns the connection, presence and typing is told only while it is true.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
@@ -77,6 +82,65 @@ pub enum Event {
     },
     /// Something touches the security of a conversation, or of this account.
     Security(SecurityNotice),
+    /// Another device of this account has read the conversation.
+    Seen {
+        /// The handle of the other side.
+        peer: String,
+        /// What came up to then, by [`Message::at`], is read.
+        up_to: Millis,
+    },
+    /// On another device of this account somebody has become something else to it.
+    RelationChanged {
+        /// The handle of the account.
+        peer: String,
+        /// What it is now.
+        relation: Relation,
+    },
+    /// The server will not have this relation; it stays what it was.
+    RelationRefused {
+        /// The handle of the account.
+        peer: String,
+        /// What it was to become.
+        relation: Relation,
+        /// Why.
+        code: NackCode,
+    },
+    /// Another device of this account has changed what it lets others know.
+    SettingsChanged(Settings),
+    /// The server will not have these settings; they stay what they were.
+    SettingsRefused {
+        /// Why.
+        code: NackCode,
+    },
+    /// Somebody who is watched is there, or is not: once after
+    /// [`watch`](crate::engine::Engine::watch), again after each [`Event::Online`], and with each
+    /// change. While there is no connection nothing is known.
+    Presence {
+        /// The handle of the account.
+        peer: String,
+        /// Whether a person is there.
+        state: Presence,
+        /// When one was last there, if the server says so.
+        last_seen: Option<Millis>,
+    },
+    /// The server will not have this account watched.
+    WatchRefused {
+        /// The handle of the account.
+        peer: String,
+        /// Why.
+        code: NackCode,
+    },
+    /// Somebody begins or stops to write to this account or to a group of it. It ends by itself:
+    /// when nothing is heard of it for six seconds, when a message of theirs comes, and when the
+    /// connection ends.
+    Typing {
+        /// The handle of the other side of the conversation, or the name of the group.
+        peer: String,
+        /// The handle of who writes.
+        by: String,
+        /// What they do.
+        kind: Typing,
+    },
     /// All that waited at the server has arrived, and each message of it has been shown or, by
     /// [`Event::Security`], told of; once for each connection. It waits up to ten seconds for
     /// messages of devices that this home does not know yet.

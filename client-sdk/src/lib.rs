@@ -66,6 +66,16 @@
 //! each change is told to all members as [`Event::GroupChanged`]. A message is delivered, and
 //! read, when all other members have it, and have read it; [`Client::receipts`] says who has.
 //!
+//! # People
+//!
+//! [`Client::watch`] tells whether somebody is there ([`Event::Presence`]), and
+//! [`Client::set_active`] tells others that a person looks at this device. [`Client::typing`] tells
+//! that a person writes, and [`Event::Typing`] that somebody else does. [`Client::block`] ends what
+//! an account can reach, [`Client::unblock`] lets it again, and whom this account writes to is its
+//! contact from then on ([`Client::relations`]). [`Client::set_settings`] says who may know what;
+//! where strangers are taken as requests, [`Message::is_request`] marks what they write until
+//! [`Client::accept_request`] or an answer. All of it holds for all devices of the account.
+//!
 //! # What is encrypted
 //!
 //! Everything that a message says, from device to device, without any call for it: the server
@@ -114,13 +124,14 @@ pub use config::{Config, History, Passphrase, SendOptions, StoreKeySource};
 pub use crypto::safety::SafetyNumber;
 pub use crypto::store_key::StoreKey;
 pub use error::{
-    ClientError, DevicesError, GroupError, LinkError, OpenError, RegisterError, SendError,
-    StoreError, VerifyError,
+    ClientError, DevicesError, GroupError, LinkError, OpenError, PeopleError, RegisterError,
+    SendError, StoreError, VerifyError,
 };
 pub use event::{
     Body, Change, ContactCard, Device, Direction, Event, GapReason, Group, GroupReceipts,
-    GroupStep, GroupUpdate, Identity, Location, Member, Message, MessageState, OfflineCause, Quote,
-    Reaction, Receipt, SecurityKind, SecurityNotice,
+    GroupStep, GroupUpdate, Identity, Location, Member, Message, MessageState, OfflineCause,
+    Presence, Quote, Reaction, Receipt, Related, Relation, SecurityKind, SecurityNotice, Settings,
+    SettingsChange, Strangers, Typing, Visibility,
 };
 pub use local::group_peer;
 pub use martlet_protocol::group_record::{GroupRights, Right};

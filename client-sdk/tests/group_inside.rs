@@ -8,21 +8,19 @@
 
 #[path = "support/circle.rs"]
 mod circle;
+#[path = "support/deaths.rs"]
+mod deaths;
 #[path = "support/lab.rs"]
 mod lab;
 #[path = "support/model/mod.rs"]
 mod model;
 
-use std::fmt::Debug;
-
 use circle::{group_of, security};
+use deaths::{Death, is_done};
 use lab::Lab;
 use martlet_client::engine::{Outgoing, Post};
 use martlet_client::local::{Breaker, Db};
 use martlet_client::{GroupRights, Right, StoreKey};
-
-/// SQLite looks up at jumps and at the ends of statements only, which are farther apart than this.
-const STRIDE: usize = 5;
 
 /// Alice, Bob and Carol in a group in which each has said something, and how one of them dies.
 fn circle(mortal: usize) -> (Lab, Breaker, String) {
@@ -41,49 +39,6 @@ fn circle(mortal: usize) -> (Lab, Breaker, String) {
         peer.take();
     }
     (lab, breakers.swap_remove(mortal), peer)
-}
-
-/// Where a process dies.
-#[derive(Clone, Copy, Debug)]
-enum Death {
-    AtCommit,
-    BehindCommit,
-    AtStep(u64),
-}
-
-impl Death {
-    /// Every death until one comes too late.
-    fn all() -> impl Iterator<Item = Self> {
-        let steps = (1..).step_by(STRIDE).map(Self::AtStep);
-        [Self::AtCommit, Self::BehindCommit]
-            .into_iter()
-            .chain(steps)
-    }
-
-    fn prepare(self, breaker: &Breaker) {
-        match self {
-            Self::AtCommit => breaker.fail_at_commit(1),
-            Self::BehindCommit => breaker.fail_behind_commit(1),
-            Self::AtStep(step) => breaker.fail_at_step(step),
-        }
-    }
-}
-
-/// Whether a call was done. If not, its process has died, and starts again.
-fn is_done<T>(
-    lab: &mut Lab,
-    who: usize,
-    breaker: &Breaker,
-    result: &Result<T, impl Debug>,
-) -> bool {
-    let is_dead = breaker.has_blown();
-    // At the end of a transaction that has only read nobody hears of it, and nothing is lost.
-    assert!(is_dead || result.is_ok(), "an error from nowhere");
-    breaker.reset();
-    if is_dead {
-        lab.crash(who);
-    }
-    !is_dead
 }
 
 /// Everybody has the same messages, and nothing warns.

@@ -2,10 +2,9 @@
 //! like any other: what sends, answers, reads and lists takes its name, [`Group::peer`].
 
 use martlet_protocol::group_record::GroupRights;
-use martlet_protocol::{GroupId, MessageId, Millis, Role};
+use martlet_protocol::{GroupId, MessageId, Role};
 
-use super::{Client, tell};
-use crate::engine::Engine;
+use super::Client;
 use crate::error::{ClientError, GroupError};
 use crate::event::{Group, GroupReceipts, GroupUpdate};
 use crate::net::{Command, entropy_missing};
@@ -157,17 +156,6 @@ impl Client {
             }
         }
         Ok(handles.iter().map(|handle| (*handle).to_owned()).collect())
-    }
-
-    async fn with_engine<T: Send + 'static>(
-        &self,
-        run: impl FnOnce(&mut Engine, Millis) -> Result<T, GroupError> + Send + 'static,
-    ) -> Result<T, GroupError> {
-        self.ask(|reply| {
-            let run = move |engine: &mut Engine, now| tell(reply, run(engine, now));
-            Command::WithEngine(Box::new(run))
-        })
-        .await?
     }
 }
 

@@ -240,8 +240,9 @@ impl Engine {
     }
 
     /// Whether the server has everything that this home has to tell it: each own message has its
-    /// answer, each mark of what was read is recorded, and the devices that were linked have what
-    /// they are to get, except one that has no keys yet.
+    /// answer, each mark of what was read is recorded, so is what a person has made of others and
+    /// of the settings, and the devices that were linked have what they are to get, except one that
+    /// has no keys yet.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         let Core {
@@ -249,10 +250,11 @@ impl Engine {
             reads,
             has_syncs,
             groups,
+            people,
             ..
         } = &self.core;
         let is_told = outbox.is_empty() && reads.is_empty() && groups.drafts.is_empty();
-        is_told && !has_syncs
+        is_told && !has_syncs && people.is_told()
     }
 
     /// Whether the server has accepted this device's connection, or may without a person's help.

@@ -6,6 +6,7 @@ use martlet_protocol::{Address, Millis, UserId};
 
 use super::changes::Tell;
 use super::lives::life_end;
+use super::outbox::Recipient;
 use super::prepare::load_sessions;
 use super::state::Core;
 use crate::content::Content;
@@ -262,6 +263,9 @@ impl Core {
             return Ok(());
         };
         self.introduce(now, &contact);
+        if !own {
+            self.has_written(Recipient::Account(parcel.peer), parcel.peer);
+        }
         if message.expires_at.is_some() {
             self.reload_lives(tx)?;
         }

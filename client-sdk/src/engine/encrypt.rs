@@ -93,6 +93,9 @@ impl Core {
                 .outbox
                 .joins(departure, (made.to_version, made.own_version))
         {
+            if !entry.is_control {
+                self.befriend(tx, now, to)?;
+            }
             self.write_send(tx, (entry, to), &outbound, made)?;
         }
         Ok(())

@@ -98,6 +98,7 @@ impl Core {
         self.claims.disconnected();
         self.upkeep.disconnected();
         self.groups.disconnected();
+        self.people.disconnected();
         self.link_disconnected();
         self.offline = Some(cause.clone());
         if core::mem::take(&mut self.unanswered) {

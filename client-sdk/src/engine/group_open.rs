@@ -5,6 +5,7 @@ use martlet_protocol::{Address, Millis, UserId};
 use super::changes::Tell;
 use super::group_stream::Dealt;
 use super::lives::life_end;
+use super::outbox::Recipient;
 use super::state::Core;
 use crate::content::{Content, SenderKey};
 use crate::crypto::chain::{ChainVerdict, ReceiveChain};
@@ -174,6 +175,8 @@ impl Core {
         };
         let author = tx.contact_of_user(entry.author.user)?;
         self.introduce(now, &author);
+        let group = Self::group_row(tx, contact)?.group;
+        self.has_written(Recipient::Group(group), entry.author.user);
         if message.expires_at.is_some() {
             self.reload_lives(tx)?;
         }

@@ -150,6 +150,7 @@ impl Core {
         self.decoder.set_frame_bytes_max(FRAME_BYTES_MAX);
         self.link = Link::Ready(Live::new(now, ready));
         self.resume_streams(tx)?;
+        self.resume_people(tx)?;
         self.dial.ready(now);
         self.offline = None;
         self.notices.pass(Event::Online { server });

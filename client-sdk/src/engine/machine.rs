@@ -243,7 +243,10 @@ impl Engine {
             // nobody. Without that wait this is a moment, and only a power cut, which takes the
             // screen along, can have an event come again.
             let tx = db.begin_unsynced()?;
-            let event = core.notices.take(&tx, &core.lookups)?;
+            let event = match core.notices.take(&tx, &core.lookups)? {
+                Some(event) => Some(event),
+                None => core.people.take(&tx)?,
+            };
             tx.commit()?;
             Ok(event)
         };

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use super::group_commands::{naming, update};
 use super::lookups::Lookups;
+use super::people::shown_of_people;
 use super::state::Core;
 use crate::error::StoreError;
 use crate::event::{
@@ -294,6 +295,7 @@ fn shown(tx: &Tx<'_>, notice: Notice) -> Result<Event, StoreError> {
             kind,
         }),
         Notice::Group { contact, what } => shown_of_group(tx, contact, what)?,
+        Notice::People(what) => shown_of_people(tx, what)?,
     })
 }
 

@@ -47,7 +47,7 @@ struct Lane {
 }
 
 /// Where messages go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Recipient {
     Account(UserId),
     Group(GroupId),

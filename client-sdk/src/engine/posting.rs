@@ -1,5 +1,6 @@
 //! What people write: stored with its place in the outbox, in one step.
 
+use martlet_protocol::frame::Relation;
 use martlet_protocol::limits::{TTL_MS_MAX, TTL_MS_MIN};
 use martlet_protocol::{MessageId, Millis, handle};
 
@@ -159,10 +160,7 @@ impl Engine {
         if self.core.outbox.is_full() {
             return Err(SendError::OutboxFull);
         }
-        let is_to_group = self.is_in_group(outgoing.to)?;
-        if self.is_blocked(outgoing.to)? {
-            return Err(SendError::IdentityChanged);
-        }
+        let is_to_group = self.may_write_to(outgoing.to)?;
         let about = match outgoing.what.about() {
             Some(id) => Some(self.about(now, outgoing, id)?),
             None if is_to_group || handle::is_valid(outgoing.to) => None,
@@ -192,6 +190,9 @@ impl Engine {
             })?;
             let to = Recipient::of(&contact);
             core.outbox.push(entry, to);
+            if let Some(to) = to {
+                core.people.typings.sent(to);
+            }
             if to.is_none() {
                 core.lookups
                     .want(Query::Handle(outgoing.to.to_owned()), false);
@@ -241,35 +242,42 @@ impl Engine {
         Ok(target)
     }
 
-    /// Whether a verified key of this contact, or of a member of this group, has changed, and
-    /// nobody has accepted the new one.
-    fn is_blocked(&mut self, peer: &str) -> Result<bool, StoreError> {
+    /// Checks that there is a recipient of this name who may be written to, or that there may be
+    /// one. Returns whether it is a group.
+    fn may_write_to(&mut self, peer: &str) -> Result<bool, SendError> {
         let tx = self.db.begin()?;
         let Some(contact) = tx.find_contact(peer)? else {
             return Ok(false);
         };
-        let members = tx.members(contact.id)?;
-        let members = members.iter().map(|member| member.user);
-        for user in members.chain(contact.user) {
-            if tx.list(user)?.is_some_and(|row| row.is_blocked) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// Whether this names a group that the account is in.
-    fn is_in_group(&mut self, peer: &str) -> Result<bool, SendError> {
-        let tx = self.db.begin()?;
-        let Some(contact) = tx.find_contact(peer)?.filter(|it| it.group.is_some()) else {
-            return Ok(false);
-        };
-        let row = tx.group(contact.id)?;
-        if row.is_none_or(|row| row.is_gone) {
+        let is_group = contact.group.is_some();
+        if is_group && tx.group(contact.id)?.is_none_or(|row| row.is_gone) {
             return Err(SendError::NotMember);
         }
-        Ok(true)
+        if let Some(user) = contact.user
+            && tx.relation(user)? == Relation::BLOCKED
+        {
+            return Err(SendError::Blocked);
+        }
+        if has_changed(&tx, &contact)? {
+            return Err(SendError::IdentityChanged);
+        }
+        // Nothing is written, and still it is an end that can fail.
+        tx.commit()?;
+        Ok(is_group)
     }
+}
+
+/// Whether a verified key of this contact, or of a member of this group, has changed, and nobody
+/// has accepted the new one.
+fn has_changed(tx: &Tx<'_>, contact: &Contact) -> Result<bool, StoreError> {
+    let members = tx.members(contact.id)?;
+    let members = members.iter().map(|member| member.user);
+    for user in members.chain(contact.user) {
+        if tx.list(user)?.is_some_and(|row| row.is_blocked) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn contact_of(tx: &Tx<'_>, to: &str, about: Option<&Target>) -> Result<Contact, StoreError> {

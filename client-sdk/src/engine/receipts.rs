@@ -75,13 +75,19 @@ impl Core {
         }
     }
 
-    pub(super) fn on_receipt(&mut self, tx: &Tx<'_>, receipt: &Receipt) -> Result<(), Fault> {
+    pub(super) fn on_receipt(
+        &mut self,
+        tx: &Tx<'_>,
+        now: Millis,
+        receipt: &Receipt,
+    ) -> Result<(), Fault> {
         if !self.step(receipt.position, receipt.position)? {
             return Ok(());
         }
         let target = match receipt.state {
             State::DELIVERED => MessageState::Delivered,
             State::READ => MessageState::Read,
+            State::SEEN => return Ok(self.on_seen(tx, now, receipt)?),
             // Of a newer version: acknowledged and skipped [M-3.7].
             _ => return Ok(()),
         };

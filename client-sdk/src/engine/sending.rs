@@ -29,6 +29,7 @@ impl Core {
         if self.live().is_some_and(|live| live.leaving.is_none()) {
             self.pump_reads(tx, now)?;
             self.pump_questions(tx, now)?;
+            self.pump_people(tx, now)?;
             self.pump_groups(tx, now)?;
             self.pump_keys(tx, now)?;
             self.pump_link(now);
@@ -64,6 +65,7 @@ impl Core {
             || self.claims.is_asking()
             || self.upkeep.is_asking()
             || self.groups.is_asking()
+            || self.people.is_asking()
             || self.is_linking()
     }
 

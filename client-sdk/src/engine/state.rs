@@ -21,6 +21,7 @@ use super::lists::Lists;
 use super::lookups::{Lookups, Query};
 use super::notices::{Answer, Notices};
 use super::outbox::{Outbox, Recipient};
+use super::people::People;
 use super::reads::Reads;
 use super::rng::Rng;
 use super::statuses::Statuses;
@@ -77,6 +78,7 @@ pub(super) struct Core {
     /// log.
     pub(super) has_wiped: bool,
     pub(super) groups: Groups,
+    pub(super) people: People,
     pub(super) lookups: Lookups,
     pub(super) reads: Reads,
     pub(super) statuses: Statuses,
@@ -156,6 +158,7 @@ impl Core {
             expire_at: tx.next_expiry()?,
             has_wiped: false,
             groups: Groups::default(),
+            people: People::load(tx)?,
             lookups: Lookups::default(),
             reads: Reads::default(),
             statuses: Statuses::default(),
@@ -285,7 +288,7 @@ impl Core {
             }
             Frame::Sent(sent) => self.on_sent(tx, now, &sent)?,
             Frame::Event(event) => self.on_event(tx, now, &event)?,
-            Frame::Receipt(receipt) => self.on_receipt(tx, &receipt)?,
+            Frame::Receipt(receipt) => self.on_receipt(tx, now, &receipt)?,
             Frame::Fact(fact) => self.on_fact(tx, &fact)?,
             Frame::Gap(gap) => self.on_gap(tx, now, &gap)?,
             Frame::CaughtUp(caught_up) => self.on_caught_up(tx, now, caught_up)?,
@@ -327,9 +330,8 @@ impl Core {
             Frame::GroupState(state) => self.on_group_state(tx, now, &state)?,
             Frame::GroupList(list) => self.on_group_list(tx, &list)?,
             Frame::GroupCounted(counted) => self.on_group_counted(tx, &counted)?,
-            // Nobody is told yet that somebody is typing.
-            Frame::GroupTyped(_) => {}
-            _ => return Err(UNEXPECTED),
+            Frame::GroupTyped(typed) => self.on_group_typed(tx, now, &typed)?,
+            frame => self.on_people_traffic(tx, now, &frame)?,
         }
         Ok(())
     }
@@ -395,7 +397,7 @@ impl Core {
             Kind::GROUP_READ => self.on_group_read_refused(tx, GroupId(request), until)?,
             Kind::GROUP_COUNT => self.on_count_refused(refused),
             Kind::GROUPS => self.on_groups_refused(request),
-            _ => {}
+            _ => self.on_people_nack(tx, nack, until)?,
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ impl Core {
     pub(super) fn on_timeout(&mut self, now: Millis) {
         self.lookups.expire(now);
         self.outbox.wake(now);
+        self.people.typings.expire(now);
         let silence = match &mut self.link {
             Link::Greeting(greeting) => expired(greeting.deadline, now),
             Link::Registering(challenged) => expired(challenged.greeting.deadline, now),
@@ -63,6 +64,7 @@ impl Core {
             self.lists.due(now),
             self.claims.due(now),
             self.groups.due(now),
+            self.people.due(now),
             self.keys_due(now),
             self.repair_at,
         ];

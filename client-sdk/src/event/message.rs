@@ -18,6 +18,9 @@ pub struct Message {
     pub group: Option<GroupId>,
     /// The handle of the account that wrote it.
     pub author: String,
+    /// Whether it is of a stranger who asks to be heard: the account takes messages of strangers as
+    /// requests, and has not accepted this one.
+    pub is_request: bool,
     /// The device that wrote it.
     pub device: DeviceId,
     /// What it says now: after the newest edit.

@@ -70,16 +70,23 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn contact_of_user(&self, user: UserId) -> Result<Contact, StoreError> {
-        let user = to_sql(user.0);
-        let sql = "SELECT * FROM contacts WHERE user = ?1";
-        if let Some(found) = self.contact_where(sql, user)? {
+        if let Some(found) = self.find_account(user)? {
             return Ok(found);
         }
-        self.execute("INSERT INTO contacts (user) VALUES (?1)", [user])?;
-        let made = self.contact_where(sql, user)?;
-        made.ok_or(StoreError::RowInvalid {
+        let sql = "INSERT INTO contacts (user) VALUES (?1)";
+        self.execute(sql, [to_sql(user.0)])?;
+        self.find_account(user)?.ok_or(StoreError::RowInvalid {
             column: "contacts.user",
         })
+    }
+
+    /// The contact with this account, if there is one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn find_account(&self, user: UserId) -> Result<Option<Contact>, StoreError> {
+        let sql = "SELECT * FROM contacts WHERE user = ?1";
+        self.contact_where(sql, to_sql(user.0))
     }
 
     /// A contact by its number.
@@ -157,7 +164,7 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn learn(&self, user: UserId, handle: &str) -> Result<Learned, StoreError> {
         let id = to_sql(user.0);
-        let by_user = self.contact_where("SELECT * FROM contacts WHERE user = ?1", id)?;
+        let by_user = self.find_account(user)?;
         let unchanged = |contact| Learned {
             contact,
             merged: None,
@@ -188,8 +195,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn name_of(&self, user: UserId) -> Result<String, StoreError> {
-        let sql = "SELECT * FROM contacts WHERE user = ?1";
-        let known = self.contact_where(sql, to_sql(user.0))?;
+        let known = self.find_account(user)?;
         Ok(known.map_or_else(|| user.to_string(), |contact| contact.name()))
     }
 

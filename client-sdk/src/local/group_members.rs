@@ -101,6 +101,19 @@ impl Tx<'_> {
         Ok(members)
     }
 
+    /// Whether an account is in a group, as far as its records say.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn is_member(&self, contact: ContactId, user: UserId) -> Result<bool, StoreError> {
+        let found = self.first(
+            "SELECT 1 FROM group_members WHERE contact = ?1 AND user = ?2 AND role > 0",
+            (contact.0, to_sql(user.0)),
+            |_| Ok(()),
+        )?;
+        Ok(found.is_some())
+    }
+
     /// The server says which list a member has.
     ///
     /// # Errors

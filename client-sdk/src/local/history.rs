@@ -94,6 +94,10 @@ impl Tx<'_> {
     fn open_shown(&self, found: Shown) -> Result<Message, StoreError> {
         let Shown { mut message, row } = found;
         message.author = self.name_of(self.account(&row, row.own, row.name.2.user)?)?;
+        message.is_request = match row.user {
+            Some(user) if !row.own => self.has_to_ask(user)?,
+            _ => false,
+        };
         if row.gone == DELETED {
             message.body = Body::Deleted;
             return Ok(message);
@@ -262,6 +266,7 @@ fn read_shown(row: &Row<'_>) -> rusqlite::Result<Shown> {
         peer: handle.unwrap_or_else(name),
         group,
         author: String::new(),
+        is_request: false,
         device,
         body: Body::Unsupported { kind },
         reply_to: None,

@@ -21,6 +21,7 @@
 //! | `facts`, `watermarks` | what the recipient's devices have said | with receipts |
 //! | `notices` | events that the application has not taken | until it takes them |
 //! | `reads` | READs that the server may not have | until it has them |
+//! | `relations`, `people` | what others are to the account, and may know | as they change |
 //! | `groups`, `group_members`, `group_log` | groups, each record verified | as they change |
 //! | `group_drafts` | what this home wants to change of them | until the server has answered |
 //! | `group_entries` | what of them waits for a list or a key | until it is there |
@@ -57,8 +58,10 @@ mod notices;
 mod outbox;
 mod own_keys;
 mod parked;
+mod people;
 mod reads;
 mod receipts;
+mod relations;
 mod repairs;
 mod schema;
 mod sessions;
@@ -81,11 +84,13 @@ pub use identity::{IdentityRow, Standing, StreamPlace};
 pub use joining::Joining;
 pub use lists::{Claim, Former, ListRow};
 pub use messages::{Incoming, MessageRow, Outgoing, Seq};
-pub use notices::{Changed, GroupNotice, Notice, NoticeId};
+pub use notices::{Changed, GroupNotice, Notice, NoticeId, PeopleNotice};
 pub use outbox::{Control, Made, Outbound, OutboxEntry, PartRow, Queued, Slot};
 pub use own_keys::{Draft, OwnKeys, Stage};
 pub use parked::{Parcel, ParkedId};
+pub use people::PeopleRow;
 pub use reads::PendingRead;
+pub use relations::RelationRow;
 pub use repairs::Repair;
 pub use syncs::{Below, Remembered, Sync};
 pub use vault::Secret;

@@ -1,6 +1,6 @@
 //! Events that the application has not taken: a durable queue between the engine and it.
 
-use martlet_protocol::{DeviceId, Millis, NackCode, Position, UserId, frame};
+use martlet_protocol::{DeviceId, Millis, NackCode, Position, Timestamp, UserId, frame};
 use rusqlite::Row;
 use rusqlite::types::Type;
 
@@ -58,6 +58,8 @@ pub enum Notice {
         /// What has happened.
         what: GroupNotice,
     },
+    /// Something about people.
+    People(PeopleNotice),
     /// Something that touches the security of a conversation.
     Security {
         /// The other account, or the own one.
@@ -69,6 +71,22 @@ pub enum Notice {
         /// What has happened.
         kind: SecurityKind,
     },
+}
+
+/// What another device, or the server, has done about people. Of what is told by the present state
+/// one notice waits, the newest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PeopleNotice {
+    /// Another own device has read the conversation with this account up to then.
+    Seen(UserId, Timestamp),
+    /// Another own device has made something else of this account.
+    Related(UserId),
+    /// The server will not have it, for this reason.
+    NotRelated(UserId, frame::Relation, NackCode),
+    /// Another own device has changed the settings.
+    Settings,
+    /// The server will not have them, for this reason.
+    NoSettings(NackCode),
 }
 
 /// What has happened to a group.
@@ -120,7 +138,27 @@ const GROUP_CHANGED: u8 = 7;
 const GROUP_REFUSED: u8 = 8;
 const GROUP_NAMED: u8 = 9;
 const GROUP_GAP: u8 = 10;
-const GROUP_GONE: u8 = 11;
+const SEEN: u8 = 11;
+const RELATED: u8 = 12;
+const NOT_RELATED: u8 = 13;
+const SETTINGS: u8 = 14;
+const NO_SETTINGS: u8 = 15;
+const GROUP_GONE: u8 = 16;
+
+impl PeopleNotice {
+    /// Kind, code, low and high.
+    const fn numbers(self) -> (u8, u16, u64, u64) {
+        match self {
+            Self::Seen(user, up_to) => (SEEN, 0, user.0, up_to.0),
+            Self::Related(user) => (RELATED, 0, user.0, 0),
+            Self::NotRelated(user, relation, code) => {
+                (NOT_RELATED, code.0, user.0, relation.0 as u64)
+            }
+            Self::Settings => (SETTINGS, 0, 0, 0),
+            Self::NoSettings(code) => (NO_SETTINGS, code.0, 0, 0),
+        }
+    }
+}
 
 impl Notice {
     /// Which message it is about.
@@ -131,7 +169,7 @@ impl Notice {
             | Self::Changed { seq, .. }
             | Self::Receipt { seq, .. }
             | Self::Failed { seq, .. } => Some(*seq),
-            Self::Gap { .. } | Self::Group { .. } | Self::Security { .. } => None,
+            Self::Gap { .. } | Self::Group { .. } | Self::People(_) | Self::Security { .. } => None,
         }
     }
 
@@ -166,6 +204,11 @@ impl Tx<'_> {
                 GroupNotice::Named(by) => (GROUP_NAMED, 0, by.0, 0),
                 GroupNotice::Refused(code) => (GROUP_REFUSED, code.0, 0, 0),
             },
+            Notice::People(what) => {
+                let row = what.numbers();
+                self.retract(row.0, row.2)?;
+                row
+            }
             Notice::Security {
                 user, device, kind, ..
             } => {
@@ -186,6 +229,13 @@ impl Tx<'_> {
                 notice.contact().map(|contact| contact.0),
             ),
         )?;
+        Ok(())
+    }
+
+    /// A newer notice takes the place of one about the same account that was not taken.
+    fn retract(&self, kind: u8, user: u64) -> Result<(), StoreError> {
+        let sql = "DELETE FROM notices WHERE kind = ?1 AND low = ?2";
+        self.execute(sql, (kind, to_sql(user)))?;
         Ok(())
     }
 
@@ -325,7 +375,23 @@ fn read_notice(row: &Row<'_>) -> rusqlite::Result<Notice> {
                 _ => GroupNotice::Refused(NackCode(row.get(3)?)),
             },
         },
+        SEEN..=NO_SETTINGS => Notice::People(read_people(row, kind)?),
         _ => return Err(unknown(1)),
+    })
+}
+
+fn read_people(row: &Row<'_>, kind: u8) -> rusqlite::Result<PeopleNotice> {
+    let (user, high) = (UserId(from_sql(row.get(4)?)), row.get(5)?);
+    let code = NackCode(row.get(3)?);
+    Ok(match kind {
+        SEEN => PeopleNotice::Seen(user, Timestamp(from_sql(high))),
+        RELATED => PeopleNotice::Related(user),
+        NOT_RELATED => {
+            let relation = u8::try_from(high).map_err(|_| unknown(5))?;
+            PeopleNotice::NotRelated(user, frame::Relation(relation), code)
+        }
+        SETTINGS => PeopleNotice::Settings,
+        _ => PeopleNotice::NoSettings(code),
     })
 }
 

@@ -73,6 +73,36 @@ impl Tx<'_> {
         }))
     }
 
+    /// Another device of the account has read the conversation up to `timestamp`. What came here
+    /// up to then is read, and needs no READ of this device. Returns whether that is news.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn mark_seen(
+        &self,
+        now: Millis,
+        contact: ContactId,
+        timestamp: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let timestamp = to_sql(timestamp.0);
+        self.execute(
+            "UPDATE messages SET state = 3, changed_at = ?3
+             WHERE contact = ?1 AND direction = 1 AND state = 2 AND timestamp <= ?2
+             AND timestamp > (SELECT read_up_to FROM contacts WHERE contact = ?1)",
+            (contact.0, timestamp, to_sql(now.0)),
+        )?;
+        let rose = self.execute(
+            "UPDATE contacts SET read_up_to = ?2 WHERE contact = ?1 AND read_up_to < ?2",
+            (contact.0, timestamp),
+        )?;
+        if rose == 0 {
+            return Ok(false);
+        }
+        let sql = "DELETE FROM reads WHERE contact = ?1 AND late = 0";
+        self.execute(sql, [contact.0])?;
+        Ok(true)
+    }
+
     /// All READs that the server may not have.
     ///
     /// # Errors

@@ -267,12 +267,14 @@ CREATE TABLE notices (
     notice INTEGER PRIMARY KEY,
     kind INTEGER NOT NULL,               -- 1 message, 2 receipt, 3 failed, 4 gap, 5 security,
                                          -- 6 changed, and of groups 7 changed,
-                                         -- 8 refused, 9 named, 10 gap
+                                         -- 8 refused, 9 named, 10 gap; 11 seen,
+                                         -- 12 related, 13 not related, 14 settings,
+                                         -- 15 no settings
     seq INTEGER,                         -- of the message it is about
     contact INTEGER,                     -- the group that it is about
     code INTEGER NOT NULL,               -- state, refusal, reason or what has happened
     low INTEGER NOT NULL,                -- time of a receipt, first position of a gap, account
-    high INTEGER NOT NULL                -- last position of a gap, device
+    high INTEGER NOT NULL                -- last position of a gap, device, timestamp, relation
 ) STRICT;
 
 CREATE TABLE reads (
@@ -282,6 +284,24 @@ CREATE TABLE reads (
     late INTEGER NOT NULL,               -- 1: of this message alone, and not of those before it
     PRIMARY KEY (contact, device, id)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE relations (                 -- what other accounts are to this one
+    user INTEGER PRIMARY KEY,
+    relation INTEGER NOT NULL,           -- as the server has it; 0: nothing
+    wanted INTEGER,                      -- as this home wants it; NULL: as the server has it
+    by_itself INTEGER NOT NULL           -- 1: no person has asked for what is wanted
+) STRICT;
+
+CREATE TABLE people (                    -- what the account lets others know
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    has_relations INTEGER NOT NULL,      -- 1: the server was asked for all relations
+    presence INTEGER,                    -- as the server has it; NULL: it was not heard of yet
+    read_receipts INTEGER,
+    strangers INTEGER,
+    new_presence INTEGER,                -- as this home wants it; NULL: as the server has it
+    new_read_receipts INTEGER,
+    new_strangers INTEGER
+) STRICT;
 
 CREATE TABLE groups (
     contact INTEGER PRIMARY KEY REFERENCES contacts,

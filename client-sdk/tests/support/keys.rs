@@ -12,8 +12,8 @@ use martlet_client::local::{Db, IdentityRow, OwnKeys, Stage, Standing, StreamPla
 use martlet_client::{MessageId, StoreKey};
 use martlet_protocol::codec;
 use martlet_protocol::frame::{
-    Bundles, DeviceLists, Event, EventKind, Frame, GroupList, Published, Send,
-    SignedList as ListBytes, Stock,
+    Bundles, DeviceLists, Event, EventKind, Frame, GroupList, Published, Related, RelationList,
+    Send, SettingsAre, SignedList as ListBytes, Stock,
 };
 use martlet_protocol::wire::List;
 use martlet_protocol::{Address, DeviceId, MessageId as Id, Position, Timestamp, UserId};
@@ -129,6 +129,26 @@ impl People {
                     request: asked.request,
                     more: false,
                     groups: List::Slice(&[]),
+                }),
+                out,
+            ),
+            // Nor has it contacts, or settings of its own, and it may have any.
+            Frame::Relations(asked) => codec::encode(
+                &Frame::RelationList(RelationList {
+                    request: asked.request,
+                    more: false,
+                    relations: List::Slice(&[]),
+                }),
+                out,
+            ),
+            Frame::Relate(relate) => {
+                let request = relate.request;
+                codec::encode(&Frame::Related(Related { request }), out);
+            }
+            Frame::Settings(asked) => codec::encode(
+                &Frame::SettingsAre(SettingsAre {
+                    request: asked.request,
+                    settings: asked.set.unwrap_or_default(),
                 }),
                 out,
             ),

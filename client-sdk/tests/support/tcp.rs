@@ -114,6 +114,12 @@ fn serve(
     };
     // What others send to this client is noticed when the read times out.
     clock.set_read_timeout(Some(Duration::from_millis(5)))?;
+    let ended = talk(model, &mut session, &mut *stream);
+    model.lock().on_lost(&session);
+    ended
+}
+
+fn talk(model: &Mutex<Model>, session: &mut Session, stream: &mut dyn Stream) -> io::Result<()> {
     let mut buffer = [0; 4096];
     while !session.closed {
         let bytes = match stream.read(&mut buffer) {
@@ -125,8 +131,8 @@ fn serve(
         let mut model = model.lock();
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         model.now = Millis(u64::try_from(since_epoch.as_millis()).unwrap());
-        model.handle(&mut session, bytes);
-        model.push(&mut session);
+        model.handle(session, bytes);
+        model.push(session);
         drop(model);
         stream.write_all(&session.output.split())?;
         stream.flush()?;

@@ -111,6 +111,7 @@ pub(crate) mod tests {
             at: Millis(0),
             changed_at: Millis(0),
             refusal: None,
+            is_request: false,
         }
     }
 

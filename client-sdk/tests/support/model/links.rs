@@ -132,6 +132,9 @@ impl Model {
 
     /// A connection is lost, and the server notices.
     pub(crate) fn on_lost(&mut self, session: &Session) {
+        if let Some(address) = session.address {
+            self.person_lost(address);
+        }
         if let Some((user, ticket)) = session.joining
             && let Some(link) = self.links.get_mut(&user)
             && link.ticket == ticket

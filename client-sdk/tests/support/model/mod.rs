@@ -13,6 +13,7 @@ mod group_sends;
 mod groups;
 mod keys;
 mod links;
+mod people;
 mod sends;
 mod session;
 
@@ -33,6 +34,7 @@ use martlet_protocol::{
 
 pub(crate) use account::{Account, Inbox, Item};
 pub(crate) use groups::Group;
+pub(crate) use people::People;
 pub(crate) use session::Session;
 
 const NONCE: [u8; 32] = [5; 32];
@@ -70,6 +72,7 @@ pub(crate) struct Model {
     pub(crate) groups: BTreeMap<GroupId, Group>,
     /// Whether the own streams of groups come before the inbox.
     pub(crate) streams_first: bool,
+    pub(crate) people: People,
     /// How many of the next GROUP_CHANGEs are refused for now.
     pub(crate) group_refusals: u32,
 }
@@ -159,6 +162,10 @@ impl Model {
 
     fn on_traffic(&mut self, session: &mut Session, frame: Frame<'_>) {
         let address = session.address.expect("a client authenticates first");
+        self.note_frame(address, &frame);
+        if self.on_people_frame(session, address, &frame) {
+            return;
+        }
         match frame {
             Frame::Ping(_) if self.is_deaf => {}
             Frame::Ping(ping) => session.write(&Frame::Pong(Pong { token: ping.token })),
@@ -232,6 +239,7 @@ impl Model {
         let acknowledged = if is_same { auth.cursor.0 } else { 0 };
         session.address = Some(address);
         session.credit = auth.credit;
+        self.person_connected(address);
         self.acknowledge(address, acknowledged);
         let now = self.now;
         let inbox = self.inbox(address);
@@ -351,14 +359,9 @@ impl Model {
             self.progress(group, address.user, (State::DELIVERED, sequence));
         }
         for (author, up_to) in authors {
-            self.tell(
-                author,
-                &Item::Receipt {
-                    state: State::DELIVERED,
-                    peer: address,
-                    up_to,
-                },
-            );
+            let state = State::DELIVERED;
+            let peer = address;
+            self.tell_author(author, &Item::Receipt { state, peer, up_to });
         }
     }
 

@@ -101,7 +101,9 @@ impl Model {
         self.clock = (self.clock + 10).max(self.now.timestamp().0);
         let timestamp = self.clock;
         assert!(send.after.0 < timestamp, "has seen what was never sent");
-        for part in send.to_parts {
+        // What is sent to whoever wants to hear nothing is taken as any other [M-25.4].
+        let is_unheard = self.is_unheard(send.to, from.user);
+        for part in send.to_parts.iter().filter(|_| !is_unheard) {
             let item = item(EventKind::INCOMING, from, send, timestamp, part.part);
             self.put(send.to, part.device, item);
         }
@@ -144,7 +146,8 @@ impl Model {
             peer: reader,
             up_to,
         };
-        self.tell(author.user, &item);
+        self.tell_author(author.user, &item);
+        self.tell_seen(reader, author.user, up_to);
     }
 }
 

@@ -1,0 +1,671 @@
+//! What others are to an account, what it lets them know, and what its own devices tell each other.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test binary has no public interface"
+)]
+
+#[path = "support/lab.rs"]
+mod lab;
+#[path = "support/model/mod.rs"]
+mod model;
+
+use lab::Lab;
+use martlet_client::engine::Post;
+use martlet_client::{
+    Event, MessageState, PeopleError, Relation, SendError, Settings, SettingsChange, Strangers,
+    UserId, Visibility,
+};
+use martlet_protocol::frame::{self, Frame, Related, RelationEntry, RelationList, SettingsAre};
+use martlet_protocol::wire::List;
+use martlet_protocol::{Kind, NackCode};
+
+const EVERYTHING: Settings = Settings {
+    presence: Visibility::Everyone,
+    read_receipts: true,
+    strangers: Strangers::Anyone,
+};
+
+const AS_REQUESTS: SettingsChange = SettingsChange {
+    presence: None,
+    read_receipts: None,
+    strangers: Some(Strangers::Requests),
+};
+
+/// What this client has said of people and sent since the last look, without its name.
+fn heard(lab: &mut Lab, who: usize) -> Vec<String> {
+    let from = lab.peers[who].address();
+    let name = format!("{}.{} ", from.user.0, from.device.0);
+    let heard = &mut lab.model.people.heard;
+    let (own, others): (Vec<_>, Vec<_>) = heard.drain(..).partition(|it| it.starts_with(&name));
+    *heard = others;
+    own.into_iter()
+        .map(|it| it[name.len()..].to_owned())
+        .collect()
+}
+
+fn relate(lab: &mut Lab, who: usize, peer: &str, relation: Relation) {
+    let now = lab.now;
+    lab.engine(who).relate(now, peer, relation).unwrap();
+    lab.dial(who);
+}
+
+fn set(lab: &mut Lab, who: usize, change: &SettingsChange) {
+    let now = lab.now;
+    lab.engine(who).set_settings(now, change).unwrap();
+    lab.dial(who);
+    lab.settle();
+}
+
+fn relations(lab: &mut Lab, who: usize) -> Vec<(String, Relation, bool)> {
+    let relations = lab.engine(who).relations().unwrap().into_iter();
+    let shown = relations.map(|it| (it.peer, it.relation, it.is_pending));
+    shown.collect()
+}
+
+fn known(peer: &str, relation: Relation) -> (String, Relation, bool) {
+    (peer.to_owned(), relation, false)
+}
+
+/// The events that are about people.
+fn told(lab: &mut Lab, who: usize) -> Vec<Event> {
+    let mut events = lab.peers[who].take();
+    events.retain(|event| {
+        matches!(
+            event,
+            Event::Seen { .. }
+                | Event::RelationChanged { .. }
+                | Event::RelationRefused { .. }
+                | Event::SettingsChanged(_)
+                | Event::SettingsRefused { .. }
+        )
+    });
+    events
+}
+
+fn changed(peer: &str, relation: Relation) -> Event {
+    let peer = peer.to_owned();
+    Event::RelationChanged { peer, relation }
+}
+
+fn refuse(lab: &mut Lab, kind: Kind, count: u32, code: NackCode) {
+    lab.model.people.refusals.insert(kind, (count, code));
+}
+
+/// Alice with two devices, and Bob, who have talked; the tablet has come last.
+fn with_tablet() -> (Lab, usize) {
+    let mut lab = Lab::acquainted();
+    let tablet = lab.link(0, true);
+    for who in [0, 1, tablet] {
+        lab.peers[who].take();
+    }
+    heard(&mut lab, 0);
+    heard(&mut lab, tablet);
+    (lab, tablet)
+}
+
+#[test]
+fn whom_an_account_writes_to_is_its_contact_before_the_message_comes_and_only_once() {
+    let mut lab = Lab::of(&["alice", "bob"]);
+    heard(&mut lab, 0);
+    lab.say(0, "bob", "one");
+    lab.say(0, "bob", "two");
+    assert_eq!(heard(&mut lab, 0), ["RELATE 2 1", "SEND 2", "SEND 2"]);
+    assert_eq!(relations(&mut lab, 0), [known("bob", Relation::Contact)]);
+    assert_eq!(
+        lab.model.people.relation(UserId(1), UserId(2)),
+        frame::Relation::CONTACT
+    );
+    lab.say(1, "alice", "hello");
+    assert_eq!(
+        heard(&mut lab, 1).last_chunk(),
+        Some(&["RELATE 1 1".into(), "SEND 1".into()])
+    );
+    assert_eq!(told(&mut lab, 0), [], "nobody is told what it did itself");
+}
+
+#[test]
+fn a_first_message_waits_for_no_answer_about_its_recipient() {
+    for code in [NackCode::RATE_LIMITED, NackCode::TOO_MANY_RELATIONS] {
+        let mut lab = Lab::of(&["alice", "bob"]);
+        lab.peers[1].take();
+        refuse(&mut lab, Kind::RELATE, 1, code);
+        lab.send(0, "bob", "one");
+        lab.exchange();
+        assert_eq!(lab.peers[1].texts("alice"), ["one"]);
+        lab.settle();
+        heard(&mut lab, 0);
+        lab.say(0, "bob", "two");
+        // What is refused for good is not asked for with every message, nor told to anybody.
+        assert_eq!(heard(&mut lab, 0), ["SEND 2"]);
+        assert_eq!(told(&mut lab, 0), []);
+        let is_contact = code == NackCode::RATE_LIMITED;
+        assert_eq!(relations(&mut lab, 0).len(), usize::from(is_contact));
+    }
+    let mut lab = Lab::of(&["alice", "bob"]);
+    lab.model.people.unanswered.insert(Kind::RELATE);
+    lab.say(0, "bob", "one");
+    assert_eq!(lab.peers[1].texts("alice"), ["one"]);
+    assert!(
+        lab.engine(0).is_settled(),
+        "nobody waits for what nobody has asked for"
+    );
+}
+
+#[test]
+fn nobody_is_made_a_contact_before_it_is_known_who_is_blocked() {
+    let mut lab = Lab::of(&["bob"]);
+    lab.model.people.unanswered.insert(Kind::RELATIONS);
+    let alice = lab.add("alice");
+    let user = lab.peers[alice].address().user;
+    // The account has blocked Bob before it was reset: this home cannot know that yet.
+    lab.model
+        .set_relation(user, UserId(1), frame::Relation::BLOCKED);
+    lab.say(alice, "bob", "one");
+    assert_eq!(lab.peers[0].texts("alice"), ["one"]);
+    assert!(!heard(&mut lab, alice).contains(&"RELATE 1 1".to_owned()));
+    lab.model.people.unanswered.clear();
+    lab.cut(alice);
+    lab.settle();
+    let said = heard(&mut lab, alice);
+    assert!(!said.iter().any(|it| it.starts_with("RELATE ")), "{said:?}");
+    assert_eq!(
+        relations(&mut lab, alice),
+        [known("bob", Relation::Blocked)]
+    );
+}
+
+#[test]
+fn whoever_is_blocked_reaches_nobody_and_cannot_tell() {
+    let mut lab = Lab::acquainted();
+    relate(&mut lab, 0, "bob", Relation::Blocked);
+    lab.settle();
+    assert_eq!(relations(&mut lab, 0), [known("bob", Relation::Blocked)]);
+    let id = lab.say(1, "alice", "do you hear me?");
+    assert!(
+        !lab.peers[0]
+            .texts("bob")
+            .contains(&"do you hear me?".to_owned())
+    );
+    let message = lab.engine(1).message(id).unwrap().unwrap();
+    assert_eq!(message.state, MessageState::Sent);
+    // And nothing is written to it by mistake.
+    let refused = lab.post(0, "bob", Post::Text("never".to_owned()));
+    assert!(matches!(refused, Err(SendError::Blocked)), "{refused:?}");
+    assert!(refused.unwrap_err().to_string().contains("unblock"));
+
+    relate(&mut lab, 0, "bob", Relation::Stranger);
+    lab.settle();
+    assert_eq!(relations(&mut lab, 0), []);
+    heard(&mut lab, 0);
+    lab.say(0, "bob", "again");
+    assert_eq!(heard(&mut lab, 0), ["RELATE 2 1", "SEND 2"]);
+    lab.say(1, "alice", "welcome back");
+    assert_eq!(lab.peers[0].texts("bob").last().unwrap(), "welcome back");
+}
+
+#[test]
+fn a_block_is_durable_at_once_and_told_until_the_server_has_it() {
+    let mut lab = Lab::acquainted();
+    lab.leave(0);
+    relate(&mut lab, 0, "bob", Relation::Blocked);
+    let pending = ("bob".to_owned(), Relation::Blocked, true);
+    assert_eq!(relations(&mut lab, 0), [pending.clone()]);
+    assert!(!lab.engine(0).is_settled());
+    lab.crash(0);
+    assert_eq!(relations(&mut lab, 0), [pending.clone()]);
+    // An answer that never comes is asked for again on the next connection.
+    lab.model.people.unanswered.insert(Kind::RELATE);
+    lab.come_back(0);
+    assert_eq!(relations(&mut lab, 0), [pending]);
+    lab.model.people.unanswered.clear();
+    lab.cut(0);
+    lab.settle();
+    assert_eq!(relations(&mut lab, 0), [known("bob", Relation::Blocked)]);
+    assert!(lab.engine(0).is_settled());
+    assert_eq!(
+        lab.model.people.relation(UserId(1), UserId(2)),
+        frame::Relation::BLOCKED
+    );
+}
+
+#[test]
+fn what_is_refused_for_now_waits_and_what_is_refused_for_good_is_told_and_undone() {
+    let mut lab = Lab::acquainted();
+    refuse(&mut lab, Kind::RELATE, 3, NackCode::RATE_LIMITED);
+    heard(&mut lab, 0);
+    relate(&mut lab, 0, "bob", Relation::Blocked);
+    lab.exchange();
+    assert_eq!(
+        heard(&mut lab, 0),
+        ["RELATE 2 2"],
+        "it is not repeated at once"
+    );
+    lab.settle();
+    assert_eq!(heard(&mut lab, 0), ["RELATE 2 2"; 3]);
+    assert_eq!(relations(&mut lab, 0), [known("bob", Relation::Blocked)]);
+    assert_eq!(told(&mut lab, 0), []);
+
+    for code in [
+        NackCode::TOO_MANY_RELATIONS,
+        NackCode::VALUE_UNKNOWN,
+        NackCode::SELF_ADDRESSED,
+    ] {
+        refuse(&mut lab, Kind::RELATE, 1, code);
+        relate(&mut lab, 0, "bob", Relation::Contact);
+        lab.settle();
+        let refusal = Event::RelationRefused {
+            peer: "bob".to_owned(),
+            relation: Relation::Contact,
+            code,
+        };
+        assert_eq!(told(&mut lab, 0), [refusal]);
+        assert_eq!(relations(&mut lab, 0), [known("bob", Relation::Blocked)]);
+        assert!(lab.engine(0).is_settled());
+    }
+}
+
+#[test]
+fn what_concerns_an_account_concerns_another_one_and_no_group() {
+    let mut lab = Lab::acquainted();
+    let group = lab.create_group(0, "climbing", &["bob"]);
+    let now = lab.now;
+    let engine = lab.engine(0);
+    let own = engine.relate(now, "alice", Relation::Blocked);
+    assert!(matches!(own, Err(PeopleError::SelfAddressed)), "{own:?}");
+    let of_group = engine.relate(now, &format!("#{:016x}", group.0), Relation::Blocked);
+    assert!(
+        matches!(of_group, Err(PeopleError::IsGroup)),
+        "{of_group:?}"
+    );
+    let nobody = engine.relate(now, "nobody", Relation::Blocked);
+    assert!(matches!(nobody, Err(PeopleError::Client(_))), "{nobody:?}");
+}
+
+#[test]
+fn what_one_device_does_the_others_know_at_once() {
+    let (mut lab, tablet) = with_tablet();
+    assert_eq!(
+        relations(&mut lab, tablet),
+        [known("bob", Relation::Contact)]
+    );
+    relate(&mut lab, tablet, "bob", Relation::Blocked);
+    lab.settle();
+    assert_eq!(relations(&mut lab, 0), [known("bob", Relation::Blocked)]);
+    assert_eq!(told(&mut lab, 0), [changed("bob", Relation::Blocked)]);
+    assert_eq!(told(&mut lab, tablet), []);
+    let refused = lab.post(0, "bob", Post::Text("never".to_owned()));
+    assert!(matches!(refused, Err(SendError::Blocked)), "{refused:?}");
+    relate(&mut lab, 0, "bob", Relation::Stranger);
+    lab.settle();
+    assert_eq!(relations(&mut lab, tablet), []);
+    assert_eq!(told(&mut lab, tablet), [changed("bob", Relation::Stranger)]);
+
+    let settings = SettingsChange {
+        presence: Some(Visibility::Contacts),
+        ..SettingsChange::default()
+    };
+    set(&mut lab, tablet, &settings);
+    let expected = settings.applied_to(EVERYTHING);
+    assert_eq!(told(&mut lab, 0), [Event::SettingsChanged(expected)]);
+    assert_eq!(told(&mut lab, tablet), []);
+    assert_eq!(lab.engine(0).settings().unwrap(), Some(expected));
+}
+
+#[test]
+fn what_other_devices_did_while_this_one_was_away_it_learns_when_it_is_back() {
+    let (mut lab, tablet) = with_tablet();
+    lab.add("carol");
+    lab.meet(tablet, &["carol"]);
+    lab.leave(0);
+    relate(&mut lab, tablet, "bob", Relation::Stranger);
+    relate(&mut lab, tablet, "carol", Relation::Blocked);
+    set(&mut lab, tablet, &AS_REQUESTS);
+    lab.model.people.page = Some(1);
+    lab.come_back(0);
+    let carol = lab.model.user("carol");
+    let expected = [
+        changed("bob", Relation::Stranger),
+        changed(&carol.to_string(), Relation::Blocked),
+        Event::SettingsChanged(AS_REQUESTS.applied_to(EVERYTHING)),
+    ];
+    assert_eq!(told(&mut lab, 0), expected);
+    // What is told by its present state is told once, however often it has changed.
+    lab.leave(tablet);
+    for relation in [Relation::Blocked, Relation::Stranger, Relation::Contact] {
+        relate(&mut lab, 0, "bob", relation);
+        lab.settle();
+    }
+    lab.come_back(tablet);
+    assert_eq!(told(&mut lab, tablet), [changed("bob", Relation::Contact)]);
+}
+
+#[test]
+fn a_long_list_comes_in_pieces_and_nothing_of_it_is_news_to_a_new_device() {
+    let mut lab = Lab::of(&["alice"]);
+    for user in 2..=40 {
+        lab.model
+            .set_relation(UserId(1), UserId(user), frame::Relation::BLOCKED);
+    }
+    lab.model.people.page = Some(7);
+    let tablet = lab.link(0, false);
+    assert_eq!(relations(&mut lab, tablet).len(), 39);
+    assert_eq!(told(&mut lab, tablet), []);
+    let said = heard(&mut lab, tablet);
+    let pages: Vec<_> = said
+        .iter()
+        .filter(|it| it.starts_with("RELATIONS"))
+        .collect();
+    assert_eq!(pages.len(), 6, "{said:?}");
+    // One that is in no conversation is known by its number.
+    let name = UserId(7).to_string();
+    relate(&mut lab, tablet, &name, Relation::Stranger);
+    lab.settle();
+    assert_eq!(relations(&mut lab, tablet).len(), 38);
+}
+
+#[test]
+fn a_home_without_other_devices_asks_once() {
+    let mut lab = Lab::of(&["alice"]);
+    let first = heard(&mut lab, 0);
+    assert_eq!(first, ["RELATIONS 0", "SETTINGS"]);
+    lab.cut(0);
+    lab.settle();
+    lab.crash(0);
+    lab.settle();
+    assert_eq!(heard(&mut lab, 0), Vec::<String>::new());
+}
+
+#[test]
+fn a_block_on_another_device_wins_over_a_contact_that_nobody_has_asked_for() {
+    let (mut lab, tablet) = with_tablet();
+    lab.add("carol");
+    for who in [0, tablet] {
+        lab.meet(who, &["carol"]);
+    }
+    let carol = lab.model.user("carol");
+    heard(&mut lab, 0);
+    // The block is told while the RELATE of a first message is under way, and loses there.
+    let from = lab.peers[tablet].address();
+    lab.send(0, "carol", "hello");
+    lab.exchange();
+    lab.model.people.unanswered.insert(Kind::RELATE);
+    lab.cut(0);
+    lab.settle();
+    lab.model.people.unanswered.clear();
+    heard(&mut lab, 0);
+    let now = lab.now;
+    lab.engine(0)
+        .relate(now, "carol", Relation::Stranger)
+        .unwrap();
+    lab.dial(0);
+    lab.settle();
+    lab.model.people.unanswered.insert(Kind::RELATE);
+    lab.say(0, "carol", "and again");
+    lab.model
+        .tell_relation(from, carol, frame::Relation::BLOCKED);
+    lab.exchange();
+    assert!(relations(&mut lab, 0).contains(&known("carol", Relation::Blocked)));
+    lab.model.people.unanswered.clear();
+    // The answer comes late: the server has a contact now.
+    let request = last_request(&lab, 0);
+    let to = lab.peers[0].address();
+    lab.model.say(to, &Frame::Related(Related { request }));
+    lab.settle();
+    assert_eq!(
+        lab.model.people.relation(UserId(1), carol),
+        frame::Relation::BLOCKED
+    );
+    assert!(relations(&mut lab, 0).contains(&known("carol", Relation::Blocked)));
+}
+
+/// The number of the last question about people that this client has asked.
+fn last_request(lab: &Lab, who: usize) -> u64 {
+    let from = lab.peers[who].address();
+    lab.model.people.requests[&from]
+}
+
+#[test]
+fn settings_are_changed_one_by_one_and_told_until_the_server_has_them() {
+    let mut lab = Lab::of(&["alice"]);
+    assert_eq!(lab.engine(0).settings().unwrap(), Some(EVERYTHING));
+    lab.leave(0);
+    let now = lab.now;
+    let receipts = SettingsChange {
+        read_receipts: Some(false),
+        ..SettingsChange::default()
+    };
+    lab.engine(0).set_settings(now, &receipts).unwrap();
+    lab.engine(0).set_settings(now, &AS_REQUESTS).unwrap();
+    lab.crash(0);
+    let expected = AS_REQUESTS.applied_to(receipts.applied_to(EVERYTHING));
+    assert_eq!(lab.engine(0).settings().unwrap(), Some(expected));
+    assert!(!lab.engine(0).is_settled());
+    refuse(&mut lab, Kind::SETTINGS, 2, NackCode::RATE_LIMITED);
+    heard(&mut lab, 0);
+    lab.come_back(0);
+    assert_eq!(heard(&mut lab, 0), ["SETTINGS 1 0 2"; 3]);
+    assert!(lab.engine(0).is_settled());
+    assert!(!lab.model.people.settings_of(UserId(1)).read_receipts);
+    assert_eq!(told(&mut lab, 0), []);
+}
+
+#[test]
+fn settings_that_the_server_does_not_take_are_told_and_undone() {
+    let mut lab = Lab::of(&["alice"]);
+    let change = SettingsChange {
+        presence: Some(Visibility::Other(9)),
+        ..SettingsChange::default()
+    };
+    set(&mut lab, 0, &change);
+    let code = NackCode::VALUE_UNKNOWN;
+    assert_eq!(told(&mut lab, 0), [Event::SettingsRefused { code }]);
+    assert_eq!(lab.engine(0).settings().unwrap(), Some(EVERYTHING));
+    assert!(lab.engine(0).is_settled());
+}
+
+#[test]
+fn settings_that_the_server_never_tells_are_not_made_up() {
+    let mut lab = Lab::new();
+    lab.model.people.unanswered.insert(Kind::SETTINGS);
+    lab.add("alice");
+    assert_eq!(lab.engine(0).settings().unwrap(), None);
+    lab.model.people.unanswered.clear();
+    refuse(&mut lab, Kind::SETTINGS, 100, NackCode::VALUE_UNKNOWN);
+    let now = lab.now;
+    lab.engine(0).set_settings(now, &AS_REQUESTS).unwrap();
+    heard(&mut lab, 0);
+    lab.cut(0);
+    lab.settle();
+    assert_eq!(
+        heard(&mut lab, 0).len(),
+        1,
+        "a server that says no is not asked in a circle"
+    );
+    refuse(&mut lab, Kind::SETTINGS, 0, NackCode::VALUE_UNKNOWN);
+    lab.cut(0);
+    lab.settle();
+    assert_eq!(
+        lab.engine(0).settings().unwrap(),
+        Some(AS_REQUESTS.applied_to(EVERYTHING))
+    );
+}
+
+#[test]
+fn what_a_stranger_writes_is_a_request_until_it_is_accepted_or_answered() {
+    for is_answered in [false, true] {
+        let mut lab = Lab::of(&["alice", "bob"]);
+        set(&mut lab, 0, &AS_REQUESTS);
+        let id = lab.say(1, "alice", "do you know me?");
+        let is_request = |lab: &mut Lab| lab.peers[0].history("bob")[0].is_request;
+        let events = lab.peers[0].take();
+        let shown = events.iter().find_map(|event| match event {
+            Event::Message(message) => Some(message.is_request),
+            _ => None,
+        });
+        assert_eq!(shown, Some(true));
+        assert!(is_request(&mut lab));
+        let state = |lab: &mut Lab| lab.engine(1).message(id).unwrap().unwrap().state;
+        let now = lab.now;
+        lab.engine(0).mark_read(now, "bob", id).unwrap();
+        lab.dial(0);
+        lab.settle();
+        assert_eq!(
+            state(&mut lab),
+            MessageState::Sent,
+            "a stranger is told nothing"
+        );
+        if is_answered {
+            lab.say(0, "bob", "I do");
+        } else {
+            relate(&mut lab, 0, "bob", Relation::Contact);
+            lab.settle();
+        }
+        assert!(!is_request(&mut lab));
+        assert_eq!(state(&mut lab), MessageState::Read);
+    }
+}
+
+#[test]
+fn the_own_words_and_those_of_contacts_and_of_whoever_asks_nobody_are_no_requests() {
+    let mut lab = Lab::acquainted();
+    set(&mut lab, 0, &AS_REQUESTS);
+    assert!(lab.peers[0].history("bob").iter().all(|it| !it.is_request));
+    let mut lab = Lab::of(&["alice", "bob"]);
+    lab.say(1, "alice", "do you know me?");
+    assert!(!lab.peers[0].history("bob")[0].is_request);
+    // That holds for what is there already, too.
+    set(&mut lab, 0, &AS_REQUESTS);
+    assert!(lab.peers[0].history("bob")[0].is_request);
+}
+
+#[test]
+fn what_is_read_on_one_device_is_read_on_the_others_and_told_once() {
+    let (mut lab, tablet) = with_tablet();
+    lab.say(1, "alice", "one");
+    let id = lab.say(1, "alice", "two");
+    lab.say(1, "alice", "three");
+    lab.peers[0].take();
+    // The other device has read less, and the server has not heard of it.
+    let first = lab.peers[0].history("bob").iter().rev().nth(2).unwrap().id;
+    lab.leave(0);
+    let now = lab.now;
+    lab.engine(0).mark_read(now, "bob", first).unwrap();
+    lab.engine(tablet).mark_read(now, "bob", id).unwrap();
+    lab.dial(tablet);
+    lab.settle();
+    heard(&mut lab, 0);
+    // What came while it was away is shown as it is, and the rest is told.
+    lab.peers[0].is_away = false;
+    lab.wait(60_000);
+    lab.model.people.unanswered.insert(Kind::RELATIONS);
+    lab.settle();
+    let states: Vec<_> = lab.peers[0]
+        .history("bob")
+        .iter()
+        .rev()
+        .take(3)
+        .map(|message| message.state)
+        .collect();
+    let (read, unread) = (MessageState::Read, MessageState::Delivered);
+    assert_eq!(states, [unread, read, read]);
+    let at = lab.engine(0).message(id).unwrap().unwrap().at;
+    let seen = Event::Seen {
+        peer: "bob".to_owned(),
+        up_to: at,
+    };
+    assert_eq!(told(&mut lab, 0), [seen]);
+    assert_eq!(told(&mut lab, tablet), []);
+    assert!(lab.engine(0).is_settled());
+    // No READ of its own is left to be sent, and marking it once more sends none.
+    let now = lab.now;
+    heard(&mut lab, 0);
+    lab.engine(0).mark_read(now, "bob", id).unwrap();
+    lab.dial(0);
+    lab.cut(0);
+    lab.settle();
+    let said = heard(&mut lab, 0);
+    assert!(!said.iter().any(|it| it.starts_with("READ ")), "{said:?}");
+}
+
+#[test]
+fn what_is_read_is_told_to_the_server_also_when_nobody_else_is_to_know_it() {
+    let (mut lab, tablet) = with_tablet();
+    let receipts = SettingsChange {
+        read_receipts: Some(false),
+        ..SettingsChange::default()
+    };
+    set(&mut lab, 0, &receipts);
+    let id = lab.say(1, "alice", "one");
+    heard(&mut lab, 0);
+    let now = lab.now;
+    lab.engine(0).mark_read(now, "bob", id).unwrap();
+    lab.dial(0);
+    lab.settle();
+    assert_eq!(heard(&mut lab, 0), ["READ 2"]);
+    let state = |lab: &mut Lab, who: usize| lab.engine(who).message(id).unwrap().unwrap().state;
+    assert_eq!(state(&mut lab, tablet), MessageState::Read);
+    assert_eq!(state(&mut lab, 1), MessageState::Delivered);
+}
+
+#[test]
+fn nothing_that_a_server_says_of_people_breaks_a_client_or_is_believed_too_far() {
+    let mut lab = Lab::acquainted();
+    let to = lab.peers[0].address();
+    let own = to.user;
+    let entry = |user: u64, relation: u8| RelationEntry {
+        user: UserId(user),
+        relation: frame::Relation(relation),
+    };
+    for request in [0, 1, 77, u64::MAX >> 2] {
+        let entries = [
+            entry(own.0, 2),
+            entry(3, 77),
+            entry(9, 0),
+            entry(u64::MAX, 200),
+        ];
+        for relations in [&entries[..], &[]] {
+            lab.model.say(
+                to,
+                &Frame::RelationList(RelationList {
+                    request,
+                    more: true,
+                    relations: List::Slice(relations),
+                }),
+            );
+        }
+        lab.model.say(to, &Frame::Related(Related { request }));
+        let settings = frame::AccountSettings {
+            presence: frame::Visibility(200),
+            read_receipts: false,
+            strangers: frame::Strangers(0),
+        };
+        lab.model
+            .say(to, &Frame::SettingsAre(SettingsAre { request, settings }));
+    }
+    lab.settle();
+    assert!(lab.engine(0).is_online());
+    // What is of a newer version is nothing that this one shows, nor that it changes by itself.
+    assert_eq!(relations(&mut lab, 0), [known("bob", Relation::Contact)]);
+    let strange = Settings {
+        presence: Visibility::Other(200),
+        read_receipts: false,
+        strangers: Strangers::Other(0),
+    };
+    assert_eq!(told(&mut lab, 0), [Event::SettingsChanged(strange)]);
+    lab.say(0, "bob", "still here");
+    assert_eq!(lab.peers[1].texts("alice").last().unwrap(), "still here");
+}
+
+#[test]
+fn a_list_without_an_end_is_not_asked_for_without_an_end() {
+    let mut lab = Lab::of(&["alice"]);
+    lab.model.people.page = Some(0);
+    lab.model
+        .set_relation(UserId(1), UserId(2), frame::Relation::BLOCKED);
+    let tablet = lab.link(0, false);
+    let said = heard(&mut lab, tablet);
+    let asked = said.iter().filter(|it| it.starts_with("RELATIONS")).count();
+    assert_eq!(asked, 1, "{said:?}");
+}
