@@ -2,6 +2,7 @@
 
 mod change;
 mod group;
+mod people;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,6 +15,9 @@ pub(crate) use change::{Delete, Edit, React, Timer, Until, life};
 pub(crate) use group::{
     Answer, Create, Group, GroupCommand, Info, Leave, ListGroups, Members, RenameGroup, SetRights,
     SetRole,
+};
+pub(crate) use people::{
+    Accept, Block, Contacts, Patience, PresenceOf, SettingsOf, Switch, Unblock,
 };
 
 const EXAMPLES: &str = "\
@@ -46,6 +50,12 @@ const LISTEN_JSON: &str = r#"Lines of --json; `at` is in milliseconds since the 
                                                 held or device_gone
   {"event":"failed","id","to","code"}           the server will never take this message
   {"event":"gap","from","to","reason"}          these stream positions are missing for good
+  {"event":"seen","peer","up_to"}               another device of yours has read the conversation
+  {"event":"typing","peer","by","kind"}         kind: typing, recording or stopped
+  {"event":"relation","peer","relation"}        another device of yours made somebody a contact,
+                                                blocked or stranger
+  {"event":"settings","presence",               another device of yours has changed these settings
+   "read_receipts","strangers"}
   {"event":"group","group","by","at","changes"} somebody has changed a group; of each change "step":
                                                 added, removed or role, with "name" and "role";
                                                 rights; name, with "text"; joined, when this home
@@ -58,6 +68,7 @@ const LISTEN_JSON: &str = r#"Lines of --json; `at` is in milliseconds since the 
                                                 one device is meant; peer: a name, perhaps your own
   {"event":"caught_up","position","trimmed"}    all that waited at the server has been printed
 
+A message of a stranger who asks to be heard has "request" true (`settings --strangers`).
 A message to a group has "group", its name among peers, which is also the "peer" of what happens to
 it and the "by" of a receipt when all members have come so far.
 
@@ -133,6 +144,12 @@ pub(crate) enum Command {
     Listen(Listen),
     History(HistoryOf),
     Group(Group),
+    Presence(PresenceOf),
+    Block(Block),
+    Unblock(Unblock),
+    Accept(Accept),
+    Contacts(Contacts),
+    Settings(SettingsOf),
     Status(Status),
     Chat(Chat),
     Devices(Devices),
@@ -488,6 +505,9 @@ mod tests {
             "martlet verify bob --accept --undo",
             "martlet verify bob --number",
             "martlet safety-number bob --qr --json",
+            "martlet presence",
+            "martlet settings --presence friends",
+            "martlet settings --read-receipts maybe",
             "martlet group",
             "martlet group add climbing",
             "martlet group role climbing bob king",

@@ -103,8 +103,8 @@ impl Client {
     /// from the stream of events.
     ///
     /// # Errors
-    /// [`GroupError::Refused`] when it will not be made; [`ClientError::DeviceRemoved`] when nothing
-    /// more is heard of it; as [`group`](Self::group).
+    /// [`GroupError::Refused`] when it will not be made; [`ClientError::DeviceRemoved`] when
+    /// nothing more is heard of it; as [`group`](Self::group).
     pub async fn settled_group(&self, peer: &str) -> Result<Group, GroupError> {
         let peer = peer.to_owned();
         self.ask(|reply| Command::SettledGroup { peer, reply })

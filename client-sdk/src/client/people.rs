@@ -6,7 +6,7 @@ use martlet_protocol::Millis;
 use super::Client;
 use crate::engine::Engine;
 use crate::error::{ClientError, PeopleError};
-use crate::event::{Related, Relation, Settings, SettingsChange, Typing};
+use crate::event::{Presence, Related, Relation, Settings, SettingsChange, Typing};
 
 impl Client {
     /// Tells from now on whether somebody is there: [`Event::Presence`](crate::Event::Presence)
@@ -28,6 +28,20 @@ impl Client {
     pub async fn unwatch(&self, peer: &str) -> Result<(), PeopleError> {
         let peer = peer.to_owned();
         self.with_engine(move |engine, now| engine.unwatch(now, &peer))
+            .await
+    }
+
+    /// Whether somebody who is watched is there, and when they were last; `None` until the server
+    /// has said it, and while there is no connection. Takes nothing from the stream of events.
+    ///
+    /// # Errors
+    /// As [`unwatch`](Self::unwatch).
+    pub async fn presence(
+        &self,
+        peer: &str,
+    ) -> Result<Option<(Presence, Option<Millis>)>, PeopleError> {
+        let peer = peer.to_owned();
+        self.with_engine(move |engine, _| engine.presence(&peer))
             .await
     }
 

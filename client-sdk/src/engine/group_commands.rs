@@ -278,7 +278,11 @@ fn shown(core: &mut Core, tx: &Tx<'_>, row: &GroupRow) -> Result<Option<Group>, 
     if verified.is_none() && !is_mine {
         return Ok(None);
     }
-    let info = tx.group_info(row.contact)?;
+    // Of one that is yet to be made the wish knows the name.
+    let info = match tx.group_info(row.contact)? {
+        None => core.wished_info(tx, row.contact)?,
+        info => info,
+    };
     let info = info.and_then(|info| GroupInfo::decode(&info).ok());
     let own = tx.own_user()?;
     let mut members = Vec::new();

@@ -152,6 +152,18 @@ impl Core {
         Ok(())
     }
 
+    /// The info that a change under way gives to a group.
+    pub(super) fn wished_info(
+        &self,
+        tx: &Tx<'_>,
+        contact: ContactId,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        match tx.group_draft(contact)? {
+            Some(draft) => Ok(self.read_wish(&draft)?.info),
+            None => Ok(None),
+        }
+    }
+
     fn read_wish(&self, draft: &GroupDraft) -> Result<Wish, StoreError> {
         Wish::decode(&draft.wish).map_err(|_| StoreError::RowInvalid {
             column: "group_drafts.wish",

@@ -203,7 +203,7 @@ impl Core {
     ) -> Result<(), Fault> {
         self.live().ok_or(UNEXPECTED)?;
         let last = self.groups.streams.insert(row.group, (to, goes_on));
-        // Where the stream begins behind what the inbox has, and that has yet to come, nobody knows.
+        // Where the stream begins behind what the inbox has yet to bring, nobody knows.
         let is_known = match last {
             Some((_, went_on)) => went_on,
             None => row.way == Some(GroupMode::STREAM),

@@ -5,7 +5,7 @@ use martlet_protocol::{Millis, UserId};
 
 use super::machine::Engine;
 use crate::error::{ClientError, PeopleError, StoreError};
-use crate::event::{Related, Relation, Settings, SettingsChange, Typing};
+use crate::event::{Presence, Related, Relation, Settings, SettingsChange, Typing};
 use crate::local::{RelationRow, group_of_peer};
 
 impl Engine {
@@ -38,6 +38,19 @@ impl Engine {
             Ok(())
         })?;
         Ok(())
+    }
+
+    /// Whether somebody who is watched is there, and when they were last, as the server has told on
+    /// this connection; `None` while it has not, and when it will not.
+    ///
+    /// # Errors
+    /// As [`unwatch`](Self::unwatch).
+    pub fn presence(
+        &mut self,
+        peer: &str,
+    ) -> Result<Option<(Presence, Option<Millis>)>, PeopleError> {
+        let user = self.account(peer)?;
+        Ok(self.core.people.presences.of(user))
     }
 
     /// Tells others, as the settings let them know it, whether a person looks at this device. A new
@@ -107,17 +120,16 @@ impl Engine {
         let tx = self.db.begin()?;
         let mut relations = Vec::new();
         for row in tx.relation_rows()? {
-            match Relation::from_wire(row.relation()) {
-                Some(relation @ (Relation::Contact | Relation::Blocked)) => {
-                    relations.push(Related {
-                        peer: tx.name_of(row.user)?,
-                        user: row.user,
-                        relation,
-                        is_pending: row.wanted.is_some(),
-                    });
-                }
-                // Nothing, or something of a newer version.
-                _ => {}
+            // The others are nothing, or something of a newer version.
+            if let Some(relation @ (Relation::Contact | Relation::Blocked)) =
+                Relation::from_wire(row.relation())
+            {
+                relations.push(Related {
+                    peer: tx.name_of(row.user)?,
+                    user: row.user,
+                    relation,
+                    is_pending: row.wanted.is_some(),
+                });
             }
         }
         relations.sort_by_key(|related| related.user);

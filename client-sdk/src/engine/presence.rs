@@ -95,6 +95,14 @@ impl Presences {
         }
     }
 
+    /// What the server has told of an account on this connection.
+    pub(super) fn of(&self, user: UserId) -> Option<There> {
+        match self.watched.get(&user)?.stage {
+            Stage::Known(there) => Some(there),
+            Stage::Wanted | Stage::Asked(_) | Stage::Refused(_) => None,
+        }
+    }
+
     pub(super) const fn set_active(&mut self, is_active: bool) {
         self.is_active = is_active;
     }

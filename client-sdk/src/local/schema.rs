@@ -312,7 +312,7 @@ CREATE TABLE groups (
     inbox INTEGER NOT NULL DEFAULT 0,    -- of the newest one that has come by the inbox
     cursor INTEGER NOT NULL DEFAULT 0,   -- of the newest one out of the group's own stream
     way INTEGER NOT NULL DEFAULT 0,      -- how the next one in line comes, as `mode`; 0: not known
-    mode INTEGER NOT NULL DEFAULT 1,     -- now, as the server says: 1 by the inbox, 2 by the own stream
+    mode INTEGER NOT NULL DEFAULT 1,     -- now, as the server says: 1 by inbox, 2 by own stream
     info BLOB,                           -- sealed; contents of the newest GROUP_INFO
     gone INTEGER NOT NULL DEFAULT 0      -- 1: this account is no member any more
 ) STRICT;
@@ -347,7 +347,7 @@ CREATE TABLE group_drafts (              -- what this home wants to change
     record BLOB                          -- that was sent and has no answer
 ) STRICT;
 
-CREATE TABLE group_entries (             -- that wait for a list, for a sender key or for those before
+CREATE TABLE group_entries (             -- that wait for a list, a sender key or those before
     contact INTEGER NOT NULL REFERENCES groups,
     sequence INTEGER NOT NULL,
     kind INTEGER NOT NULL,

@@ -92,7 +92,8 @@ pub(crate) const MODULES: &[(&str, &[&str])] = &[
     (
         "client-sdk/cli",
         &[
-            "commands", "chat", "output", "home", "args", "ask", "ids", "over", "stop", "text",
+            "commands", "chat", "output", "home", "args", "ask", "peers", "ids", "over", "stop",
+            "text",
         ],
     ),
     (

@@ -13,8 +13,8 @@ other commands want a NAME, a group is '#GROUP', in quotes: a shell takes # for 
   martlet group send climbing 'Saturday?'
   martlet chat '#climbing'
 
-A change is stored in the home first. When the server does not answer in time it stays there and is made
-with the next command that connects; the exit status is then 1.";
+A change is stored in the home first. When the server does not answer in time it stays there and is
+made with the next command that connects; the exit status is then 1.";
 
 /// Make groups, change them, and write to them.
 #[derive(Debug, clap::Args)]
@@ -122,7 +122,10 @@ pub(crate) struct SetRole {
 
 /// Say who may add members, write, and change the group's name.
 #[derive(Debug, clap::Args)]
-#[command(group = clap::ArgGroup::new("right").required(true).multiple(true).args(["add", "send", "change"]))]
+#[command(group = clap::ArgGroup::new("right")
+    .required(true)
+    .multiple(true)
+    .args(["add", "send", "change"]))]
 pub(crate) struct SetRights {
     /// The group
     pub(crate) group: String,

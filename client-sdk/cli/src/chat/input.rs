@@ -59,6 +59,15 @@ impl Editor {
     }
 
     /// Inserts text from the clipboard, line breaks included.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
+    /// Whether the line is an order, and no message.
+    pub(crate) fn is_order(&self) -> bool {
+        self.text.starts_with('/')
+    }
+
     pub(crate) fn paste(&mut self, pasted: &str) {
         let pasted = pasted.replace("\r\n", "\n").replace('\r', "\n");
         self.insert(&text::harmless(&pasted));

@@ -4,7 +4,10 @@ use std::future::pending;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crossterm::event::Event as Key;
-use martlet_client::{Change, Client, Event, History, Identity, MessageId, Millis, SendOptions};
+use martlet_client::{
+    Change, Client, ClientError, Event, History, Identity, MessageId, Millis, PeopleError,
+    SendOptions, Typing,
+};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
@@ -46,7 +49,11 @@ pub(super) async fn run(client: Client, identity: Identity, peer: String) -> any
         check: None,
     };
     chat.check_verified();
-    chat.talk().await
+    chat.show_up().await?;
+    let talked = chat.talk().await;
+    // The others see at once that nobody is here any more.
+    chat.leave().await;
+    talked
 }
 
 struct Chat {
@@ -85,6 +92,35 @@ impl Chat {
                 }
             }
             paint_at.get_or_insert_with(|| Instant::now() + PAINT_DELAY);
+        }
+    }
+
+    /// The person is here, and wants to know whether the other side is.
+    async fn show_up(&self) -> anyhow::Result<()> {
+        self.client.set_active(true).await?;
+        if !is_group(&self.model.peer) {
+            // Of a name that nobody has nothing is known: the first message will say so.
+            match self.client.watch(&self.model.peer).await {
+                Ok(()) | Err(PeopleError::Client(ClientError::NoAnswer)) => {}
+                Err(PeopleError::Client(ClientError::UnknownPeer)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    async fn leave(&self) {
+        // The client may have ended for a reason that is told already.
+        let _stopped = self.typing(Typing::Stopped).await;
+        let _left = self.client.set_active(false).await;
+    }
+
+    /// Tells the others whether the person writes.
+    async fn typing(&self, kind: Typing) -> Result<(), PeopleError> {
+        match self.client.typing(&self.model.peer, kind).await {
+            // Nobody can be told.
+            Err(PeopleError::Client(ClientError::UnknownPeer)) => Ok(()),
+            told => told,
         }
     }
 
@@ -146,7 +182,15 @@ impl Chat {
             _ => Action::Edit,
         };
         match action {
-            Action::Edit => {}
+            Action::Edit => {
+                let editor = &self.model.editor;
+                let kind = if editor.is_empty() || editor.is_order() {
+                    Typing::Stopped
+                } else {
+                    Typing::Typing
+                };
+                self.typing(kind).await?;
+            }
             Action::Quit => return Ok(false),
             Action::Submit(text) => self.send(text).await,
             Action::PageUp => self.model.scrolled_rows += page()?,

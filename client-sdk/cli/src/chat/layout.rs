@@ -1,7 +1,7 @@
 //! From the model to rows of styled text: pure, so that tests can look at it.
 //!
 //! ```text
-//!   bob · encrypted, verified                online   header
+//!   bob · encrypted, verified               typing…   header
 //!                     2026-11-24                      a new day
 //!  12:01 bob  Are you there?
 //!  12:02 you  Yes ✓✓ read
@@ -273,7 +273,11 @@ fn failure(said: &Said) -> Option<String> {
 fn header_row(model: &Model, columns: usize, zone: &Zone) -> Row {
     let link = match &model.link {
         Link::Connecting => "connecting… ".to_owned(),
-        Link::Online => "online ".to_owned(),
+        // What the other side does is what a person looks for there.
+        Link::Online => match model.activity(zone) {
+            Some(activity) => format!("{} ", text::one_line(&activity)),
+            None => "connected ".to_owned(),
+        },
         Link::Offline {
             cause,
             retry_at: Some(at),
@@ -362,7 +366,7 @@ mod tests {
         assert_eq!(
             lines(&mut model, 44, 7),
             [
-                " bob · encrypted                     online ",
+                " bob · encrypted                  connected ",
                 "                 2026-09-21",
                 "14:14 bob  Are you there?",
                 "14:15 you  Yes ✓✓",
@@ -474,10 +478,10 @@ mod tests {
         let mut model = conversation();
         model.link = Link::Online;
         for (verified, columns, title) in [
-            (Some(true), 40, " bob · encrypted, verified       online "),
-            (Some(false), 40, " bob · encrypted, not verified   online "),
-            (Some(true), 20, " bob ✓       online "),
-            (Some(false), 20, " bob         online "),
+            (Some(true), 40, " bob · encrypted, verified    connected "),
+            (Some(false), 40, " bob · encrypted, not verified connected "),
+            (Some(true), 20, " bob ✓    connected "),
+            (Some(false), 20, " bob      connected "),
         ] {
             model.verified = verified;
             assert_eq!(lines(&mut model, columns, 5)[0], title);

@@ -1,5 +1,6 @@
 //! `chat`: one conversation, on a terminal or through pipes.
 
+mod activity;
 mod input;
 mod interactive;
 mod layout;

@@ -4,8 +4,9 @@ use martlet_client::{
     Change, Direction, Event, Message, MessageId, MessageState, Millis, Reaction,
 };
 
+use super::activity::Activity;
 use super::input::Editor;
-use crate::output::{GroupNames, refusal, security, update, words};
+use crate::output::{GroupNames, Zone, is_group, presence, refusal, security, update, words};
 
 /// The whole state of the screen; [`layout`](super::layout) turns it into rows.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(crate) struct Model {
     me: String,
     /// Whether the other side's key was verified; `None` while that is not known.
     pub(crate) verified: Option<bool>,
+    /// What the others do right now.
+    activity: Activity,
     /// The connection to the server.
     pub(crate) link: Link,
     /// What is being typed.
@@ -82,6 +85,7 @@ impl Model {
         Self {
             peer,
             groups: GroupNames::default(),
+            activity: Activity::default(),
             me,
             verified: None,
             entries,
@@ -90,6 +94,11 @@ impl Model {
             scrolled_rows: 0,
             shows_ids: false,
         }
+    }
+
+    /// Who writes right now, and in a conversation of two else whether the other side is there.
+    pub(crate) fn activity(&self, zone: &Zone) -> Option<String> {
+        self.activity.words(is_group(&self.peer), zone)
     }
 
     /// What a person calls the other side.
@@ -212,8 +221,16 @@ impl Model {
                 let line = security(&notice, &self.me, &self.groups);
                 self.entries.push(Entry::Warning(line));
             }
+            Event::Presence {
+                peer,
+                state,
+                last_seen,
+            } if peer == self.peer => self.activity.there(state, last_seen),
+            Event::Typing { peer, by, kind } if peer == self.peer => self.activity.does(by, kind),
             Event::Online { .. } => self.link = Link::Online,
             Event::Offline { cause, retry_at } => {
+                // Nothing is known of others without a connection.
+                self.activity = Activity::default();
                 self.link = Link::Offline {
                     cause: cause.to_string(),
                     retry_at,

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use martlet_client::{Client, Config, Identity};
 
-use super::{change, devices, group, history, join, link, listen, register, safety, send, status};
+use super::{
+    change, devices, group, history, join, link, listen, people, presence, register, safety, send,
+    status,
+};
 use crate::args::{Args, Command};
 use crate::stop::Stop;
 use crate::{chat, home};
@@ -69,6 +72,12 @@ async fn work(client: Client, identity: Identity, command: Command) -> anyhow::R
         Command::Edit(args) => change::edit(client, identity, args).await,
         Command::Delete(args) => change::delete(client, identity, args).await,
         Command::Timer(args) => change::timer(client, identity, args).await,
+        Command::Presence(args) => presence::run(client, identity, args).await,
+        Command::Block(args) => people::block(client, identity, args).await,
+        Command::Unblock(args) => people::unblock(client, identity, args).await,
+        Command::Accept(args) => people::accept(client, identity, args).await,
+        Command::Contacts(args) => people::contacts(client, identity, args).await,
+        Command::Settings(args) => people::settings(client, identity, args).await,
         Command::Group(args) => group::run(client, identity, args.what).await,
         Command::History(args) => history::run(client, identity, args).await,
         Command::Status(args) => status::run(client, identity, args).await,

@@ -167,8 +167,8 @@ impl Home {
             );
         };
         let group = settled?;
-        // What members learn of it comes by messages. Those that do not leave in time leave with the
-        // next command that connects.
+        // What members learn of it comes by messages. Those that do not leave in time leave with
+        // the next command that connects.
         if let Ok(flushed) = timeout_at(deadline, self.client.flush()).await {
             flushed?;
         }

@@ -8,6 +8,8 @@ mod history;
 mod join;
 mod link;
 mod listen;
+mod people;
+mod presence;
 mod register;
 mod safety;
 mod send;

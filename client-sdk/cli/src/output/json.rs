@@ -7,6 +7,7 @@ use martlet_client::{
 use serde::Serialize;
 
 use super::groups;
+use super::people::Known;
 
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -48,6 +49,20 @@ enum Line<'a> {
         to: u64,
         reason: &'a str,
     },
+    Seen {
+        peer: &'a str,
+        up_to: u64,
+    },
+    Typing {
+        peer: &'a str,
+        by: &'a str,
+        kind: &'static str,
+    },
+    Relation {
+        peer: &'a str,
+        relation: &'static str,
+    },
+    Settings(Known),
     GroupGap {
         group: &'a str,
         from: u64,
@@ -83,6 +98,8 @@ struct More<'a> {
     location: Option<Place<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     timer_s: Option<u32>,
+    #[serde(skip_serializing_if = "core::ops::Not::not")]
+    request: bool,
     #[serde(skip_serializing_if = "core::ops::Not::not")]
     edited: bool,
     #[serde(skip_serializing_if = "core::ops::Not::not")]
@@ -136,6 +153,7 @@ impl<'a> More<'a> {
             contact: None,
             location: None,
             timer_s: None,
+            request: message.is_request,
             edited: message.edited,
             deleted: message.body == Body::Deleted,
             reactions: reacted(&message.reactions, me),
@@ -233,6 +251,20 @@ pub(super) fn event(event: &Event, me: &str) -> Option<String> {
             to: to.0,
             reason: reason.as_str(),
         },
+        Event::Seen { peer, up_to } => Line::Seen {
+            peer,
+            up_to: up_to.0,
+        },
+        Event::Typing { peer, by, kind } => Line::Typing {
+            peer,
+            by,
+            kind: kind.as_str(),
+        },
+        Event::RelationChanged { peer, relation } => Line::Relation {
+            peer,
+            relation: relation.as_str(),
+        },
+        Event::SettingsChanged(settings) => Line::Settings(settings.into()),
         Event::GroupGap {
             peer,
             from,

@@ -4,12 +4,12 @@ use std::io::{self, Stdout, Write};
 
 use martlet_client::{
     Client, Device, Event, Group, GroupReceipts, GroupUpdate, Identity, Message, MessageId,
-    MessageState, Millis, SafetyNumber,
+    MessageState, Millis, Presence, Related, SafetyNumber, Settings,
 };
 
 use super::groups::{self, GroupNames};
 use super::plain::{Reader, Zone};
-use super::{json, plain};
+use super::{json, people, plain};
 
 /// Whom the lines are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,6 +124,35 @@ impl<W: Write> Output<W> {
         self.line(match self.format {
             Format::Json => groups::receipts_json(receipts),
             Format::Plain => groups::receipts(receipts),
+        })
+    }
+
+    /// Prints whether somebody is there.
+    pub(crate) fn presence(
+        &mut self,
+        peer: &str,
+        state: Presence,
+        last_seen: Option<Millis>,
+    ) -> io::Result<()> {
+        self.line(match self.format {
+            Format::Json => people::presence_json(peer, state, last_seen),
+            Format::Plain => people::presence(state, last_seen, &self.reader.zone),
+        })
+    }
+
+    /// Prints a contact, or somebody who is blocked.
+    pub(crate) fn related(&mut self, related: &Related) -> io::Result<()> {
+        self.line(match self.format {
+            Format::Json => people::related_json(related),
+            Format::Plain => people::related(related),
+        })
+    }
+
+    /// Prints what this account lets others know.
+    pub(crate) fn settings(&mut self, settings: &Settings) -> io::Result<()> {
+        self.line(match self.format {
+            Format::Json => people::settings_json(settings),
+            Format::Plain => people::settings(settings),
         })
     }
 

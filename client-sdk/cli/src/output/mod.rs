@@ -3,6 +3,7 @@
 mod groups;
 mod json;
 mod lines;
+mod people;
 mod plain;
 mod qr;
 mod security;
@@ -10,6 +11,7 @@ mod words;
 
 pub(crate) use groups::{GroupNames, is_group, update};
 pub(crate) use lines::{Format, Output, is_closed_pipe, print, registered};
+pub(crate) use people::presence;
 pub(crate) use plain::{Zone, device_name, refusal};
 pub(crate) use qr::qr;
 pub(crate) use security::{not_taken, security};

@@ -95,6 +95,12 @@ pub(super) fn event(event: &Event, reader: &Reader) -> Option<String> {
         Event::Gap { from, to, reason } => {
             format!("missing for good: stream positions {from} to {to} ({reason})")
         }
+        Event::RelationChanged { peer, relation } => {
+            format!("on another device of yours {peer} became {relation}")
+        }
+        Event::SettingsChanged(_) => {
+            "another device of yours has changed settings: `martlet settings` shows them".to_owned()
+        }
         Event::GroupGap {
             peer,
             from,
@@ -206,6 +212,7 @@ fn said(message: &Message, reader: &Reader) -> String {
     let Reader { me, zone, groups } = reader;
     let peer = groups.shown(&message.peer);
     let who = match (message.direction, message.group) {
+        (Direction::Incoming, None) if message.is_request => format!("{peer} (asks to be heard)"),
         (Direction::Incoming, None) => peer,
         (Direction::Incoming, Some(_)) => format!("{} in {peer}", message.author),
         (Direction::Outgoing, _) => format!("{me} to {peer}"),

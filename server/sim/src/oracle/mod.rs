@@ -13,8 +13,9 @@
 //! | states move forward, are true, and are told once | at once, and at the end |
 //! | every device shows texts, reactions and deletions by the newest it has heard of | at the end |
 //! | what was read is told, whoever crashes | at the end |
-//! | a place of a group's log means one thing for everybody, in the order that all see | at once, and at the end |
-//! | who was a member when something was said has it, and nobody else; all see one group | at the end |
+//! | a place of a group's log means one thing, in the order that all see | at once, at the end |
+//! | who was a member when something was said has it, and nobody else | at the end |
+//! | all members see one group | at the end |
 //! | neither side breaks the protocol | at once |
 //! | whoever is lied to, and can know it, is told so by the name of the lie | at the end |
 //! | queues stay within their bounds | at the end, and at every fault |
