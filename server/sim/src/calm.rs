@@ -48,6 +48,7 @@ impl World {
             self.run_for(1_000);
         }
         self.check_rows();
+        self.check_presences();
         self.check_histories();
         let witness = Witness::of(self.server.durable());
         self.check_groups(&witness);

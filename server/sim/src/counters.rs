@@ -139,6 +139,12 @@ counters! {
     poison_told,
     /// Groups that somebody has made.
     groups,
+    /// Accounts whose presence somebody wanted to know.
+    watched,
+    /// Times that somebody was told whether one is there.
+    presences,
+    /// Times that somebody was told that one writes, or has stopped.
+    typings,
     /// Changes of groups that somebody was told.
     group_changes,
     /// Changes that were not made, because somebody else was faster.

@@ -1,5 +1,7 @@
 //! A client: the real engine on a database that survives it.
 
+use std::collections::BTreeSet;
+
 use bytes::BytesMut;
 use martlet_client::engine::Engine;
 use martlet_client::keys::KeySeed;
@@ -37,6 +39,10 @@ pub(crate) struct Device {
     skew_ms: i64,
     timer: Option<Time>,
     absent_until: Time,
+    /// A person looks at it, as this life of its process has said.
+    pub(crate) is_active: bool,
+    /// Whose presence this life wants to know.
+    pub(crate) watched: BTreeSet<String>,
     pub(crate) unread: Vec<(String, MessageId)>,
     pub(crate) written: Vec<MessageId>,
 }
@@ -62,6 +68,8 @@ impl Device {
             skew_ms: i64::try_from(env.rng.below(240_000)).expect("it is small") - 120_000,
             timer: None,
             absent_until: Time(0),
+            is_active: false,
+            watched: BTreeSet::new(),
             unread: Vec::new(),
             written: Vec::new(),
         }
@@ -274,6 +282,9 @@ impl Device {
         self.disk = Some(engine.into_db());
         self.life += 1;
         self.timer = None;
+        // A new process begins without anybody.
+        self.is_active = false;
+        self.watched.clear();
         if let Some(conn) = self.conn.take() {
             let is_told = env.rng.one_in(2);
             net::abandon(env, conn, Side::Client, is_told);

@@ -38,6 +38,7 @@ mod oracle;
 mod people;
 mod person;
 mod plan;
+mod presence;
 mod replies;
 mod requests;
 mod rng;

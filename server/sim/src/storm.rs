@@ -52,6 +52,9 @@ impl World {
         let others = (0..self.plan.accounts).filter(|account| *account != own);
         let others: Vec<usize> = others.collect();
         let to = others[env.rng.index(others.len())];
+        if env.rng.one_in(8) {
+            return client.show_itself(env, HANDLES[to]);
+        }
         match env.rng.below(24) {
             0..=10 => {
                 for _ in 0..1 + env.rng.below(4) {

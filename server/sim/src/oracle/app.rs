@@ -76,6 +76,13 @@ impl Ledger {
             }
             Event::Message(message) => self.on_shown(counters, device, message),
             Event::GroupChanged(_) => counters.group_changes += 1,
+            Event::Presence { .. } => counters.presences += 1,
+            Event::Typing { by, .. } => {
+                counters.typings += 1;
+                if by == self.handle_of(self.devices[device].account) {
+                    self.violate(format!("{by} is told what it does itself"));
+                }
+            }
             Event::GroupRefused { code, .. } => self.on_group_refused(counters, device, *code),
             Event::GroupGap { group, .. } => {
                 counters.group_gaps += 1;
