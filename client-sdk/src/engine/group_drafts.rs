@@ -338,6 +338,7 @@ impl Core {
         self.groups.refused.insert(contact, code);
         let what = GroupNotice::Refused(code);
         self.notices.store(tx, &Notice::Group { contact, what })?;
+        self.wonder_about_group(tx, contact, code)?;
         if self.group_of(tx, contact)?.is_none() {
             tx.set_group_gone(contact, true)?;
             self.fail_all(tx, now, contact, code)?;

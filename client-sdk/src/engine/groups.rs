@@ -430,6 +430,23 @@ impl Core {
         tx.set_roster(contact, answer.roster, answer.mode)
     }
 
+    /// The server knows nothing of a group, or will not tell: is this account no member any more?
+    pub(super) fn wonder_about_group(
+        &mut self,
+        tx: &Tx<'_>,
+        contact: ContactId,
+        code: NackCode,
+    ) -> Result<(), StoreError> {
+        if code == NackCode::GROUP_UNKNOWN
+            && let Some(row) = tx.group(contact)?
+            && row.is_known
+            && !row.is_gone
+        {
+            self.groups.want(row.group);
+        }
+        Ok(())
+    }
+
     /// A question for a group was refused.
     pub(super) fn on_group_ask_refused(
         &mut self,

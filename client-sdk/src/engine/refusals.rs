@@ -30,7 +30,10 @@ impl Core {
             return Ok(());
         }
         match self.outbox.landed(now, id) {
-            Some(entry) => self.fail(tx, now, &entry, nack.code),
+            Some(entry) => {
+                self.wonder_about_group(tx, entry.contact, nack.code)?;
+                self.fail(tx, now, &entry, nack.code)
+            }
             None => Ok(()),
         }
     }
