@@ -96,7 +96,7 @@ fn who_is_watched_is_told_at_once_and_with_each_change() {
     let last_seen = lab.now;
     set_active(&mut lab, 1, false);
     let offline = ("bob".to_owned(), Presence::Offline, Some(last_seen));
-    assert_eq!(presences(&mut lab, 0), [offline.clone()]);
+    assert_eq!(presences(&mut lab, 0), std::slice::from_ref(&offline));
     // To watch once more tells what is known, and asks nobody.
     heard(&mut lab, 0);
     watch(&mut lab, 0, "bob");

@@ -1,6 +1,11 @@
 //! Groups with the built programs: making one, talking in it, changing it, and what each member
 //! sees of that.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test ends at the first surprise, in its helpers as well"
+)]
+
 mod support;
 
 use std::path::Path;

@@ -1,8 +1,16 @@
 //! Presence, blocks, requests and settings with the built programs.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test ends at the first surprise, in its helpers as well"
+)]
+
 mod support;
 
+use std::process::Command;
+
 use serde_json::{Value, json};
+use support::process::Running;
 use support::server::Server;
 use support::{Person, complaint, field, json as parsed, json_lines, succeeded};
 
@@ -42,8 +50,8 @@ fn who_is_blocked_reaches_nobody_and_cannot_tell() {
     assert!(again.contains("is not blocked"), "{again}");
     succeeded(&mallory.run(&["send", "alice", "after"]));
     let heard = alice.hear_until("after");
-    let texts: Vec<_> = heard.iter().filter(|it| it["event"] == "message").collect();
-    assert_eq!(texts.len(), 1, "what was sent during it does not come");
+    let texts = heard.iter().filter(|it| it["event"] == "message");
+    assert_eq!(texts.count(), 1, "what was sent during it does not come");
     for wrong in [
         ["block", "nobody"],
         ["presence", "nobody"],
@@ -61,11 +69,9 @@ fn settings_decide_what_others_learn() {
     let bob = Person::register(dir.path(), &server, "bob");
     let usual = json!({"presence": "everyone", "read_receipts": true, "strangers": "anyone"});
     assert_eq!(settings(&alice, &[]), usual);
-    assert_eq!(presence(&bob, "alice"), "offline");
     let changed = settings(&alice, &["--presence", "nobody", "--strangers", "requests"]);
     let expected = json!({"presence": "nobody", "read_receipts": true, "strangers": "requests"});
     assert_eq!(changed, expected);
-    assert_eq!(presence(&bob, "alice"), "hidden");
 
     // Strangers ask, and learn nothing until they are accepted.
     let sent = succeeded(&bob.run(&["send", "alice", "do you know me?", "--json"]));
@@ -109,4 +115,33 @@ fn a_change_without_the_server_is_kept() {
     bob.catch_up();
     succeeded(&alice.run(&["send", "bob", "hello?"]));
     assert!(bob.catch_up().iter().all(|it| it["event"] != "message"));
+}
+
+/// A chat on a terminal, which `script` provides.
+fn chat_on_terminal(person: &Person, peer: &str) -> Running {
+    let program = env!("CARGO_BIN_EXE_martlet");
+    let home = person.home().display();
+    let mut command = Command::new("script");
+    let line = format!("{program} --home {home} chat {peer}");
+    command.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+    command.env("TERM", "xterm");
+    Running::start(&mut command)
+}
+
+#[test]
+fn whoever_has_a_chat_open_on_a_terminal_is_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::dev(dir.path());
+    let alice = Person::register(dir.path(), &server, "alice");
+    let bob = Person::register(dir.path(), &server, "bob");
+    succeeded(&alice.run(&["send", "bob", "hi"]));
+    bob.catch_up();
+    assert_eq!(presence(&bob, "alice"), "hidden", "never there");
+    let mut chat = chat_on_terminal(&alice, "bob");
+    let watching = bob.start(&["presence", "alice", "--watch"]);
+    watching.lines_until(|line| line == "online");
+    assert!(chat.type_line("/quit\r"), "the chat has ended");
+    chat.end();
+    watching.lines_until(|line| line.starts_with("offline, last seen "));
+    watching.terminate();
 }

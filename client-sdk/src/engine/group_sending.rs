@@ -43,35 +43,11 @@ impl Core {
         group_id: GroupId,
     ) -> Result<(), StoreError> {
         let entry = &departure.entry;
-        let contact = entry.contact;
         let mut outbound = tx.outbound(entry)?;
         // What was sent before and may have been accepted is repeated byte for byte.
-        if outbound.made.is_none() || !departure.is_uncertain {
-            if outbound.made.is_none() && self.is_too_old(now, entry) {
-                return self.give_up(tx, now, entry, NackCode::MESSAGE_ID_TOO_OLD);
-            }
-            let row = Self::group_row(tx, contact)?;
-            match self.group_readiness(tx, now, &row)? {
-                Readiness::Ready => {}
-                Readiness::NotYet => {
-                    self.outbox.unprepared(departure);
-                    return Ok(());
-                }
-                Readiness::Pointless(code) => return self.give_up(tx, now, entry, code),
-            }
-            let Some(group) = self.group_of(tx, contact)? else {
-                self.outbox.unprepared(departure);
-                return Ok(());
-            };
-            let versions = (group.head().version, row.roster);
-            if !self.outbox.joins(departure, versions) {
-                return Ok(());
-            }
-            let is_current = |made: &Made| (made.to_version, made.own_version) == versions;
-            if !outbound.made.as_ref().is_some_and(is_current) {
-                let made = self.seal_for_group(tx, entry, &outbound, (&group, &row))?;
-                outbound.made = Some(made);
-            }
+        let may_be_placed = outbound.made.is_some() && departure.is_uncertain;
+        if !may_be_placed && !self.make_for_group(tx, now, departure, &mut outbound)? {
+            return Ok(());
         }
         let Some(made) = &outbound.made else {
             return Ok(());
@@ -97,6 +73,47 @@ impl Core {
             live.allowance.spend(frame_bytes);
         }
         Ok(())
+    }
+
+    /// Makes a message for the group as it is, if it was not made so before. Returns whether it can
+    /// be sent now.
+    fn make_for_group(
+        &mut self,
+        tx: &Tx<'_>,
+        now: Millis,
+        departure: &Departure,
+        outbound: &mut Outbound,
+    ) -> Result<bool, StoreError> {
+        let entry = &departure.entry;
+        if outbound.made.is_none() && self.is_too_old(now, entry) {
+            self.give_up(tx, now, entry, NackCode::MESSAGE_ID_TOO_OLD)?;
+            return Ok(false);
+        }
+        let row = Self::group_row(tx, entry.contact)?;
+        let readiness = self.group_readiness(tx, now, &row)?;
+        let known = self.group_of(tx, entry.contact)?;
+        let group = match (readiness, known) {
+            (Readiness::Ready, Some(group)) => group,
+            (Readiness::Ready, None) | (Readiness::NotYet, _) => {
+                self.outbox.unprepared(departure);
+                return Ok(false);
+            }
+            // The server may wait for one that it has refused: it has the last word.
+            (Readiness::Pointless(_), _) if outbound.made.is_some() => return Ok(true),
+            (Readiness::Pointless(code), _) => {
+                self.give_up(tx, now, entry, code)?;
+                return Ok(false);
+            }
+        };
+        let versions = (group.head().version, row.roster);
+        if !self.outbox.joins(departure, versions) {
+            return Ok(false);
+        }
+        let is_current = |made: &Made| (made.to_version, made.own_version) == versions;
+        if !outbound.made.as_ref().is_some_and(is_current) {
+            outbound.made = Some(self.seal_for_group(tx, entry, outbound, (&group, &row))?);
+        }
+        Ok(true)
     }
 
     /// Whether every device of every member has the present sender key; asks for what is missing

@@ -1,7 +1,7 @@
 //! Messages that the server does not take: for now, until they are made anew, or never.
 
 use martlet_protocol::frame::Nack;
-use martlet_protocol::{Class, MessageId, Millis, NackCode, UserId};
+use martlet_protocol::{Class, GroupId, MessageId, Millis, NackCode, UserId};
 
 use super::outbox::Recipient;
 use super::state::Core;
@@ -57,9 +57,7 @@ impl Core {
             Recipient::Account(to) => to,
             Recipient::Group(group) => {
                 let made = (to_version, own_version);
-                self.groups.ready.remove(&entry.contact);
-                self.groups.demand_after(now, group, made, &mut self.rng);
-                return Ok(());
+                return self.refresh_group(tx, now, (entry.contact, group), made);
             }
         };
         if code != NackCode::STALE_OWN {
@@ -69,6 +67,24 @@ impl Core {
             && let Some(own) = self.own_address()
         {
             self.refresh_list(tx, now, own.user, own_version)?;
+        }
+        Ok(())
+    }
+
+    fn refresh_group(
+        &mut self,
+        tx: &Tx<'_>,
+        now: Millis,
+        (contact, group): (ContactId, GroupId),
+        made: (u64, u64),
+    ) -> Result<(), StoreError> {
+        let known = self.group_of(tx, contact)?;
+        let version = known.map_or(0, |known| known.head().version);
+        let roster = Self::group_row(tx, contact)?.roster;
+        // Of what was made long ago the answer is known already.
+        if version <= made.0 && roster <= made.1 {
+            self.groups.ready.remove(&contact);
+            self.groups.demand_after(now, group, made, &mut self.rng);
         }
         Ok(())
     }

@@ -123,35 +123,6 @@ impl People {
     /// Answers a question about keys, and returns whether it was one.
     pub(crate) fn answer(&mut self, frame: &Frame<'_>, out: &mut BytesMut) -> bool {
         match frame {
-            // The client of a script is in no group.
-            Frame::Groups(asked) => codec::encode(
-                &Frame::GroupList(GroupList {
-                    request: asked.request,
-                    more: false,
-                    groups: List::Slice(&[]),
-                }),
-                out,
-            ),
-            // Nor has it contacts, or settings of its own, and it may have any.
-            Frame::Relations(asked) => codec::encode(
-                &Frame::RelationList(RelationList {
-                    request: asked.request,
-                    more: false,
-                    relations: List::Slice(&[]),
-                }),
-                out,
-            ),
-            Frame::Relate(relate) => {
-                let request = relate.request;
-                codec::encode(&Frame::Related(Related { request }), out);
-            }
-            Frame::Settings(asked) => codec::encode(
-                &Frame::SettingsAre(SettingsAre {
-                    request: asked.request,
-                    settings: asked.set.unwrap_or_default(),
-                }),
-                out,
-            ),
             Frame::Devices(asked) => {
                 let list = self.list_of(asked.user);
                 let is_news = list.version() > asked.have;
@@ -202,7 +173,7 @@ impl People {
                 }),
                 out,
             ),
-            _ => return false,
+            frame => return answer_about_others(frame, out),
         }
         true
     }
@@ -318,6 +289,43 @@ impl People {
         );
         out
     }
+}
+
+/// Answers a question about groups and people, and returns whether it was one.
+fn answer_about_others(frame: &Frame<'_>, out: &mut BytesMut) -> bool {
+    match frame {
+        // The client of a script is in no group.
+        Frame::Groups(asked) => codec::encode(
+            &Frame::GroupList(GroupList {
+                request: asked.request,
+                more: false,
+                groups: List::Slice(&[]),
+            }),
+            out,
+        ),
+        // Nor has it contacts, or settings of its own, and it may have any.
+        Frame::Relations(asked) => codec::encode(
+            &Frame::RelationList(RelationList {
+                request: asked.request,
+                more: false,
+                relations: List::Slice(&[]),
+            }),
+            out,
+        ),
+        Frame::Relate(relate) => {
+            let request = relate.request;
+            codec::encode(&Frame::Related(Related { request }), out);
+        }
+        Frame::Settings(asked) => codec::encode(
+            &Frame::SettingsAre(SettingsAre {
+                request: asked.request,
+                settings: asked.set.unwrap_or_default(),
+            }),
+            out,
+        ),
+        _ => return false,
+    }
+    true
 }
 
 /// What is shown of questions about keys that were answered.

@@ -6,7 +6,7 @@ use martlet_client::{
 
 use super::activity::Activity;
 use super::input::Editor;
-use crate::output::{GroupNames, Zone, is_group, presence, refusal, security, update, words};
+use crate::output::{GroupNames, Zone, is_group, refusal, security, update, words};
 
 /// The whole state of the screen; [`layout`](super::layout) turns it into rows.
 #[derive(Debug)]

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use martlet_protocol::crc;
+use martlet_protocol::frame::GroupEventKind;
 use martlet_protocol::group_record::{GroupRecord, Role, members_bytes};
 use martlet_protocol::{GroupId, UserId};
 use martlet_store::ShardId;
@@ -25,8 +26,10 @@ pub(super) struct Groups {
     members: BTreeMap<GroupId, BTreeMap<UserId, Role>>,
     /// The newest record of each group: its version, its hash and its hash of the members.
     records: BTreeMap<GroupId, (u64, [u8; 32], [u8; 32])>,
-    /// The first and the last sequence of each log.
-    logs: BTreeMap<(ShardId, GroupId), (u64, u64)>,
+    /// The newest sequence of each log.
+    logs: BTreeMap<(ShardId, GroupId), u64>,
+    /// Sequences that do not follow the one before, and that one.
+    holes: Vec<(GroupId, u64, u64)>,
     locals: BTreeSet<(ShardId, GroupId)>,
     local_members: BTreeSet<(UserId, GroupId)>,
     user_groups: BTreeSet<(UserId, GroupId)>,
@@ -40,6 +43,7 @@ impl Groups {
             members: BTreeMap::new(),
             records: BTreeMap::new(),
             logs: BTreeMap::new(),
+            holes: Vec::new(),
             locals: BTreeSet::new(),
             local_members: BTreeSet::new(),
             user_groups: BTreeSet::new(),
@@ -144,17 +148,12 @@ impl Groups {
         if (entry.group, entry.sequence) != (group, sequence) {
             return Err("an entry of another place".into());
         }
-        let (_, last) = self
-            .logs
-            .entry((shard, group))
-            .or_insert((sequence, sequence - 1));
-        let expected = *last + 1;
-        *last = sequence;
-        // A directory that was put back goes on behind its floor. Another shard has no entries of
-        // the times when it had no member.
-        let home = self.homes.get(&group).filter(|_| is_home);
-        if home.is_some_and(|home| ![expected, home.floor + 1].contains(&sequence)) {
-            return Err(format!("a hole: {sequence} follows {}", expected - 1));
+        let last = self.logs.insert((shard, group), sequence);
+        // Where nobody was a member for a while the log goes on with the record that adds somebody.
+        let may_begin = last.is_none() || (!is_home && entry.kind == GroupEventKind::RECORD);
+        let last = last.unwrap_or_default();
+        if sequence != last + 1 && !may_begin {
+            self.holes.push((group, last, sequence));
         }
         Ok(())
     }
@@ -168,12 +167,20 @@ impl Groups {
                 problems.push(format!("group {group} is not what its newest record says"));
             }
         }
+        for (group, last, sequence) in &self.holes {
+            // A directory that was put back goes on behind its floor.
+            let home = self.homes.get(group);
+            if home.is_none_or(|home| home.floor + 1 != *sequence) {
+                let what = format!("{sequence} follows {last} in the log of group {group}");
+                problems.push(what);
+            }
+        }
         if self.local_members != self.user_groups {
             problems.push("members at their shards and groups of accounts differ".into());
         }
         for ((shard, group), (_, last)) in &self.references {
-            let newest = self.logs.get(&(*shard, *group)).map(|(_, last)| *last);
-            if newest.is_none_or(|newest| *last > newest) {
+            let newest = self.logs.get(&(*shard, *group));
+            if newest.is_none_or(|newest| last > newest) {
                 problems.push(format!(
                     "an inbox refers to {last} of group {group}, which is not there"
                 ));
