@@ -13,7 +13,9 @@ use crate::local::{ContactId, Entry, Repair, Tx};
 
 /// How long a message waits for its sender key before it is asked for, in milliseconds: the key is
 /// on its way in the inbox, while the message may have come by the group's own stream.
-pub(super) const KEY_MS_MAX: u64 = 10_000;
+const KEY_MS_MAX: u64 = 10_000;
+/// How long after that to look again while the backlog may bring it, in milliseconds.
+pub(super) const KEY_LOOK_MS: u64 = 500;
 
 impl Core {
     /// A message waits for its sender key, or behind one that does: after a while it is asked for.

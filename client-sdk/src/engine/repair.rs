@@ -6,7 +6,7 @@ use martlet_protocol::frame::EventKind;
 use martlet_protocol::wire::{Reader, Writer};
 use martlet_protocol::{Address, DecodeError, MessageId, Millis, Timestamp, UserId};
 
-use super::group_repair::KEY_MS_MAX;
+use super::group_repair::KEY_LOOK_MS;
 use super::state::Core;
 use crate::content::Content;
 use crate::crypto::payload::kind;
@@ -111,7 +111,7 @@ impl Core {
         while self.repair_at.is_some_and(|at| at <= now) {
             match tx.next_repair()? {
                 Some((at, repair)) if at <= now && self.may_have_key_coming(&repair) => {
-                    tx.put_repair(&repair, Some(now.plus(KEY_MS_MAX)))?;
+                    tx.put_repair(&repair, Some(now.plus(KEY_LOOK_MS)))?;
                 }
                 Some((at, repair)) if at <= now => self.ask_again(tx, now, repair)?,
                 next => self.repair_at = next.map(|(at, _)| at),

@@ -22,6 +22,7 @@ pub(super) struct Desk {
     unasked: Vec<Asked<MessageId, Result<Option<Message>, ClientError>>>,
     statuses: Vec<Asked<MessageId, Result<Option<Message>, ClientError>>>,
     lookups: Vec<Asked<String, Result<Option<UserId>, ClientError>>>,
+    uncounted: Vec<Asked<MessageId, Result<Option<GroupReceipts>, ClientError>>>,
     counts: Vec<Asked<MessageId, Result<Option<GroupReceipts>, ClientError>>>,
     waits: Vec<Wait>,
     /// Groups whose changes are waited for.
@@ -100,17 +101,17 @@ impl Desk {
             Command::Devices(command) => self.devices.serve(engine, now, command)?,
             Command::WithKeys { peer, run } => self.with_keys(engine, now, &peer, run)?,
             Command::WithEngine(run) => run(engine, now),
-            Command::GroupReceipts(id, reply) => match engine.ask_receipts(now, id) {
-                Ok(()) => {
-                    let deadline = now.plus(ANSWER_MS_MAX);
-                    self.counts.push(Asked {
-                        what: id,
-                        deadline,
-                        reply,
-                    });
-                }
-                Err(error) => answer(reply, Err(error)),
-            },
+            Command::GroupReceipts(_, reply) if !engine.seeks_server() => {
+                answer(reply, Err(ClientError::NoAnswer));
+            }
+            Command::GroupReceipts(id, reply) => {
+                let deadline = now.plus(ANSWER_MS_MAX);
+                self.uncounted.push(Asked {
+                    what: id,
+                    deadline,
+                    reply,
+                });
+            }
             // The settling that follows every command hands the event out.
             Command::WantEvent => {}
             // These concern the connection, and the driver has it.
@@ -187,6 +188,12 @@ impl Desk {
                 Err(error) => answer(asked.reply, Err(error)),
             }
         }
+        for asked in self.uncounted.drain(..) {
+            match engine.ask_receipts(now, asked.what) {
+                Ok(()) => self.counts.push(asked),
+                Err(error) => answer(asked.reply, Err(error)),
+            }
+        }
     }
 
     /// Hands out the answers that have come, and ends the waiting whose time is over.
@@ -210,7 +217,9 @@ impl Desk {
         for asked in self.lookups.extract_if(.., |asked| asked.deadline <= now) {
             answer(asked.reply, Err(ClientError::NoAnswer));
         }
-        for asked in self.counts.extract_if(.., |asked| asked.deadline <= now) {
+        let uncounted = self.uncounted.extract_if(.., |asked| asked.deadline <= now);
+        let unanswered = self.counts.extract_if(.., |asked| asked.deadline <= now);
+        for asked in uncounted.chain(unanswered) {
             answer(asked.reply, Err(ClientError::NoAnswer));
         }
         if engine.is_settled() || engine.is_removed() {
@@ -308,7 +317,8 @@ impl Desk {
             .chain(&self.statuses)
             .map(|asked| asked.deadline);
         let lookups = self.lookups.iter().map(|asked| asked.deadline);
-        let counts = self.counts.iter().map(|asked| asked.deadline);
+        let counts = self.uncounted.iter().chain(&self.counts);
+        let counts = counts.map(|asked| asked.deadline);
         let keys = self.keys.iter().map(|(_, deadline, _)| *deadline);
         statuses
             .chain(lookups)

@@ -479,7 +479,11 @@ mod tests {
         model.link = Link::Online;
         for (verified, columns, title) in [
             (Some(true), 40, " bob · encrypted, verified    connected "),
-            (Some(false), 40, " bob · encrypted, not verified connected "),
+            (
+                Some(false),
+                42,
+                " bob · encrypted, not verified  connected ",
+            ),
             (Some(true), 20, " bob ✓    connected "),
             (Some(false), 20, " bob      connected "),
         ] {

@@ -71,8 +71,8 @@ const fn right_name(right: Right) -> &'static str {
 pub(super) fn listed(group: &Group) -> String {
     let name = title(group);
     match (group.role, group.version) {
-        (Role::NONE, _) => format!("{}  {name}  (left)", group.peer),
         (_, 0) => format!("{}  {name}  (not made yet)", group.peer),
+        (Role::NONE, _) => format!("{}  {name}  (left)", group.peer),
         (_, _) => format!("{}  {name}  ({} members)", group.peer, group.members.len()),
     }
 }
