@@ -253,6 +253,7 @@ CREATE TABLE facts (                     -- own messages that a FACT of this dev
     at INTEGER NOT NULL,
     PRIMARY KEY (seq, device)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX facts_doubt ON facts (seq) WHERE device = 0;
 
 CREATE TABLE watermarks (
     contact INTEGER NOT NULL REFERENCES contacts,
