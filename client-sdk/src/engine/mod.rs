@@ -33,6 +33,7 @@ mod group_records;
 mod group_repair;
 mod group_sending;
 mod group_stream;
+mod group_unknown;
 mod groups;
 mod handshake;
 mod ids;
