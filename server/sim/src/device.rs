@@ -37,6 +37,8 @@ pub(crate) struct Device {
     skew_ms: i64,
     timer: Option<Time>,
     absent_until: Time,
+    /// Its process dies over the next bytes.
+    pub(crate) dies_next: bool,
     pub(crate) unread: Vec<(String, MessageId)>,
     pub(crate) written: Vec<MessageId>,
 }
@@ -62,6 +64,7 @@ impl Device {
             skew_ms: i64::try_from(env.rng.below(240_000)).expect("it is small") - 120_000,
             timer: None,
             absent_until: Time(0),
+            dies_next: false,
             unread: Vec::new(),
             written: Vec::new(),
         }
@@ -152,6 +155,7 @@ impl Device {
             sweep.end();
         }
         self.absent_until = Time(0);
+        self.dies_next = false;
     }
 
     pub(crate) fn is_reachable(&self, now: Time) -> bool {
@@ -178,6 +182,9 @@ impl Device {
 
     pub(crate) fn on_bytes(&mut self, env: &mut Env, conn: ConnId, bytes: &[u8]) {
         if self.conn == Some(conn) {
+            if std::mem::take(&mut self.dies_next) {
+                self.crash(env);
+            }
             let _ = self.step(env, "bytes", |engine, now| engine.handle_bytes(now, bytes));
             self.pump(env);
         }
