@@ -35,6 +35,17 @@ fn strangers() -> Lab {
     lab
 }
 
+/// As [`strangers`], and the server shows no list of one of them.
+fn with_alice_hidden() -> Lab {
+    let mut lab = strangers();
+    let alice = lab.model.user("alice");
+    lab.model.false_lists.insert(alice, Vec::new());
+    lab.come_back(2);
+    lab.settle();
+    assert_eq!(lines(&mut lab, 2), ["carol: from carol"]);
+    lab
+}
+
 #[test]
 fn a_backlog_of_strangers_is_over_when_their_messages_have_been_shown() {
     let mut lab = strangers();
@@ -63,12 +74,7 @@ fn what_comes_behind_a_backlog_does_not_hold_its_end() {
 
 #[test]
 fn a_list_that_cannot_be_had_holds_the_end_of_a_backlog_for_ten_seconds() {
-    let mut lab = strangers();
-    let alice = lab.model.user("alice");
-    lab.model.false_lists.insert(alice, Vec::new());
-    lab.come_back(2);
-    lab.settle();
-    assert_eq!(lines(&mut lab, 2), ["carol: from carol"]);
+    let mut lab = with_alice_hidden();
     let now = lab.now;
     let due = lab.engine(2).poll_timeout(now).unwrap();
     assert!(due.since(now) <= 10_000, "somebody wakes it");
@@ -93,12 +99,7 @@ fn a_list_that_cannot_be_had_holds_the_end_of_a_backlog_for_ten_seconds() {
 
 #[test]
 fn a_server_that_is_heard_and_answers_no_question_hides_nobody_for_ever() {
-    let mut lab = strangers();
-    let alice = lab.model.user("alice");
-    lab.model.false_lists.insert(alice, Vec::new());
-    lab.come_back(2);
-    lab.settle();
-    assert_eq!(lines(&mut lab, 2), ["carol: from carol"]);
+    let mut lab = with_alice_hidden();
     lab.model.is_deaf = true;
     let mut told = Vec::new();
     for _ in 0..12 {

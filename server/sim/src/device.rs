@@ -43,6 +43,8 @@ pub(crate) struct Device {
     pub(crate) is_active: bool,
     /// Whose presence this life wants to know.
     pub(crate) watched: BTreeSet<String>,
+    /// Its process dies over the next bytes.
+    pub(crate) dies_next: bool,
     pub(crate) unread: Vec<(String, MessageId)>,
     pub(crate) written: Vec<MessageId>,
 }
@@ -70,6 +72,7 @@ impl Device {
             absent_until: Time(0),
             is_active: false,
             watched: BTreeSet::new(),
+            dies_next: false,
             unread: Vec::new(),
             written: Vec::new(),
         }
@@ -160,6 +163,7 @@ impl Device {
             sweep.end();
         }
         self.absent_until = Time(0);
+        self.dies_next = false;
     }
 
     pub(crate) fn is_reachable(&self, now: Time) -> bool {
@@ -186,6 +190,9 @@ impl Device {
 
     pub(crate) fn on_bytes(&mut self, env: &mut Env, conn: ConnId, bytes: &[u8]) {
         if self.conn == Some(conn) {
+            if std::mem::take(&mut self.dies_next) {
+                self.crash(env);
+            }
             let _ = self.step(env, "bytes", |engine, now| engine.handle_bytes(now, bytes));
             self.pump(env);
         }

@@ -94,7 +94,9 @@ impl World {
                 let calls = env.rng.below(60);
                 self.devices[device].light(calls);
             }
-            7 | 8 if !conns.is_empty() => {
+            // What has come it has not taken: it is pushed again.
+            7 => self.devices[device].dies_next = true,
+            8 if !conns.is_empty() => {
                 env.counters.cuts += 1;
                 let conn = conns[env.rng.index(conns.len())];
                 net::cut(env, conn);

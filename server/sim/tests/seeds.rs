@@ -37,9 +37,8 @@ fn no_seed_breaks_a_promise_and_all_that_can_go_wrong_goes_wrong() {
     assert!(total.crashes_with_unsynced_turns > SEEDS / 10);
     assert!(total.crashes_with_untold_turns > SEEDS / 10);
     assert!(total.retries > SEEDS);
-    // A client takes all that it gets, so only what a crash or a cut swallowed is pushed again: in
-    // one run of seven.
-    assert!(total.redeliveries > SEEDS / 20);
+    // A client takes all that it gets, so only what a crash or a cut swallowed is pushed again.
+    assert!(total.redeliveries > SEEDS / 10);
     assert!(total.made_anew > SEEDS);
     assert!(total.joined > SEEDS);
 }

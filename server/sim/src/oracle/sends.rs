@@ -7,7 +7,7 @@ use martlet_protocol::frame::{Event, EventKind, Part, Send, SendScope};
 use martlet_protocol::wire::List;
 use martlet_protocol::{Address, DeviceId, MessageId, UserId};
 
-use super::ledger::{Item, Ledger};
+use super::ledger::Ledger;
 use crate::counters::Counters;
 
 /// Of how many turns of a ratchet a session keeps the keys.
@@ -17,6 +17,10 @@ const RECEIVING_CHAINS: usize = 5;
 #[derive(Debug, Default)]
 pub(super) struct Tries {
     of: BTreeMap<MessageId, Vec<Try>>,
+    /// How many forms there are.
+    made: usize,
+    /// Numbers of the forms that have come to a home, by the home that made them.
+    come: BTreeMap<(usize, usize), BTreeSet<usize>>,
     /// Messages whose newest try was refused for a while: they may be made anew.
     refused: BTreeSet<MessageId>,
 }
@@ -36,7 +40,7 @@ pub(super) struct Try {
     envelope: u64,
     /// Whenever it came, the server had called a newer list published.
     pub(super) is_stale: bool,
-    /// How many forms of messages had come before.
+    /// How many forms of messages had been made before.
     number: usize,
 }
 
@@ -80,10 +84,16 @@ impl Tries {
         self.of.keys().copied()
     }
 
-    /// Whether one message was made after another one had its last form.
-    fn is_later(&self, one: MessageId, other: MessageId) -> bool {
-        let newest = |id| self.of(id).last().map(|made| made.number);
-        newest(other).is_some_and(|other| newest(one).is_some_and(|one| one > other))
+    /// A message comes to a device. Returns whether it does so first when so many later ones of the
+    /// author have come that the ratchet may have left its keys behind: without an answer a SEND is
+    /// repeated as it was, maybe after many to other accounts whose copies go to the same device.
+    pub(super) fn comes_outrun(&mut self, device: usize, id: MessageId, author: usize) -> bool {
+        let newest = self.of.get(&id).and_then(|forms| forms.last());
+        let Some(number) = newest.map(|made| made.number) else {
+            return false;
+        };
+        let come = self.come.entry((author, device)).or_default();
+        come.insert(number) && come.range(number + 1..).nth(RECEIVING_CHAINS - 1).is_some()
     }
 
     /// The newest try of a message was refused, and not for good.
@@ -111,7 +121,7 @@ impl Ledger {
             own_parts: parts(&send.own_parts),
             envelope: hash(send.envelope),
             is_stale: self.is_stale(device, send),
-            number: self.tries.of.values().map(Vec::len).sum(),
+            number: self.tries.made,
         };
         let was_refused = self.tries.refused.remove(&id);
         let known = self.tries.of.entry(id).or_default();
@@ -128,6 +138,7 @@ impl Ledger {
             (other.author, other.to, other.is_named) != (device, newest.to, newest.is_named)
         });
         known.push(newest);
+        self.tries.made += 1;
         if is_retry && (!was_refused || is_for_another) {
             let name = self.name(device).to_owned();
             self.violate(format!("{name} changes {id}, which nobody has refused"));
@@ -152,23 +163,6 @@ impl Ledger {
             let mut named = made.devices().map(|device| Address { user, device });
             made.is_named && named.all(|address| self.lists.has_removed(address))
         })
-    }
-
-    /// Whether so many messages of its author that were made later have come before it that the
-    /// ratchet may have left its keys behind. Without an answer a SEND is repeated as it was, maybe
-    /// after many to other accounts whose copies go to the same device.
-    pub(super) fn is_outrun(&self, device: usize, id: MessageId, author: usize) -> bool {
-        let Some(watched) = self.devices.get(device) else {
-            return false;
-        };
-        let before = watched.items.values().filter(|item| match item {
-            Item::Message(other) => {
-                let of_author = self.tries.of(*other).iter().any(|it| it.author == author);
-                of_author && self.tries.is_later(*other, id)
-            }
-            _ => false,
-        });
-        before.count() >= RECEIVING_CHAINS
     }
 
     /// Whether an EVENT has what its author made for this device. Its author is another one of the

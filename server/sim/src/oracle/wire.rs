@@ -151,7 +151,7 @@ impl Ledger {
         };
         let name = self.name(device).to_owned();
         let is_empty = event.part.is_empty();
-        let is_outrun = author.is_some_and(|author| self.is_outrun(device, id, author));
+        let is_outrun = author.is_some_and(|author| self.tries.comes_outrun(device, id, author));
         if (is_empty || is_outrun)
             && let Some(author) = author.and_then(|author| self.devices[author].address)
         {
