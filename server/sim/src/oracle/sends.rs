@@ -42,6 +42,8 @@ pub(super) struct Try {
     pub(super) is_stale: bool,
     /// How many forms of messages had been made before.
     number: usize,
+    /// It has come more than once.
+    is_repeated: bool,
 }
 
 impl Try {
@@ -51,13 +53,19 @@ impl Try {
         parts.get(&device) == Some(&hash(event.part)) && self.envelope == hash(event.envelope)
     }
 
-    /// Whether it is the same in all but the time.
+    /// Whether it is the same in all but when and how often it came.
     fn is_as(&self, other: &Self) -> bool {
-        let (is_stale, number) = (self.is_stale, self.number);
+        let Self {
+            is_stale,
+            number,
+            is_repeated,
+            ..
+        } = *self;
         *self
             == Self {
                 is_stale,
                 number,
+                is_repeated,
                 ..other.clone()
             }
     }
@@ -89,11 +97,17 @@ impl Tries {
     /// repeated as it was, maybe after many to other accounts whose copies go to the same device.
     pub(super) fn comes_outrun(&mut self, device: usize, id: MessageId, author: usize) -> bool {
         let newest = self.of.get(&id).and_then(|forms| forms.last());
-        let Some(number) = newest.map(|made| made.number) else {
+        let Some(Try {
+            number,
+            is_repeated,
+            ..
+        }) = newest
+        else {
             return false;
         };
         let come = self.come.entry((author, device)).or_default();
-        come.insert(number) && come.range(number + 1..).nth(RECEIVING_CHAINS - 1).is_some()
+        let is_first = come.insert(*number);
+        is_first && *is_repeated && come.range(number + 1..).nth(RECEIVING_CHAINS - 1).is_some()
     }
 
     /// The newest try of a message was refused, and not for good.
@@ -122,6 +136,7 @@ impl Ledger {
             envelope: hash(send.envelope),
             is_stale: self.is_stale(device, send),
             number: self.tries.made,
+            is_repeated: false,
         };
         let was_refused = self.tries.refused.remove(&id);
         let known = self.tries.of.entry(id).or_default();
@@ -130,6 +145,7 @@ impl Ledger {
             && last.is_as(&newest)
         {
             last.is_stale &= newest.is_stale;
+            last.is_repeated = true;
             return is_retry;
         }
         counters.controls += u64::from(newest.is_named && !is_retry);
