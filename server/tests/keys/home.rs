@@ -247,6 +247,6 @@ pub(crate) fn receive(client: &mut Client) -> (Address, String, String) {
     (message.peer, text(&message.envelope), text(&message.part))
 }
 
-const PUBLISH: u64 = 61;
+pub(crate) const PUBLISH: u64 = 61;
 const UPLOAD: u64 = 62;
 const CLAIM: u64 = 63;

@@ -6,7 +6,7 @@ use martlet_protocol::frame::{Frame, Prekey, Stock, Upload};
 use martlet_protocol::wire::List;
 use martlet_protocol::{DeviceId, Kind, NackCode, Timestamp, UserId};
 
-use crate::home::{Home, claim, claimed, expect_refusal, part, publish, published};
+use crate::home::{Home, PUBLISH, claim, claimed, expect_refusal, part, publish};
 use crate::support::client::{Client, Outgoing};
 use crate::support::household::Household;
 use crate::support::site::{Site, martletd};
@@ -243,18 +243,21 @@ fn what_stands_behind_a_publish_is_judged_by_its_list() {
             ..alice.compose(bob.user(), b"at once")
         };
         alice.send(&outgoing, Timestamp(0));
-        assert_eq!(published(&mut alice), 1);
         // Two shards answer: which of them is first is not promised.
-        let (mut stock, mut is_sent) = (None, false);
-        alice.expect("STOCK and SENT", |got| {
+        let (mut version, mut stock, mut is_sent) = (None, None, false);
+        alice.expect("PUBLISHED, STOCK and SENT", |got| {
             match got {
+                Got::Published(answer) if answer.request == PUBLISH => {
+                    version = Some(answer.version)
+                }
                 Got::Stock(answer) if answer.request == 5 => stock = Some(answer.one_time),
                 Got::Sent(sent) => is_sent |= sent.message_id == outgoing.id,
                 Got::Nack(nack) => panic!("refused: {nack:?}"),
                 _ => {}
             }
-            (is_sent && stock.is_some()).then_some(())
+            (is_sent && version.is_some() && stock.is_some()).then_some(())
         });
+        assert_eq!(version, Some(1));
         assert_eq!(stock, Some(3));
     }
     server.kill();
