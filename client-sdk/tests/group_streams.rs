@@ -18,7 +18,7 @@ use lab::Lab;
 use martlet_client::engine::{Answer, Post};
 use martlet_client::{Body, Event, GapReason, GroupStep, MessageState, Role, SendError};
 use martlet_protocol::frame::GroupMode;
-use model::Item;
+use model::{Item, Streams};
 
 #[test]
 fn a_message_is_delivered_and_read_when_all_members_have_it_and_have_read_it() {
@@ -111,6 +111,33 @@ fn a_group_goes_over_to_a_stream_of_its_own_and_back_and_nothing_is_lost_or_repe
     assert_eq!(state, MessageState::Delivered);
 }
 
+#[test]
+fn a_server_that_was_put_back_is_told_of_no_more_than_it_has_given_again() {
+    let mut lab = Lab::of(&["alice", "bob", "carol"]);
+    let (group, peer) = group_of(&mut lab, &["bob", "carol"]);
+    lab.model.switch(group, GroupMode::STREAM);
+    lab.settle();
+    lab.say(0, &peer, "one");
+    lab.say(2, &peer, "two");
+    let address = lab.peers[1].address();
+    for crashes in [false, true] {
+        lab.leave(1);
+        // The server panics when it is told of more.
+        lab.model.restore(address);
+        lab.come_back(1);
+        if crashes {
+            lab.crash(1);
+            lab.settle();
+        }
+        assert_eq!(lab.peers[1].texts(&peer), ["one", "two"]);
+    }
+    lab.say(0, &peer, "three");
+    lab.cut(1);
+    lab.settle();
+    assert_eq!(lab.peers[1].texts(&peer), ["one", "two", "three"]);
+    assert_eq!(security(&lab.peers[1].take()), []);
+}
+
 /// What everybody says while the last one is away, and how the group's entries come then.
 fn switches_while_away(lab: &mut Lab, modes: &[GroupMode]) -> String {
     let (group, peer) = group_of(lab, &["bob", "carol"]);
@@ -135,14 +162,14 @@ fn what_came_two_ways_while_one_was_away_is_one_conversation_in_its_order() {
         GroupMode::STREAM,
         GroupMode::INBOX,
     ];
-    for streams_first in [false, true] {
+    for streams in [Streams::First, Streams::Last] {
         for switches in 1..=BOTH.len() {
             let mut lab = Lab::of(&["alice", "bob", "carol"]);
             let peer = switches_while_away(&mut lab, &BOTH[..switches]);
-            lab.model.streams_first = streams_first;
+            lab.model.streams = streams;
             lab.peers[2].take();
             lab.come_back(2);
-            let case = format!("streams first: {streams_first}, {switches} switches");
+            let case = format!("streams: {streams:?}, {switches} switches");
             let told = lab.peers[2].take();
             let told: Vec<_> = told
                 .iter()
@@ -168,7 +195,7 @@ fn what_came_two_ways_while_one_was_away_is_one_conversation_in_its_order() {
 
 #[test]
 fn who_was_removed_and_comes_back_begins_anew_whichever_way_entries_come() {
-    for streams_first in [false, true] {
+    for streams in [Streams::First, Streams::Last] {
         let mut lab = Lab::of(&["alice", "bob", "carol"]);
         let (group, peer) = group_of(&mut lab, &["bob", "carol"]);
         lab.model.switch(group, GroupMode::STREAM);
@@ -186,7 +213,7 @@ fn who_was_removed_and_comes_back_begins_anew_whichever_way_entries_come() {
         lab.model.switch(group, GroupMode::STREAM);
         lab.settle();
         lab.say(1, &peer, "welcome");
-        lab.model.streams_first = streams_first;
+        lab.model.streams = streams;
         lab.come_back(2);
         assert_eq!(
             lab.peers[2].texts(&peer),
@@ -243,6 +270,30 @@ fn a_gap_in_a_groups_stream_is_told() {
     };
     assert!(events.contains(&gap), "{events:?}");
     assert_eq!(security(&events), [], "a gap explains what is missing");
+}
+
+#[test]
+fn what_stands_before_a_gap_is_told_before_what_stands_behind_it() {
+    let mut lab = Lab::of(&["alice", "bob", "carol"]);
+    let (group, peer) = group_of(&mut lab, &["bob"]);
+    lab.model.switch(group, GroupMode::STREAM);
+    lab.settle();
+    lab.say(0, "carol", "join us");
+    // She has all keys, and none of the entries.
+    lab.model.streams = Streams::Never;
+    lab.change(0, |engine, now| engine.add_members(now, &peer, &["carol"]));
+    lab.say(0, &peer, "one");
+    lab.say(0, &peer, "two");
+    lab.leave(2);
+    lab.say(1, &peer, "lost");
+    let lost = lab.model.group(group).log.len() as u64;
+    lab.model.group(group).lost.push(lost);
+    lab.say(0, &peer, "four");
+    lab.model.streams = Streams::First;
+    lab.peers[2].take();
+    lab.come_back(2);
+    assert_eq!(lab.peers[2].texts(&peer), ["one", "two", "four"]);
+    assert_eq!(security(&lab.peers[2].take()), []);
 }
 
 #[test]

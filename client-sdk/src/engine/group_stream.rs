@@ -59,8 +59,7 @@ impl Core {
         let has = if is_own_stream { row.cursor } else { row.inbox };
         if entry.sequence <= has {
             if is_own_stream {
-                // A server that has forgotten how far this device is begins further back.
-                self.groups.acks.insert(event.group, row.cursor);
+                self.come_again(&row, entry.sequence);
             } else if entry.kind == GroupEventKind::MESSAGE && !tx.may_repeat(entry.timestamp)? {
                 self.secure_entry(tx, now, (contact, &entry), SecurityKind::Replayed)?;
             }
@@ -78,6 +77,17 @@ impl Core {
         self.take_next(tx, now, contact, &entry)?;
         self.line_up(tx, now, contact)?;
         Ok(())
+    }
+
+    /// A server that has forgotten how far this device is begins further back. One that was put back
+    /// from a copy has nothing behind that.
+    fn come_again(&mut self, row: &GroupRow, sequence: u64) {
+        let known = if row.is_restored {
+            sequence
+        } else {
+            row.cursor
+        };
+        self.groups.acks.insert(row.group, known);
     }
 
     /// Whether all before an entry have come. What comes by the inbox and what comes by the stream
@@ -222,11 +232,13 @@ impl Core {
         // What has ended the stream may be in the gap.
         self.step_stream(&row, (gap.from, gap.to), false)?;
         if gap.to <= row.cursor {
-            self.groups.acks.insert(gap.group, row.cursor);
+            self.come_again(&row, gap.to);
             return Ok(());
         }
         tx.set_come(contact, gap.to, GroupMode::STREAM)?;
-        if row.way != Some(GroupMode::INBOX) {
+        // While the inbox may have older ones, entries in front of the gap wait for them.
+        let is_caught_up = self.live().is_some_and(|live| live.caught_up);
+        if row.way == Some(GroupMode::STREAM) || (row.way.is_none() && is_caught_up) {
             tx.set_lined(contact, gap.to, Some(GroupMode::STREAM))?;
         }
         // The switch to the inbox may have been among them.

@@ -254,7 +254,9 @@ impl Core {
     /// After READY: what is stored of own streams.
     pub(super) fn resume_streams(&mut self, tx: &Tx<'_>) -> Result<(), StoreError> {
         for row in tx.groups()? {
-            if row.mode == GroupMode::STREAM && row.cursor > 0 && !row.is_gone {
+            let is_read = row.mode == GroupMode::STREAM && row.cursor > 0;
+            // One beyond what the server has would end the connection [M-27.18].
+            if is_read && !row.is_gone && !row.is_restored {
                 self.groups.acks.insert(row.group, row.cursor);
             }
         }

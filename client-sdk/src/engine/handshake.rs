@@ -142,6 +142,7 @@ impl Core {
         }
         if known.epoch != 0 && known.epoch != place.epoch {
             tx.excuse_repeats(Timestamp(ready.server_time.0.saturating_mul(1_000)))?;
+            tx.restore_groups()?;
         }
         self.finish_joining(tx)?;
         self.set_standing(tx, Standing::Accepted)?;

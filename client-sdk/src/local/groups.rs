@@ -42,6 +42,9 @@ pub struct GroupRow {
     pub mode: GroupMode,
     /// Whether this account is no member any more.
     pub is_gone: bool,
+    /// Whether the server was put back from a copy, which may have less of the own stream than this
+    /// home.
+    pub is_restored: bool,
 }
 
 /// What a record has changed, of what this home knew before it.
@@ -64,7 +67,7 @@ impl Tx<'_> {
     pub fn group(&self, contact: ContactId) -> Result<Option<GroupRow>, StoreError> {
         self.first(
             "SELECT contact, group_id, record IS NOT NULL, seen, roster, sequence, inbox, cursor,
-                    way, mode, gone
+                    way, mode, gone, restored
              FROM groups JOIN contacts USING (contact) WHERE contact = ?1",
             [contact.0],
             read_group,
@@ -78,7 +81,7 @@ impl Tx<'_> {
     pub fn groups(&self) -> Result<Vec<GroupRow>, StoreError> {
         self.all(
             "SELECT contact, group_id, record IS NOT NULL, seen, roster, sequence, inbox, cursor,
-                    way, mode, gone
+                    way, mode, gone, restored
              FROM groups JOIN contacts USING (contact) ORDER BY contact",
             (),
             read_group,
@@ -301,10 +304,19 @@ impl Tx<'_> {
         way: GroupMode,
     ) -> Result<(), StoreError> {
         let sql = match way {
-            GroupMode::STREAM => "UPDATE groups SET cursor = ?2 WHERE contact = ?1",
+            GroupMode::STREAM => "UPDATE groups SET cursor = ?2, restored = 0 WHERE contact = ?1",
             _ => "UPDATE groups SET inbox = ?2 WHERE contact = ?1",
         };
         self.execute(sql, (contact.0, to_sql(sequence)))?;
+        Ok(())
+    }
+
+    /// The server was put back from a copy: what it knows of own streams is to be seen.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn restore_groups(&self) -> Result<(), StoreError> {
+        self.execute("UPDATE groups SET restored = 1", ())?;
         Ok(())
     }
 
@@ -458,6 +470,7 @@ fn read_group(row: &rusqlite::Row<'_>) -> rusqlite::Result<GroupRow> {
         way: Some(GroupMode(row.get(8)?)).filter(|way| way.0 != 0),
         mode: GroupMode(row.get(9)?),
         is_gone: row.get(10)?,
+        is_restored: row.get(11)?,
     })
 }
 

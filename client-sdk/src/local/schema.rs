@@ -315,7 +315,8 @@ CREATE TABLE groups (
     way INTEGER NOT NULL DEFAULT 0,      -- how the next one in line comes, as `mode`; 0: not known
     mode INTEGER NOT NULL DEFAULT 1,     -- now, as the server says: 1 by inbox, 2 by own stream
     info BLOB,                           -- sealed; contents of the newest GROUP_INFO
-    gone INTEGER NOT NULL DEFAULT 0      -- 1: this account is no member any more
+    gone INTEGER NOT NULL DEFAULT 0,     -- 1: this account is no member any more
+    restored INTEGER NOT NULL DEFAULT 0  -- 1: the server may have less of the own stream than this
 ) STRICT;
 
 CREATE TABLE group_members (             -- and those who were

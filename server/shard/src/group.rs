@@ -198,9 +198,19 @@ impl Least {
 }
 
 impl LocalMember {
-    /// A member since the record at `joined`.
-    pub(crate) const fn new(joined: u64) -> Self {
-        Self::of(LocalMemberRow { joined, until: 0 })
+    /// A member since the record at `joined`, which may have been one before and still have
+    /// something to read of that.
+    pub(crate) fn new(joined: u64, before: Option<LocalMemberRow>) -> Self {
+        let (missed_from, missed_to) = before.map_or((0, 0), |before| match before.missed_from {
+            0 => (before.joined, before.until),
+            from => (from, before.until),
+        });
+        Self::of(LocalMemberRow {
+            joined,
+            until: 0,
+            missed_from,
+            missed_to,
+        })
     }
 
     const fn of(row: LocalMemberRow) -> Self {

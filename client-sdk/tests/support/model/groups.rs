@@ -19,6 +19,17 @@ use martlet_protocol::{
 use super::account::Item;
 use super::{Model, Session, verify};
 
+/// When the own streams of groups come on a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Streams {
+    /// Before the inbox.
+    First,
+    /// When the inbox is empty.
+    #[default]
+    Last,
+    Never,
+}
+
 /// A group as the server has it.
 pub(crate) struct Group {
     pub(super) roster: Roster,

@@ -33,7 +33,7 @@ use martlet_protocol::{
 };
 
 pub(crate) use account::{Account, Inbox, Item};
-pub(crate) use groups::Group;
+pub(crate) use groups::{Group, Streams};
 pub(crate) use people::People;
 pub(crate) use session::Session;
 
@@ -70,8 +70,8 @@ pub(crate) struct Model {
     /// How many CLAIMs were answered.
     pub(crate) claims: u32,
     pub(crate) groups: BTreeMap<GroupId, Group>,
-    /// Whether the own streams of groups come before the inbox.
-    pub(crate) streams_first: bool,
+    /// When the own streams of groups come.
+    pub(crate) streams: Streams,
     pub(crate) people: People,
     /// How many of the next GROUP_CHANGEs are refused for now.
     pub(crate) group_refusals: u32,
@@ -293,7 +293,7 @@ impl Model {
         if self.ends(session) {
             return;
         }
-        if self.streams_first {
+        if self.streams == Streams::First {
             self.push_streams(session, address);
         }
         let inbox = &self.account(address.user).inboxes[&address.device];
@@ -319,7 +319,9 @@ impl Model {
                 trimmed: false,
             }));
         }
-        self.push_streams(session, address);
+        if self.streams != Streams::Never {
+            self.push_streams(session, address);
+        }
         session.output.extend_from_slice(&self.link_mail(address));
         if let Some(mail) = self.mail.remove(&address) {
             session.output.extend_from_slice(&mail);
@@ -341,6 +343,10 @@ impl Model {
         let inbox = self.inbox(address);
         inbox.epoch = epoch;
         inbox.cursor = 0;
+        for group in self.groups.values_mut() {
+            group.pushed.remove(&address);
+            group.cursors.remove(&address);
+        }
     }
 
     fn new_epoch(&mut self) -> u64 {

@@ -64,11 +64,11 @@ fn join(
             // Another role: its shard does not care.
             continue;
         }
-        let member = LocalMember::new(sequence);
+        let member = LocalMember::new(sequence, known.map(|member| member.row));
         local.members.insert(user, member);
         let id = state.id;
         store_member(state, turn, (group, user), member);
-        group_stream::begin_anew(state, turn, user, group);
+        group_stream::begin_anew(state, turn, user, (group, member.row));
         turn.batch
             .put(&membership::user_group_key(id, user, group), &[]);
         tell_list(state, turn, group, user);

@@ -9,7 +9,7 @@ use martlet_protocol::limits::HEADER_BYTES;
 use martlet_protocol::{Address, CloseCode, DeviceId, GroupId, Kind, Millis, Position, UserId};
 use martlet_store::View;
 use martlet_store::keys::group_log::{self, LogRow};
-use martlet_store::keys::membership;
+use martlet_store::keys::membership::{self, LocalGroupRow, LocalMemberRow};
 
 use crate::account::{GroupStream, Session};
 use crate::command::SessionId;
@@ -37,11 +37,8 @@ pub(crate) fn attach(state: &mut State, turn: &mut Turn<'_>, address: Address) {
         let device = device_mut(state, turn, address);
         if let Some(live) = device.and_then(|device| device.session.as_deref_mut()) {
             live.groups.insert(group, stream);
-            if 0 < stored && stored < behind {
-                // It was removed, and joined again before it had read all up to that.
-                let reason = GapReason::EXPIRED;
-                tell_gap(live, group, (stored + 1, behind), reason, turn);
-            }
+            let first = first_missed(row, member.row, stored);
+            tell_missed(live, group, first, behind, turn);
         }
         // The home may not know it: what is told of a stream is told lazily.
         if stored > 0 {
@@ -92,13 +89,46 @@ pub(crate) fn begin(state: &mut State, turn: &mut Turn<'_>, address: Address) {
 }
 
 /// An account joins, or joins again: its devices read the stream from there.
-pub(crate) fn begin_anew(state: &mut State, turn: &Turn<'_>, user: UserId, group: GroupId) {
-    if let Some(account) = state.account(turn.view, user) {
-        for device in account.devices.values_mut() {
-            if let Some(session) = device.session.as_deref_mut() {
-                session.groups.remove(&group);
-            }
+pub(crate) fn begin_anew(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    user: UserId,
+    (group, row): (GroupId, LocalMemberRow),
+) {
+    let local = state.local_group(turn.view, group);
+    let Some(of_group) = local.map(|local| local.row) else {
+        return;
+    };
+    let Some(account) = state.account(turn.view, user) else {
+        return;
+    };
+    for device in account.devices.values_mut() {
+        if let Some(session) = device.session.as_deref_mut()
+            && let Some(stream) = session.groups.remove(&group)
+        {
+            let first = first_missed(of_group, row, stream.pushed);
+            tell_missed(session, group, first, row.joined - 1, turn);
         }
+    }
+}
+
+/// The first entry of an earlier membership that a device was not pushed before its account was
+/// removed.
+fn first_missed(group: LocalGroupRow, member: LocalMemberRow, pushed: u64) -> Option<u64> {
+    let from = member.missed_from.max(group.stream_first).max(pushed + 1);
+    (from <= member.missed_to).then_some(from)
+}
+
+/// A device goes on behind `behind`, and is told what that leaves out.
+fn tell_missed(
+    session: &mut Session,
+    group: GroupId,
+    first: Option<u64>,
+    behind: u64,
+    turn: &mut Turn<'_>,
+) {
+    if let Some(from) = first {
+        tell_gap(session, group, (from, behind), GapReason::EXPIRED, turn);
     }
 }
 

@@ -222,6 +222,62 @@ fn who_is_removed_while_away_reads_up_to_that_and_no_further() {
     });
 }
 
+/// Bob, Cid and Dora are in; Cid has left his connection at the entry `stored`, and is removed and
+/// added again before he comes back.
+fn away_while_removed_and_added(world: &mut World, stored: Option<u64>) {
+    in_a_large_group(world);
+    world.quietly("bob: change g +dora; dora: stored g 3");
+    if let Some(stored) = stored {
+        world.quietly(&format!("cid: stored g {stored}"));
+    }
+    world.quietly("cid: leave; ann: post m1 g; ann: change g -cid; ann: post m2 g");
+    world.quietly("ann: change g +cid; ann: post m3 g");
+}
+
+#[test]
+fn who_was_removed_and_added_before_it_had_read_is_told_what_it_has_missed() {
+    for (stored, from) in [(None, 3), (Some(3), 4)] {
+        World::each_with(limits(), FOUR, |world| {
+            away_while_removed_and_added(world, stored);
+            let gap = format!("cid: gap g/{from}-6 expired");
+            let expected = [
+                "cid: ready 2/2",
+                "cid: caught up 2",
+                &gap,
+                "cid: g/7 record 4 by ann",
+                "cid: g/8 m3 from ann",
+            ];
+            // Nothing was acknowledged: it is told again.
+            for is_after_crash in [false, true, false] {
+                if is_after_crash {
+                    world.crash();
+                }
+                world.check("cid: connect at=2", &expected);
+                world.quietly("cid: leave");
+            }
+            world.quietly("cid: connect at=2; cid: stored g 8; cid: leave");
+            world.check("cid: connect at=2", &["cid: ready 2/2", "cid: caught up 2"]);
+        });
+    }
+}
+
+#[test]
+fn who_had_read_all_before_it_was_removed_has_missed_nothing() {
+    World::each_with(limits(), FOUR, |world| {
+        in_a_large_group(world);
+        world.quietly("bob: change g +dora; dora: stored g 3; ann: change g -cid");
+        world.quietly("cid: stored g 4; ann: change g +cid; cid: leave");
+        world.check(
+            "cid: connect at=2",
+            &[
+                "cid: ready 2/2",
+                "cid: caught up 2",
+                "cid: g/5 record 4 by ann",
+            ],
+        );
+    });
+}
+
 #[test]
 fn a_group_grows_over_the_threshold_and_shrinks_again_in_one_order() {
     World::each_with(limits(), FOUR, |world| {

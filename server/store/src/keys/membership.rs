@@ -4,7 +4,7 @@
 //! local group key   = prefix · group u64                                        (big-endian)
 //! local group value = version varint · stream_first varint · stream_last varint
 //! local member key  = prefix · group u64 · user u64
-//! local member value = joined varint · until varint
+//! local member value = joined varint · until varint · missed_from varint · missed_to varint
 //! user group key    = prefix · user u64 · group u64 · value empty
 //! cursor key        = prefix · user u64 · device u16 · group u64
 //! cursor value      = sequence varint
@@ -75,6 +75,11 @@ pub struct LocalMemberRow {
     /// The place of the record by which it was removed, the last entry for it; 0 for a member of
     /// now. Only who has to read the group's own stream is remembered so.
     pub until: u64,
+    /// The entries of an earlier membership that some of its devices had not read when it joined
+    /// again; 0 for none.
+    pub missed_from: u64,
+    /// See `missed_from`.
+    pub missed_to: u64,
 }
 
 impl LocalMemberRow {
@@ -83,6 +88,8 @@ impl LocalMemberRow {
         let mut writer = Writer::new(out);
         writer.varint(self.joined);
         writer.varint(self.until);
+        writer.varint(self.missed_from);
+        writer.varint(self.missed_to);
     }
 
     /// Reads a stored value.
@@ -94,6 +101,8 @@ impl LocalMemberRow {
         let row = Self {
             joined: reader.varint()?,
             until: reader.varint()?,
+            missed_from: reader.varint()?,
+            missed_to: reader.varint()?,
         };
         reader.finish()?;
         Ok(row)
@@ -150,6 +159,8 @@ mod tests {
         let member = LocalMemberRow {
             joined: 70,
             until: 80,
+            missed_from: 30,
+            missed_to: 60,
         };
         let mut value = BytesMut::new();
         member.encode(&mut value);
