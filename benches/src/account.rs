@@ -11,7 +11,9 @@ use anyhow::{Context, Result, anyhow, bail};
 use aws_lc_rs::rand;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use bytes::BytesMut;
-use martlet_protocol::auth::{BINDING_NONE, KEY_BYTES, auth_message, register_message};
+use martlet_protocol::auth::{
+    BINDING_NONE, KEY_BYTES, SIGNATURE_BYTES, auth_message, register_message,
+};
 use martlet_protocol::codec::{self, Decoder};
 use martlet_protocol::frame::{Auth, Challenge, Frame, Hello, Nack, Ready, Register, Registered};
 use martlet_protocol::limits::FRAME_BYTES_MAX;
@@ -96,6 +98,16 @@ impl Account {
         }
     }
 
+    /// Signs a message as the account's device.
+    ///
+    /// # Errors
+    /// When the seed is no seed.
+    pub fn sign(&self, message: &[u8]) -> Result<[u8; SIGNATURE_BYTES]> {
+        let signature = key_pair(&self.seed)?.sign(message);
+        let bytes = signature.as_ref().try_into();
+        bytes.context("a signature has 64 bytes")
+    }
+
     /// Authenticates, with the whole window of credit. The device knows nothing of its stream,
     /// so after an earlier run the stream resumes where the server says.
     pub fn authenticate(&self, greeting: Greeting) -> Result<Session> {
@@ -104,13 +116,9 @@ impl Account {
             challenge,
         } = greeting;
         let message = auth_message(&challenge.nonce, &BINDING_NONE, self.address());
-        let signature = key_pair(&self.seed)?.sign(&message);
         let auth = Auth {
             address: self.address(),
-            signature: signature
-                .as_ref()
-                .try_into()
-                .context("a signature has 64 bytes")?,
+            signature: self.sign(&message)?,
             epoch: 0,
             cursor: Position(0),
             credit: Granted::WINDOW,
@@ -131,6 +139,37 @@ impl Account {
             ready,
             rest: wire.input,
         })
+    }
+}
+
+impl Session {
+    /// Asks something and waits for the answer that `pick` knows. Whatever else comes is passed
+    /// over.
+    ///
+    /// # Errors
+    /// When the server refuses, closes, or is silent.
+    pub fn ask<T>(
+        &mut self,
+        question: &Frame<'_>,
+        pick: impl Fn(&Frame<'_>) -> Option<T>,
+    ) -> Result<T> {
+        let mut wire = Wire {
+            stream: self.stream.try_clone().context("share a connection")?,
+            input: std::mem::take(&mut self.rest),
+        };
+        wire.write(question)?;
+        let answer = loop {
+            let next = wire.read(|frame| match frame {
+                Frame::Nack(nack) => Some(Some(Err(*nack))),
+                Frame::Close(_) => None,
+                frame => Some(pick(frame).map(Ok)),
+            })?;
+            if let Some(answer) = next {
+                break answer;
+            }
+        };
+        self.rest = wire.input;
+        answer.map_err(|nack| anyhow!("{}", Refusal(nack)))
     }
 }
 

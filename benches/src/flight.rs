@@ -13,6 +13,10 @@ pub enum Violation {
     AnswerUnknown,
     /// More stream items came than were granted.
     CreditExceeded,
+    /// A member of a group was not given an entry that it should have.
+    EntryMissing,
+    /// An entry of a group has another place at another member.
+    EntryMoved,
     /// The recipient was given a message out of order, or twice.
     EventOutOfOrder,
     /// A stream item does not stand right behind the one before.

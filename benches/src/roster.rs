@@ -4,11 +4,12 @@ use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use aws_lc_rs::rand;
 
-use crate::account::{Account, Greeting};
+use crate::account::{Account, Greeting, Session};
 
 /// `count` accounts: those in the file as far as they go, the others registered now, each on a
 /// connection of its own that is closed again. New ones are added to the file.
@@ -29,6 +30,22 @@ pub fn open(server: SocketAddr, count: usize, file: Option<&Path>) -> Result<Vec
     }
     accounts.truncate(count);
     Ok(accounts)
+}
+
+/// Connects all of them. Gives their sessions, and how often each has to say something for the
+/// server to keep it.
+///
+/// # Errors
+/// When the server refuses one.
+pub fn connect(server: SocketAddr, accounts: &[Account]) -> Result<(Vec<Session>, Duration)> {
+    let mut idle_ms = u64::MAX;
+    let mut sessions = Vec::new();
+    for account in accounts {
+        let session = account.authenticate(Greeting::connect(server, None)?)?;
+        idle_ms = idle_ms.min(session.ready.idle_ms);
+        sessions.push(session);
+    }
+    Ok((sessions, Duration::from_millis(idle_ms / 2)))
 }
 
 fn read(path: &Path) -> Result<Vec<Account>> {

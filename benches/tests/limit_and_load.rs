@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
-use martlet_bench::load::{Length, Settings, run};
+use martlet_bench::load::{Settings, run};
 use martlet_bench::relay::{Options, Relay, Summary};
 use martlet_bench::report::{Report, Workload};
+use martlet_bench::watch::{Length, Plan};
 
 /// Runs the limit program beside `drive` and waits until it ends by itself.
 fn with_limit<T>(log: Option<PathBuf>, drive: impl FnOnce(SocketAddr) -> T) -> (T, Summary) {
@@ -33,10 +34,12 @@ fn settings(server: SocketAddr, window: usize, rate: Option<f64>) -> Settings {
             payload_bytes: 256,
             rate,
         },
-        length: Length::Messages(2000),
-        warmup: Duration::from_millis(50),
+        plan: Plan {
+            warmup: Duration::from_millis(50),
+            length: Length::Messages(2000),
+            pid: Some(std::process::id()),
+        },
         seed: 1,
-        pid: Some(std::process::id()),
         threads: 2,
         steal_max: 1.0,
         accounts: None,

@@ -16,7 +16,9 @@ mod model;
 use circle::{changes, group_of, security, states};
 use lab::Lab;
 use martlet_client::engine::{Answer, Post};
-use martlet_client::{Body, Event, GapReason, GroupStep, MessageState, Role, SendError};
+use martlet_client::{
+    Body, Event, GapReason, GroupStep, MessageState, Role, SecurityKind, SendError,
+};
 use martlet_protocol::frame::GroupMode;
 use model::{Item, Streams};
 
@@ -270,6 +272,30 @@ fn a_gap_in_a_groups_stream_is_told() {
     };
     assert!(events.contains(&gap), "{events:?}");
     assert_eq!(security(&events), [], "a gap explains what is missing");
+}
+
+#[test]
+fn a_gap_in_a_groups_stream_explains_nothing_elsewhere() {
+    let mut lab = Lab::of(&["alice", "bob"]);
+    let (group, peer) = group_of(&mut lab, &["bob"]);
+    lab.model.switch(group, GroupMode::STREAM);
+    lab.settle();
+    for who in [0, 1] {
+        lab.say(who, ["bob", "alice"][who], "hello");
+    }
+    lab.leave(1);
+    lab.say(0, &peer, "expired");
+    let sequence = lab.model.group(group).log.len() as u64;
+    lab.model.group(group).lost.push(sequence);
+    lab.say(0, "bob", "withheld");
+    let bob = lab.peers[1].address();
+    lab.model.inbox(bob).stream.pop().unwrap();
+    lab.say(0, "bob", "shown");
+    lab.peers[1].take();
+    lab.come_back(1);
+    assert_eq!(lab.peers[1].texts("alice"), ["hello", "hello", "shown"]);
+    let told = ("alice".to_owned(), SecurityKind::Missing);
+    assert_eq!(lab.peers[1].notices(), [told]);
 }
 
 #[test]

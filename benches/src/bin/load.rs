@@ -17,10 +17,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use martlet_bench::load::{Length, Settings, run};
+use martlet_bench::load::{Settings, run};
 use martlet_bench::output::{print_json, print_line};
 use martlet_bench::report::Workload;
 use martlet_bench::sys;
+use martlet_bench::watch::{Length, Plan};
 use martlet_protocol::limits::ENVELOPE_BYTES_MAX;
 
 /// Sends direct messages between pairs of accounts and reports latency and the server's CPU time.
@@ -90,12 +91,14 @@ fn main() -> Result<ExitCode> {
             payload_bytes: arguments.payload,
             rate: arguments.rate,
         },
-        length: arguments
-            .messages
-            .map_or(Length::Time(time), Length::Messages),
-        warmup: Duration::from_secs_f64(arguments.warmup),
+        plan: Plan {
+            warmup: Duration::from_secs_f64(arguments.warmup),
+            length: arguments
+                .messages
+                .map_or(Length::Time(time), Length::Messages),
+            pid: arguments.pid,
+        },
         seed: arguments.seed,
-        pid: arguments.pid,
         threads: usize::from(arguments.threads),
         steal_max: arguments.steal_max / 100.0,
         accounts: arguments.accounts,

@@ -1,24 +1,25 @@
-//! One generator thread: its pairs, its epoll set, its counts.
+//! One generator thread: its pairs, their connections, its counts.
 
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use bytes::Bytes;
 use martlet_protocol::Millis;
-use martlet_protocol::codec::{self, Decoder};
-use martlet_protocol::frame::{Frame, Ping, Pong};
+use martlet_protocol::codec::Decoder;
+use martlet_protocol::frame::{Frame, Pong};
 use martlet_protocol::limits::FRAME_BYTES_MAX;
 
-use super::pair::{End, Pair, Parcel, RunMark};
-use super::progress::Progress;
-use crate::account::Refusal;
+use super::pair::{Pair, Parcel};
+use crate::account::{Refusal, Session};
 use crate::clock::{Clock, Nanos, unix_millis};
 use crate::flight::Violation;
-use crate::link::{Flushed, Input, SCRATCH_BYTES};
+use crate::hall::Hall;
+use crate::link::SCRATCH_BYTES;
+use crate::mark::RunMark;
+use crate::progress::Progress;
 use crate::schedule::Poisson;
-use crate::sys::{self, Epoll, Ready};
+use crate::sys::{self, Ready};
 use crate::tally::Tally;
 
 /// What all workers of a run share.
@@ -42,41 +43,31 @@ pub(super) struct Common {
 #[derive(Debug)]
 pub(super) struct Worker {
     common: Common,
-    epoll: Epoll,
+    hall: Hall,
     pairs: Vec<Pair>,
     /// The open loop's plan; none = closed loop.
     schedule: Option<Poisson>,
     tally: Tally,
-    dirty: Vec<usize>,
     completed: Vec<Nanos>,
     waiting: u64,
-    ping_at: Nanos,
 }
 
 impl Worker {
-    /// Watches all connections of `pairs`.
-    pub(super) fn new(common: Common, pairs: Vec<Pair>, schedule: Option<Poisson>) -> Result<Self> {
-        let epoll = Epoll::new().context("open the epoll set")?;
-        for (index, pair) in pairs.iter().enumerate() {
-            let token = index as u64 * 2;
-            epoll
-                .add(pair.sender.link.as_fd(), token)
-                .context("watch a connection")?;
-            epoll
-                .add(pair.recipient.link.as_fd(), token + 1)
-                .context("watch a connection")?;
-        }
-        let ping_at = common.clock.now().plus(common.ping_interval);
+    /// Takes over pairs and their sessions: two of each, the sender's first.
+    pub(super) fn new(
+        common: Common,
+        (pairs, sessions): (Vec<Pair>, Vec<Session>),
+        schedule: Option<Poisson>,
+    ) -> Result<Self> {
+        let hall = Hall::new(sessions, common.ping_interval, common.clock.now())?;
         Ok(Self {
             common,
-            epoll,
+            hall,
             pairs,
             schedule,
             tally: Tally::new(),
-            dirty: Vec::new(),
             completed: Vec::new(),
             waiting: 0,
-            ping_at,
         })
     }
 
@@ -96,12 +87,10 @@ impl Worker {
                 return Ok(self.tally);
             }
             self.enqueue_due(now);
-            self.ping_if_due(now);
-            self.flush()?;
+            self.hall.ping_if_due(now);
+            self.hall.flush()?;
             let timeout = self.sleep_until().min(now.plus(TICK)) - self.common.clock.now();
-            self.epoll
-                .wait(&mut ready, Some(timeout))
-                .context("wait for sockets")?;
+            self.hall.wait(&mut ready, timeout)?;
             for event in &ready {
                 self.serve(*event, &mut scratch)?;
             }
@@ -149,17 +138,14 @@ impl Worker {
             now: Millis(unix_millis()),
             envelope: &self.common.envelope,
         };
-        let before = self.waiting;
-        while let Some(intended) = self.pairs[index].issue(self.common.window, &parcel) {
+        let (pair, output) = (&mut self.pairs[index], self.hall.output(index * 2));
+        while let Some(intended) = pair.issue(self.common.window, &parcel, output) {
             self.waiting -= 1;
             if self.common.progress.measures(intended) {
                 self.tally
                     .lateness
                     .record(self.common.clock.now() - intended);
             }
-        }
-        if self.waiting < before {
-            self.touch(index * 2);
         }
     }
 
@@ -168,36 +154,13 @@ impl Worker {
             .schedule
             .as_ref()
             .map_or(Nanos(u64::MAX), Poisson::next_at);
-        next.min(self.ping_at)
-    }
-
-    fn ping_if_due(&mut self, now: Nanos) {
-        if now < self.ping_at {
-            return;
-        }
-        self.ping_at = now.plus(self.common.ping_interval);
-        for token in 0..self.pairs.len() * 2 {
-            self.say(token, &Frame::Ping(Ping { token: 0 }));
-        }
+        next.min(self.hall.ping_at())
     }
 
     fn serve(&mut self, event: Ready, scratch: &mut [u8]) -> Result<()> {
         let token = event.token as usize;
-        if event.writable {
-            self.touch(token);
-        }
-        if !event.readable {
+        let Some(count) = self.hall.read(event, scratch)? else {
             return Ok(());
-        }
-        let count = match self
-            .end(token)
-            .link
-            .read(scratch)
-            .context("read from the server")?
-        {
-            Input::Bytes(count) => count,
-            Input::Nothing => return Ok(()),
-            Input::Closed => bail!("the server closed a connection without a word"),
         };
         // Read anew for every socket: a message must not wait unmeasured behind others.
         let now = self.common.clock.now();
@@ -210,8 +173,7 @@ impl Worker {
             self.on_frame(token, &frame, before - input.len(), now)
                 .with_context(|| format!("pair {}", token / 2))?;
         }
-        self.end(token).link.keep(input);
-        self.touch(token);
+        self.hall.keep(token, input);
         self.replace_completed(token / 2, now);
         Ok(())
     }
@@ -228,9 +190,12 @@ impl Worker {
             tally,
             completed,
             common,
+            hall,
             ..
         } = self;
         let (pair, mark) = (&mut pairs[token / 2], common.mark);
+        let mut item =
+            |from, to| -> Result<()> { hall.end(token).item(from, to, bytes).map_err(broken) };
         match frame {
             Frame::Sent(sent) => {
                 let intended = pair.sent(mark, sent, completed).map_err(broken)?;
@@ -239,24 +204,24 @@ impl Worker {
                 }
             }
             Frame::Event(event) => {
-                let intended = pair.event(mark, event, bytes).map_err(broken)?;
+                item(event.position, event.position)?;
+                let intended = pair.event(mark, event).map_err(broken)?;
                 if let Some(intended) =
                     intended.filter(|intended| common.progress.measures(*intended))
                 {
                     tally.event.record(now - intended);
                 }
             }
-            Frame::Receipt(receipt) => pair.receipt(receipt, bytes, completed).map_err(broken)?,
-            Frame::Gap(gap) => {
-                pair.end(token)
-                    .item(gap.from, gap.to, bytes)
-                    .map_err(broken)?;
+            Frame::Receipt(receipt) => {
+                item(receipt.position, receipt.position)?;
+                pair.receipt(receipt, completed).map_err(broken)?;
             }
+            Frame::Gap(gap) => item(gap.from, gap.to)?,
             Frame::Credit(credit) => {
                 pair.granted(*credit);
                 self.issue(token / 2);
             }
-            Frame::Ping(ping) => self.say(token, &Frame::Pong(Pong { token: ping.token })),
+            Frame::Ping(ping) => hall.say(token, &Frame::Pong(Pong { token: ping.token })),
             Frame::Pong(_) | Frame::CaughtUp(_) => {}
             Frame::Nack(nack) => bail!("{}", Refusal(*nack)),
             Frame::Close(close) => {
@@ -283,40 +248,6 @@ impl Worker {
         self.completed = completed;
         // The open loop's messages may have waited for this place.
         self.issue(index);
-    }
-
-    fn say(&mut self, token: usize, frame: &Frame<'_>) {
-        codec::encode(frame, self.end(token).link.output());
-        self.touch(token);
-    }
-
-    fn touch(&mut self, token: usize) {
-        if !std::mem::replace(&mut self.end(token).dirty, true) {
-            self.dirty.push(token);
-        }
-    }
-
-    fn end(&mut self, token: usize) -> &mut End {
-        self.pairs[token / 2].end(token)
-    }
-
-    /// One write per touched socket.
-    fn flush(&mut self) -> Result<()> {
-        let mut dirty = std::mem::take(&mut self.dirty);
-        for token in dirty.drain(..) {
-            let end = self.pairs[token / 2].end(token);
-            end.dirty = false;
-            end.settle();
-            let flushed = end.link.flush().context("write to the server")?;
-            if flushed != Flushed::Same {
-                let on = flushed == Flushed::Blocked;
-                self.epoll
-                    .watch_writable(end.link.as_fd(), token as u64, on)
-                    .context("watch a connection for writing")?;
-            }
-        }
-        self.dirty = dirty;
-        Ok(())
     }
 }
 

@@ -89,7 +89,7 @@ impl Core {
                 && !kind::is_control(payload.kind)
         });
         let Some(payload) = payload else {
-            tx.excuse_holes(1)?;
+            tx.excuse_holes_in(contact, 1)?;
             return self.secure_entry(tx, now, (contact, entry), SecurityKind::ContextMismatch);
         };
         self.hear_of_record(tx, now, contact, payload.head)?;
@@ -126,7 +126,7 @@ impl Core {
             ChainVerdict::Late => Some(SecurityKind::Reordered),
             // Whoever joins sees each chain from somewhere on.
             ChainVerdict::Missing { .. } if stored.is_none() => None,
-            ChainVerdict::Missing { count } if tx.take_excuses(count)? => None,
+            ChainVerdict::Missing { count } if tx.take_excuses_in(contact, count)? => None,
             ChainVerdict::Missing { .. } => Some(SecurityKind::Missing),
             ChainVerdict::Broken => Some(SecurityKind::ChainBroken),
             ChainVerdict::Repeated => Some(SecurityKind::Replayed),

@@ -81,7 +81,7 @@ impl Core {
         repair: &Repair,
     ) -> Result<(), StoreError> {
         // It leaves a hole in its chain that is nobody's fault.
-        tx.excuse_holes(1)?;
+        tx.excuse_holes_in(contact, 1)?;
         let about = (repair.sender.user, Some(repair.sender.device));
         self.secure_group(tx, now, about, (contact, SecurityKind::Undecryptable))
     }

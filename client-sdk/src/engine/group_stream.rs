@@ -250,7 +250,7 @@ impl Core {
             reason: gap.reason.into(),
         };
         self.notices.store(tx, &Notice::Group { contact, what })?;
-        tx.excuse_holes(gap.to - gap.from + 1)?;
+        tx.excuse_holes_in(contact, gap.to - gap.from + 1)?;
         // There may have been records among them.
         self.groups.want(gap.group);
         Ok(())

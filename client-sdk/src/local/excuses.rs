@@ -3,6 +3,7 @@
 use martlet_protocol::Timestamp;
 use rusqlite::Transaction;
 
+use super::contacts::ContactId;
 use super::db::{Tx, from_sql, to_sql};
 use crate::error::StoreError;
 
@@ -40,6 +41,41 @@ impl Tx<'_> {
         Ok(excused > 0)
     }
 
+    /// As many messages more of a group may be missing there: the application was told.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn excuse_holes_in(&self, contact: ContactId, count: u64) -> Result<(), StoreError> {
+        self.execute(
+            "UPDATE groups SET holes = min(holes + ?2, ?3) WHERE contact = ?1",
+            (
+                contact.0,
+                to_sql(count.min(EXCUSES_MAX)),
+                to_sql(EXCUSES_MAX),
+            ),
+        )?;
+        Ok(())
+    }
+
+    /// Takes excuses for `count` missing messages of a group, those of the group first. What is
+    /// missing in the inbox may be of any group. Returns whether there were enough.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn take_excuses_in(&self, contact: ContactId, count: u64) -> Result<bool, StoreError> {
+        let sql = "SELECT holes FROM groups WHERE contact = ?1";
+        let own = self.first(sql, [contact.0], |row| row.get(0))?;
+        let own = own.map_or(0, from_sql).min(count);
+        if own < count && !self.take_excuses(count - own)? {
+            return Ok(false);
+        }
+        self.execute(
+            "UPDATE groups SET holes = holes - ?2 WHERE contact = ?1",
+            (contact.0, to_sql(own)),
+        )?;
+        Ok(true)
+    }
+
     /// The server has begun the stream anew: what it has placed up to now may come again.
     ///
     /// # Errors
@@ -67,6 +103,8 @@ const EXCUSES_MAX: u64 = 1 << 32;
 
 #[cfg(test)]
 mod tests {
+    use martlet_protocol::GroupId;
+
     use super::super::Db;
     use super::*;
     use crate::crypto::store_key::StoreKey;
@@ -83,6 +121,25 @@ mod tests {
         tx.excuse_holes(u64::MAX).unwrap();
         assert!(tx.take_excuses(EXCUSES_MAX).unwrap());
         assert!(!tx.take_excuses(u64::MAX).unwrap());
+    }
+
+    #[test]
+    fn a_group_has_excuses_of_its_own() {
+        let mut db = Db::memory(&StoreKey::random()).unwrap();
+        let tx = db.begin().unwrap();
+        let [one, other] = [1, 2].map(|id| tx.contact_of_group(GroupId(id)).unwrap().id);
+        tx.excuse_holes_in(one, 2).unwrap();
+        assert!(!tx.take_excuses(1).unwrap());
+        assert!(!tx.take_excuses_in(other, 1).unwrap());
+        assert!(!tx.take_excuses_in(one, 3).unwrap());
+        tx.excuse_holes(2).unwrap();
+        assert!(tx.take_excuses_in(one, 3).unwrap(), "two and one");
+        assert!(!tx.take_excuses_in(one, 2).unwrap());
+        assert!(tx.take_excuses_in(other, 1).unwrap());
+        assert!(!tx.take_excuses(1).unwrap());
+        tx.excuse_holes_in(one, u64::MAX).unwrap();
+        tx.excuse_holes_in(one, u64::MAX).unwrap();
+        assert!(tx.take_excuses_in(one, EXCUSES_MAX).unwrap());
     }
 
     #[test]

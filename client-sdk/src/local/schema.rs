@@ -316,7 +316,8 @@ CREATE TABLE groups (
     mode INTEGER NOT NULL DEFAULT 1,     -- now, as the server says: 1 by inbox, 2 by own stream
     info BLOB,                           -- sealed; contents of the newest GROUP_INFO
     gone INTEGER NOT NULL DEFAULT 0,     -- 1: this account is no member any more
-    restored INTEGER NOT NULL DEFAULT 0  -- 1: the server may have less of the own stream than this
+    restored INTEGER NOT NULL DEFAULT 0, -- 1: the server may have less of the own stream than this
+    holes INTEGER NOT NULL DEFAULT 0     -- as many messages as gaps in the own stream have told of
 ) STRICT;
 
 CREATE TABLE group_members (             -- and those who were

@@ -7,7 +7,7 @@ use crate::clock::Nanos;
 /// The plan of a run, as times that are set once: warm-up until `measure_from`, measurement until
 /// `stop_at`, then no new messages until `give_up_at`; and how many messages are complete.
 #[derive(Debug)]
-pub(super) struct Progress {
+pub struct Progress {
     measure_from: AtomicU64,
     stop_at: AtomicU64,
     give_up_at: AtomicU64,
@@ -16,7 +16,7 @@ pub(super) struct Progress {
 
 impl Progress {
     /// A run that warms up until told otherwise.
-    pub(super) fn new() -> Self {
+    pub fn new() -> Self {
         let never = || AtomicU64::new(u64::MAX);
         Self {
             measure_from: never(),
@@ -28,39 +28,45 @@ impl Progress {
 
     /// Ends the warm-up at `start`, which must lie ahead: so all workers know it in time, and a
     /// message is measured at all of its steps or at none.
-    pub(super) fn measure(&self, start: Nanos) {
+    pub fn measure(&self, start: Nanos) {
         self.measure_from.store(start.0, Ordering::Release);
     }
 
     /// Ends the measurement at `now`; workers give up on what is on its way at `give_up_at`.
-    pub(super) fn stop(&self, now: Nanos, give_up_at: Nanos) {
+    pub fn stop(&self, now: Nanos, give_up_at: Nanos) {
         self.give_up_at.store(give_up_at.0, Ordering::Release);
         self.stop_at.store(now.0, Ordering::Release);
     }
 
     /// Whether a message meant to leave at `intended` belongs to the measurement.
-    pub(super) fn measures(&self, intended: Nanos) -> bool {
+    pub fn measures(&self, intended: Nanos) -> bool {
         intended.0 >= self.measure_from.load(Ordering::Acquire)
     }
 
     /// When new messages ended.
-    pub(super) fn stop_at(&self) -> Nanos {
+    pub fn stop_at(&self) -> Nanos {
         Nanos(self.stop_at.load(Ordering::Acquire))
     }
 
     /// When to give up.
-    pub(super) fn give_up_at(&self) -> Nanos {
+    pub fn give_up_at(&self) -> Nanos {
         Nanos(self.give_up_at.load(Ordering::Acquire))
     }
 
     /// Counts complete messages.
-    pub(super) fn complete(&self, count: usize) {
+    pub fn complete(&self, count: usize) {
         self.completed.fetch_add(count as u64, Ordering::Relaxed);
     }
 
     /// How many messages are complete, warm-up included.
-    pub(super) fn completed(&self) -> u64 {
+    pub fn completed(&self) -> u64 {
         self.completed.load(Ordering::Relaxed)
+    }
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
