@@ -16,7 +16,7 @@ use crate::crypto::payload::{Contents, Payload, kind};
 use crate::crypto::ratchet::OpenError;
 use crate::error::StoreError;
 use crate::event::{MessageState, SecurityKind};
-use crate::local::{ChainKey, Incoming, Notice, Parcel, ParkedId, Tx};
+use crate::local::{ChainKey, HoleScope, Incoming, Notice, Parcel, ParkedId, Tx};
 
 /// What is known of the device that wrote a message.
 #[derive(Clone, Copy, Debug)]
@@ -143,7 +143,7 @@ impl Core {
             return self.cannot_open(tx, now, parcel, OpenError::FormatUnknown);
         };
         if !self.fits(parcel, author, &payload) {
-            tx.excuse_holes(1)?;
+            tx.excuse_holes(HoleScope::Device(None, parcel.sender), 1)?;
             return self.secure_parcel(tx, now, parcel, SecurityKind::ContextMismatch);
         }
         self.hear_of(tx, now, parcel.sender.user, payload.own)?;
@@ -216,7 +216,7 @@ impl Core {
         let told = match verdict {
             ChainVerdict::InOrder => None,
             ChainVerdict::Late => Some(SecurityKind::Reordered),
-            ChainVerdict::Missing { count } if tx.take_excuses(count)? => None,
+            ChainVerdict::Missing { count } if tx.take_excuses(None, parcel.sender, count)? => None,
             ChainVerdict::Missing { .. } => Some(SecurityKind::Missing),
             ChainVerdict::Broken => Some(SecurityKind::ChainBroken),
             ChainVerdict::Repeated => Some(SecurityKind::Replayed),
@@ -288,7 +288,7 @@ impl Core {
         }
         // A key that is gone was used, or is of a message that so many others have overtaken that
         // it was given up. Only the author knows, so this is not called a repetition.
-        tx.excuse_holes(1)?;
+        tx.excuse_holes(HoleScope::Device(None, parcel.sender), 1)?;
         self.cannot_read(tx, now, parcel)
     }
 

@@ -14,7 +14,7 @@ use crate::crypto::group_ratchet::{GroupOpenError, InboundKey, SenderKeyId};
 use crate::crypto::payload::kind;
 use crate::error::StoreError;
 use crate::event::{MessageState, SecurityKind};
-use crate::local::{ContactId, Entry, Incoming, Notice, Tx};
+use crate::local::{ContactId, Entry, HoleScope, Incoming, Notice, Tx};
 
 /// Most groups that are known only because somebody has shared a key for them: their records are on
 /// the way.
@@ -89,7 +89,7 @@ impl Core {
                 && !kind::is_control(payload.kind)
         });
         let Some(payload) = payload else {
-            tx.excuse_holes_in(contact, 1)?;
+            tx.excuse_holes(HoleScope::Device(Some(contact), entry.author), 1)?;
             return self.secure_entry(tx, now, (contact, entry), SecurityKind::ContextMismatch);
         };
         self.hear_of_record(tx, now, contact, payload.head)?;
@@ -126,7 +126,11 @@ impl Core {
             ChainVerdict::Late => Some(SecurityKind::Reordered),
             // Whoever joins sees each chain from somewhere on.
             ChainVerdict::Missing { .. } if stored.is_none() => None,
-            ChainVerdict::Missing { count } if tx.take_excuses_in(contact, count)? => None,
+            ChainVerdict::Missing { count }
+                if tx.take_excuses(Some(contact), entry.author, count)? =>
+            {
+                None
+            }
             ChainVerdict::Missing { .. } => Some(SecurityKind::Missing),
             ChainVerdict::Broken => Some(SecurityKind::ChainBroken),
             ChainVerdict::Repeated => Some(SecurityKind::Replayed),

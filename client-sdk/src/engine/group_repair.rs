@@ -9,7 +9,7 @@ use super::state::Core;
 use crate::content::{Content, GroupResent, GroupRetry};
 use crate::error::StoreError;
 use crate::event::SecurityKind;
-use crate::local::{ContactId, Entry, Repair, Tx};
+use crate::local::{ContactId, Entry, HoleScope, Repair, Tx};
 
 /// How long a message waits for its sender key before it is asked for, in milliseconds: the key is
 /// on its way in the inbox, while the message may have come by the group's own stream.
@@ -81,7 +81,7 @@ impl Core {
         repair: &Repair,
     ) -> Result<(), StoreError> {
         // It leaves a hole in its chain that is nobody's fault.
-        tx.excuse_holes_in(contact, 1)?;
+        tx.excuse_holes(HoleScope::Device(Some(contact), repair.sender), 1)?;
         let about = (repair.sender.user, Some(repair.sender.device));
         self.secure_group(tx, now, about, (contact, SecurityKind::Undecryptable))
     }

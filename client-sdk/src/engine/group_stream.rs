@@ -10,7 +10,7 @@ use super::state::{Core, Fault, UNEXPECTED};
 use crate::crypto::group_log::RecordName;
 use crate::error::StoreError;
 use crate::event::SecurityKind;
-use crate::local::{ContactId, ENTRIES_MAX, Entry, GroupNotice, GroupRow, Notice, Tx};
+use crate::local::{ContactId, ENTRIES_MAX, Entry, GroupNotice, GroupRow, HoleScope, Notice, Tx};
 
 /// Whether an entry is dealt with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -250,7 +250,7 @@ impl Core {
             reason: gap.reason.into(),
         };
         self.notices.store(tx, &Notice::Group { contact, what })?;
-        tx.excuse_holes_in(contact, gap.to - gap.from + 1)?;
+        tx.excuse_holes(HoleScope::Group(contact), gap.to - gap.from + 1)?;
         // There may have been records among them.
         self.groups.want(gap.group);
         Ok(())

@@ -13,7 +13,7 @@ use super::notices::Answer;
 use super::state::{Core, Fault, UNEXPECTED};
 use crate::error::StoreError;
 use crate::event::{Event, GapReason, OfflineCause};
-use crate::local::{Notice, Standing, StreamPlace, Tx};
+use crate::local::{HoleScope, Notice, Standing, StreamPlace, Tx};
 
 /// What registration and authentication work with.
 const NO_IDENTITY: &str = "a connection is made only for an identity";
@@ -181,7 +181,7 @@ impl Core {
             reason: GapReason::Restored,
         };
         self.notices.store(tx, &gap)?;
-        tx.excuse_holes(place.cursor.0 - from.0 + 1)?;
+        tx.excuse_holes(HoleScope::Inbox, place.cursor.0 - from.0 + 1)?;
         self.search_groups(tx)?;
         self.doubt(tx, now)
     }

@@ -8,7 +8,7 @@ use super::state::{Core, Fault, UNEXPECTED};
 use super::statuses;
 use crate::error::StoreError;
 use crate::event::{Event, SecurityKind};
-use crate::local::{Contact, Notice, Parcel, Tx};
+use crate::local::{Contact, HoleScope, Notice, Parcel, Tx};
 
 /// How long the end of a backlog is not told because messages of it are parked, in milliseconds. A
 /// server that has their authors' lists answers in one round trip; one that is busy has been asked
@@ -111,7 +111,7 @@ impl Core {
             reason: gap.reason.into(),
         };
         self.notices.store(tx, &notice)?;
-        tx.excuse_holes(gap.to.0 - gap.from.0 + 1)?;
+        tx.excuse_holes(HoleScope::Inbox, gap.to.0 - gap.from.0 + 1)?;
         // There may have been entries of groups among them.
         self.search_groups(tx)?;
         self.has_hole(tx)?;

@@ -16,7 +16,7 @@
 //! | `outbox`, `outbox_parts` | what has no answer, in the bytes that retries repeat | until then |
 //! | `parked` | messages whose author's list is not known yet | until it is |
 //! | `repairs` | messages that could not be opened | until they came again |
-//! | `excuses` | what may be missing or come again | with gaps |
+//! | `excuses`, `holes` | what may be missing or come again | with gaps |
 //! | `syncs` | histories on their way to new devices | until they are there |
 //! | `facts`, `watermarks` | what the recipient's devices have said | with receipts |
 //! | `notices` | events that the application has not taken | until it takes them |
@@ -74,6 +74,7 @@ pub use chains::ChainKey;
 pub use changes::{Order, Target, Waiting};
 pub use contacts::{Contact, ContactId, Learned, group_of_peer, group_peer};
 pub use db::{Db, Tx};
+pub use excuses::HoleScope;
 pub use group_drafts::GroupDraft;
 pub use group_entries::{ENTRIES_MAX, Entry};
 pub use group_keys::{OwnKeyRow, Share};

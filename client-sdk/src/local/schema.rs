@@ -228,11 +228,18 @@ CREATE TABLE repairs (                   -- messages that could not be opened
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX repairs_due ON repairs (again_at) WHERE asked = 0;
 
-CREATE TABLE excuses (                   -- what may be missing without anybody's fault
+CREATE TABLE excuses (                   -- what may come again without anybody's fault
     only INTEGER PRIMARY KEY CHECK (only = 1),
-    holes INTEGER NOT NULL,              -- as many messages as gaps have told of
-    repeats INTEGER NOT NULL             -- messages up to this timestamp may come again
+    repeats INTEGER NOT NULL             -- messages up to this timestamp
 ) STRICT;
+
+CREATE TABLE holes (                     -- how many messages may be missing without that
+    contact INTEGER NOT NULL,            -- in this group; 0: not in a group, or wherever
+    user INTEGER NOT NULL,               -- of this device; 0: of any
+    device INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (contact, user, device)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE syncs (                     -- what a device that was linked has yet to get
     device INTEGER PRIMARY KEY,
@@ -316,8 +323,7 @@ CREATE TABLE groups (
     mode INTEGER NOT NULL DEFAULT 1,     -- now, as the server says: 1 by inbox, 2 by own stream
     info BLOB,                           -- sealed; contents of the newest GROUP_INFO
     gone INTEGER NOT NULL DEFAULT 0,     -- 1: this account is no member any more
-    restored INTEGER NOT NULL DEFAULT 0, -- 1: the server may have less of the own stream than this
-    holes INTEGER NOT NULL DEFAULT 0     -- as many messages as gaps in the own stream have told of
+    restored INTEGER NOT NULL DEFAULT 0  -- 1: the server may have less of the own stream than this
 ) STRICT;
 
 CREATE TABLE group_members (             -- and those who were
