@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Parser;
+use clap::builder::RangedU64ValueParser;
 use martlet_bench::fanout::{Crowding, Settings, run};
 use martlet_bench::output::{print_json, print_line};
 use martlet_bench::sys;
@@ -30,19 +31,19 @@ struct Arguments {
     #[arg(long, default_value = "127.0.0.1:7400")]
     server: SocketAddr,
     /// Members of the group; each takes one connection.
-    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u64).range(2..=GROUP_MEMBERS_MAX as u64))]
+    #[arg(long, default_value_t = 256, value_parser = within(2, GROUP_MEMBERS_MAX as u64))]
     members: u64,
     /// Most messages on their way at a time, without --rate.
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=1024), conflicts_with = "rate")]
+    #[arg(long, default_value_t = 4, value_parser = within(1, 1024), conflicts_with = "rate")]
     window: u64,
     /// Bytes of each message's payload.
-    #[arg(long, default_value_t = 96, value_parser = clap::value_parser!(u64).range(..=ENVELOPE_BYTES_MAX as u64))]
+    #[arg(long, default_value_t = 96, value_parser = within(0, ENVELOPE_BYTES_MAX as u64))]
     payload: u64,
     /// Length of the measurement in seconds.
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    #[arg(long, default_value_t = 10, value_parser = within(1, 86_400))]
     seconds: u64,
     /// Seconds to run before the measurement.
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(..=86_400))]
+    #[arg(long, default_value_t = 2, value_parser = within(0, 86_400))]
     warmup: u64,
     /// Open loop: planned messages per second, of all members together.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
@@ -63,6 +64,11 @@ struct Arguments {
     /// Report as one JSON object on one line.
     #[arg(long)]
     json: bool,
+}
+
+/// A number from `least` to `most`.
+fn within(least: u64, most: u64) -> RangedU64ValueParser {
+    RangedU64ValueParser::new().range(least..=most)
 }
 
 fn main() -> Result<ExitCode> {

@@ -79,8 +79,8 @@ impl Core {
         Ok(())
     }
 
-    /// A server that has forgotten how far this device is begins further back. One that was put back
-    /// from a copy has nothing behind that.
+    /// A server that has forgotten how far this device is begins further back. One that was put
+    /// back from a copy has nothing behind that.
     fn come_again(&mut self, row: &GroupRow, sequence: u64) {
         let known = if row.is_restored {
             sequence

@@ -228,8 +228,12 @@ impl Server {
         }
         let batch = self.sabotage.on_batch(batch);
         if self.sabotage.is(Mutant::EffectsBeforeSync) {
-            self.disk.submit(batch, Vec::new());
-            self.release(env, effects);
+            // What it tells is early; what it reads for itself would not be there yet.
+            let is_read =
+                |it: &Effect| matches!(it, Effect::LoadPage { .. } | Effect::LoadEntries { .. });
+            let (reads, told) = effects.into_iter().partition(is_read);
+            self.disk.submit(batch, reads);
+            self.release(env, told);
         } else if batch.is_empty() && self.disk.unsynced() == 0 {
             self.release(env, effects);
         } else {

@@ -32,6 +32,7 @@ mod group_changes;
 mod group_messages;
 mod group_people;
 mod group_receipts;
+mod group_removals;
 mod group_streams;
 mod linking;
 mod newcomer;
