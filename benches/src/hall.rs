@@ -1,6 +1,7 @@
 //! The connections of a generator thread: one epoll set, one read and at most one write of each a
 //! turn, acknowledgements and credit included.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::AsFd;
 use std::time::Duration;
@@ -35,14 +36,13 @@ pub struct End {
     is_dirty: bool,
     seen: Position,
     acknowledged: Position,
-    /// The own stream of the group that it is a member of, if it has one.
-    stream: Option<Stream>,
+    /// The own streams of the groups that it is a member of.
+    streams: BTreeMap<GroupId, Stream>,
     granted: Granted,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Stream {
-    group: GroupId,
     seen: u64,
     acknowledged: u64,
 }
@@ -174,7 +174,7 @@ impl End {
             is_dirty: false,
             seen: session.ready.cursor,
             acknowledged: session.ready.cursor,
-            stream: None,
+            streams: BTreeMap::new(),
             granted: Granted::new(),
         })
     }
@@ -206,12 +206,7 @@ impl End {
         sequence: u64,
         frame_bytes: usize,
     ) -> Result<(), Violation> {
-        let stream = self.stream.get_or_insert(Stream {
-            group,
-            seen: 0,
-            acknowledged: 0,
-        });
-        stream.seen = sequence;
+        self.streams.entry(group).or_default().seen = sequence;
         self.spend(frame_bytes)
     }
 
@@ -228,13 +223,15 @@ impl End {
             self.acknowledged = position;
             codec::encode(&Frame::Ack(Ack { position }), self.link.output());
         }
-        if let Some(stream) = self.stream.as_mut().filter(|it| it.seen > it.acknowledged) {
-            stream.acknowledged = stream.seen;
-            let ack = GroupAck {
-                group: stream.group,
-                sequence: stream.seen,
-            };
-            codec::encode(&Frame::GroupAck(ack), self.link.output());
+        for (group, stream) in &mut self.streams {
+            if stream.seen > stream.acknowledged {
+                stream.acknowledged = stream.seen;
+                let ack = GroupAck {
+                    group: *group,
+                    sequence: stream.seen,
+                };
+                codec::encode(&Frame::GroupAck(ack), self.link.output());
+            }
         }
         if let Some(credit) = self.granted.refill() {
             codec::encode(&Frame::Credit(credit), self.link.output());

@@ -12,6 +12,7 @@
 //! `fanout --server 127.0.0.1:7400 --pid $(pidof martletd) --members 256 --cpu 0`
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -61,6 +62,10 @@ struct Arguments {
     /// void.
     #[arg(long, default_value_t = 2.0)]
     steal_max: f64,
+    /// Take accounts from this file if it exists, and keep new ones in it: a server without
+    /// `--dev` registers nobody.
+    #[arg(long)]
+    accounts: Option<PathBuf>,
     /// Report as one JSON object on one line.
     #[arg(long)]
     json: bool,
@@ -91,6 +96,7 @@ fn main() -> Result<ExitCode> {
         },
         seed: arguments.seed,
         steal_max: arguments.steal_max / 100.0,
+        accounts: arguments.accounts,
     })?;
     if arguments.json {
         print_json(&report)?;

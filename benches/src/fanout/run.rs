@@ -1,6 +1,7 @@
 //! A whole run: accounts, the group, warm-up, measurement, report.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 
@@ -17,7 +18,7 @@ use crate::schedule::Poisson;
 use crate::watch::{Plan, watch};
 
 /// How a run goes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// The server.
     pub server: SocketAddr,
@@ -29,6 +30,8 @@ pub struct Settings {
     pub seed: u64,
     /// Share of stolen CPU time above which the run is void.
     pub steal_max: f64,
+    /// A file to take accounts from and to keep new ones in.
+    pub accounts: Option<PathBuf>,
 }
 
 /// Registers the members, makes the group, connects, runs, and reports.
@@ -37,7 +40,11 @@ pub struct Settings {
 /// When the server refuses something, is lost, or breaks a promise.
 pub fn run(settings: &Settings) -> Result<FanoutReport> {
     let crowding = settings.crowding;
-    let accounts = roster::open(settings.server, crowding.members, None)?;
+    let accounts = roster::open(
+        settings.server,
+        crowding.members,
+        settings.accounts.as_deref(),
+    )?;
     let founded = found(settings.server, &accounts)?;
     let (sessions, ping_interval) = roster::connect(settings.server, &accounts)?;
     let (clock, progress) = (Clock::start(), Arc::new(Progress::new()));

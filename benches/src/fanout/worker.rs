@@ -205,7 +205,10 @@ impl Worker {
                     end.item(event.position, event.position, bytes)
                 }
                 .map_err(broken)?;
-                self.on_entry(token, event, now).map_err(broken)?;
+                // Accounts of an earlier run are in its group, too.
+                if event.group == self.founded.group {
+                    self.on_entry(token, event, now).map_err(broken)?;
+                }
             }
             Frame::GroupSent(sent) => {
                 let number = self.mark.sequence(sent.message_id);
@@ -219,6 +222,7 @@ impl Worker {
                 let position = receipt.position;
                 end.item(position, position, bytes).map_err(broken)?;
             }
+            Frame::Gap(gap) => end.item(gap.from, gap.to, bytes).map_err(broken)?,
             Frame::Credit(credit) => {
                 self.authors[token].purse.add(*credit);
                 self.issue(token);
