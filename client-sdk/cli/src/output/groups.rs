@@ -73,7 +73,10 @@ pub(super) fn listed(group: &Group) -> String {
     match (group.role, group.version) {
         (_, 0) => format!("{}  {name}  (not made yet)", group.peer),
         (Role::NONE, _) => format!("{}  {name}  (left)", group.peer),
-        (_, _) => format!("{}  {name}  ({} members)", group.peer, group.members.len()),
+        (_, _) => match group.members.len() {
+            1 => format!("{}  {name}  (1 member)", group.peer),
+            count => format!("{}  {name}  ({count} members)", group.peer),
+        },
     }
 }
 
@@ -349,6 +352,9 @@ mod tests {
     #[test]
     fn a_group_is_a_line_or_shown_whole() {
         let mut shown = group(7, Some("climb\ning"));
+        let mut alone = group(7, None);
+        alone.members.truncate(1);
+        assert!(listed(&alone).ends_with("(1 member)"));
         let line = "#0000000000000007  climb ing  (2 members)";
         assert_eq!(listed(&shown), line);
         let lines = [
