@@ -27,6 +27,8 @@ pub(crate) enum Streams {
     /// When the inbox is empty.
     #[default]
     Last,
+    /// One entry after each word of the client.
+    Slowly,
     Never,
 }
 
@@ -357,9 +359,23 @@ impl Model {
         }));
     }
 
+    /// A new device gets of each stream what follows.
+    pub(super) fn begin_streams(&mut self, address: Address) {
+        for group in self.groups.values_mut() {
+            let entries = group.log.iter().zip(1..);
+            let streamed = entries.filter(|(entry, _)| entry.mode == GroupMode::STREAM);
+            if let Some((_, newest)) = streamed.last() {
+                group.cursors.insert(address, newest);
+            }
+        }
+    }
+
     /// Pushes what is new in own streams.
     pub(super) fn push_streams(&mut self, session: &mut Session, address: Address) {
-        let Self { groups, .. } = self;
+        let Self {
+            groups, streams, ..
+        } = self;
+        let mut is_told = false;
         for (id, group) in groups.iter_mut() {
             let Some(member) = group.members.get(&address.user) else {
                 continue;
@@ -374,6 +390,10 @@ impl Model {
                 if sequence <= pushed || entry.mode != GroupMode::STREAM {
                     continue;
                 }
+                if *streams == Streams::Slowly && is_told {
+                    break;
+                }
+                is_told = true;
                 session.streams.insert(*id, sequence);
                 let ever = group.pushed.entry(address).or_insert(0);
                 *ever = (*ever).max(sequence);

@@ -75,6 +75,13 @@ impl Model {
     }
 
     fn take_list(&mut self, user: UserId, list: &SignedList) {
+        for listed in list.devices() {
+            let device = listed.device;
+            let is_new = !self.account(user).inboxes.contains_key(&device);
+            if is_new {
+                self.begin_streams(Address { user, device });
+            }
+        }
         let epoch = self.new_epoch();
         let account = self.account(user);
         account.lists.push(list.bytes().to_vec());
