@@ -117,6 +117,8 @@ pub(crate) struct GroupStream {
     pub(crate) stored: u64,
     /// A page is on its way.
     pub(crate) is_loading: bool,
+    /// The device has yet to be told that it misses all from here to where the stream began.
+    pub(crate) missed_from: Option<u64>,
 }
 
 impl GroupStream {
@@ -127,6 +129,7 @@ impl GroupStream {
             acked: behind,
             stored: behind,
             is_loading: false,
+            missed_from: None,
         }
     }
 }

@@ -33,12 +33,13 @@ pub(crate) fn attach(state: &mut State, turn: &mut Turn<'_>, address: Address) {
         };
         let stored = stored_cursor(state, turn.view, address, group);
         let behind = member.row.joined.max(row.stream_first) - 1;
-        let stream = GroupStream::new(stored.max(behind));
+        let stream = GroupStream {
+            missed_from: first_missed(row, member.row, stored),
+            ..GroupStream::new(stored.max(behind))
+        };
         let device = device_mut(state, turn, address);
         if let Some(live) = device.and_then(|device| device.session.as_deref_mut()) {
             live.groups.insert(group, stream);
-            let first = first_missed(row, member.row, stored);
-            tell_missed(live, group, first, behind, turn);
         }
         // The home may not know it: what is told of a stream is told lazily.
         if stored > 0 {
@@ -103,11 +104,18 @@ pub(crate) fn begin_anew(
         return;
     };
     for device in account.devices.values_mut() {
-        if let Some(session) = device.session.as_deref_mut()
-            && let Some(stream) = session.groups.remove(&group)
-        {
-            let first = first_missed(of_group, row, stream.pushed);
-            tell_missed(session, group, first, row.joined - 1, turn);
+        let Some(session) = device.session.as_deref_mut() else {
+            continue;
+        };
+        let pushed = session.groups.remove(&group).map(|stream| stream.pushed);
+        let missed_from = pushed.and_then(|pushed| first_missed(of_group, row, pushed));
+        if missed_from.is_some() {
+            let stream = GroupStream {
+                missed_from,
+                ..GroupStream::new(row.joined - 1)
+            };
+            session.groups.insert(group, stream);
+            tell_missed(session, turn);
         }
     }
 }
@@ -119,16 +127,20 @@ fn first_missed(group: LocalGroupRow, member: LocalMemberRow, pushed: u64) -> Op
     (from <= member.missed_to).then_some(from)
 }
 
-/// A device goes on behind `behind`, and is told what that leaves out.
-fn tell_missed(
-    session: &mut Session,
-    group: GroupId,
-    first: Option<u64>,
-    behind: u64,
-    turn: &mut Turn<'_>,
-) {
-    if let Some(from) = first {
-        tell_gap(session, group, (from, behind), GapReason::EXPIRED, turn);
+/// Tells a device what it misses, where its credit allows.
+fn tell_missed(session: &mut Session, turn: &mut Turn<'_>) {
+    let missed = session.groups.iter().filter_map(|(group, stream)| {
+        let from = stream.missed_from?;
+        Some((*group, (from, stream.pushed)))
+    });
+    for (group, place) in missed.collect::<Vec<_>>() {
+        if !session.may_push() {
+            return;
+        }
+        tell_gap(session, group, place, GapReason::EXPIRED, turn);
+        if let Some(stream) = session.groups.get_mut(&group) {
+            stream.missed_from = None;
+        }
     }
 }
 
@@ -168,7 +180,8 @@ pub(crate) fn push(
         // Whoever is connected when the stream begins, or joins, has nothing of it to catch up.
         let stream = session.groups.entry(group);
         let stream = *stream.or_insert_with(|| GroupStream::new(sequence - 1));
-        if stream.is_loading || stream.pushed < before || !session.may_push() {
+        let is_behind = stream.is_loading || stream.pushed < before;
+        if is_behind || stream.missed_from.is_some() || !session.may_push() {
             continue;
         }
         if stream.pushed <= newest && newest + 1 < sequence {
@@ -207,11 +220,12 @@ pub(crate) fn advance(state: &mut State, turn: &mut Turn<'_>, address: Address) 
     if session.groups.is_empty() || !session.may_push() {
         return;
     }
+    tell_missed(session, turn);
     let id = session.id;
     for (group, stream) in &mut session.groups {
         let local = state.locals.get(group);
         let last = local.map_or(0, |local| last_for(local, address.user));
-        if stream.is_loading || stream.pushed >= last {
+        if stream.is_loading || stream.missed_from.is_some() || stream.pushed >= last {
             continue;
         }
         stream.is_loading = true;

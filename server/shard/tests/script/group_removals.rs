@@ -111,3 +111,36 @@ fn who_is_removed_when_the_group_is_small_again_is_forgotten() {
         world.check("bob: groups", &["bob: in "]);
     });
 }
+
+#[test]
+fn who_is_there_without_credit_while_removed_and_added_is_told_when_it_has_some() {
+    World::each_with(limits(), FOUR, |world| {
+        in_a_large_group(world);
+        world.quietly("bob: change g +dora; dora: stored g 3; cid: stored g 3; cid: leave");
+        world.quietly("cid: connect at=2 credit=1/4000; ann: post m1 g; ann: post m2 g");
+        world.quietly("ann: change g -cid; ann: post m3 g");
+        world.check(
+            "ann: change g +cid",
+            &[
+                "ann: changed g to 4 at 8",
+                "ann: g/8 record 4 by ann",
+                "bob: g/8 record 4 by ann",
+                "dora: g/8 record 4 by ann",
+            ],
+        );
+        world.check(
+            "cid: credit 9/9000",
+            &["cid: gap g/5-7 expired", "cid: g/8 record 4 by ann"],
+        );
+        world.check(
+            "ann: post m4 g",
+            &[
+                "ann: sent m4 at g/9 to 3",
+                "ann: g/9 m4 from ann",
+                "bob: g/9 m4 from ann",
+                "cid: g/9 m4 from ann",
+                "dora: g/9 m4 from ann",
+            ],
+        );
+    });
+}
