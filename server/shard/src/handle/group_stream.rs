@@ -129,18 +129,16 @@ fn first_missed(group: LocalGroupRow, member: LocalMemberRow, pushed: u64) -> Op
 
 /// Tells a device what it misses, where its credit allows.
 fn tell_missed(session: &mut Session, turn: &mut Turn<'_>) {
-    let missed = session.groups.iter().filter_map(|(group, stream)| {
-        let from = stream.missed_from?;
-        Some((*group, (from, stream.pushed)))
-    });
-    for (group, place) in missed.collect::<Vec<_>>() {
-        if !session.may_push() {
+    while session.may_push() {
+        let mut streams = session.groups.iter_mut();
+        let next = streams.find_map(|(group, stream)| {
+            let from = stream.missed_from.take()?;
+            Some((*group, (from, stream.pushed)))
+        });
+        let Some((group, place)) = next else {
             return;
-        }
+        };
         tell_gap(session, group, place, GapReason::EXPIRED, turn);
-        if let Some(stream) = session.groups.get_mut(&group) {
-            stream.missed_from = None;
-        }
     }
 }
 
