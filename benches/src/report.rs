@@ -102,18 +102,45 @@ impl Report {
             steal: cost.steal.as_secs_f64() / (seconds * cost.cpus as f64),
             void: Vec::new(),
         };
-        report.void = report.void_reasons(steal_max);
+        report.void = report.soundness().void_reasons(steal_max);
         report
     }
 
-    /// The rules are fixed before any run: a round that breaks one counts for no candidate.
-    fn void_reasons(&self, steal_max: f64) -> Vec<String> {
+    fn soundness(&self) -> Soundness {
+        // In the closed loop a message is meant to leave when there is room for it: never late.
+        let lateness = self.rate.map(|_| (self.lateness, self.receipt));
+        Soundness {
+            count: self.messages,
+            unfinished: self.unfinished,
+            steal: self.steal,
+            lateness,
+        }
+    }
+}
+
+/// What decides whether a run counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Soundness {
+    /// What was complete.
+    pub count: u64,
+    /// What never was.
+    pub unfinished: u64,
+    /// Share of the machine's CPU time that the hypervisor gave to others.
+    pub steal: f64,
+    /// In the open loop: how late messages left, and how long all took.
+    pub lateness: Option<(Percentiles, Percentiles)>,
+}
+
+impl Soundness {
+    /// Why the run does not count; empty = it does. The rules are fixed before any run: a round
+    /// that breaks one counts for no candidate.
+    pub fn void_reasons(&self, steal_max: f64) -> Vec<String> {
         let mut reasons = Vec::new();
-        if self.messages == 0 {
+        if self.count == 0 {
             reasons.push("no message was complete".to_owned());
         }
         if self.unfinished > 0 {
-            reasons.push(format!("{} messages got no receipt", self.unfinished));
+            reasons.push(format!("{} messages never were complete", self.unfinished));
         }
         if self.steal > steal_max {
             reasons.push(format!(
@@ -121,14 +148,31 @@ impl Report {
                 self.steal * 100.0
             ));
         }
-        // In the closed loop a message is meant to leave when there is room for it: never late.
-        let late = self.lateness.p99_us > self.receipt.p99_us * LATENESS_MAX;
-        if self.rate.is_some() && late {
-            let p99 = self.lateness.p99_us;
+        if let Some((late, all)) = self.lateness
+            && late.p99_us > all.p99_us * LATENESS_MAX
+        {
+            let p99 = late.p99_us;
             reasons.push(format!("the generator was late (p99 {p99:.0} µs)"));
         }
         reasons
     }
+}
+
+/// Writes distributions as a table with a row each.
+pub fn write_latencies(f: &mut fmt::Formatter<'_>, rows: &[(&str, Percentiles)]) -> fmt::Result {
+    writeln!(
+        f,
+        "{:<11}{:>10}{:>10}{:>10}{:>10}{:>10}",
+        "µs", "p50", "p90", "p99", "p99.9", "max"
+    )?;
+    for (name, points) in rows {
+        writeln!(
+            f,
+            "{name:<11}{:>10.0}{:>10.0}{:>10.0}{:>10.0}{:>10.0}",
+            points.p50_us, points.p90_us, points.p99_us, points.p999_us, points.max_us
+        )?;
+    }
+    Ok(())
 }
 
 impl fmt::Display for Report {
@@ -160,23 +204,15 @@ impl fmt::Display for Report {
             self.generator_cpu_us,
             self.generator_busy * 100.0
         )?;
-        writeln!(
+        write_latencies(
             f,
-            "{:<11}{:>10}{:>10}{:>10}{:>10}{:>10}",
-            "µs", "p50", "p90", "p99", "p99.9", "max"
+            &[
+                ("SENT", self.sent),
+                ("EVENT", self.event),
+                ("receipt", self.receipt),
+                ("lateness", self.lateness),
+            ],
         )?;
-        for (name, points) in [
-            ("SENT", self.sent),
-            ("EVENT", self.event),
-            ("receipt", self.receipt),
-            ("lateness", self.lateness),
-        ] {
-            writeln!(
-                f,
-                "{name:<11}{:>10.0}{:>10.0}{:>10.0}{:>10.0}{:>10.0}",
-                points.p50_us, points.p90_us, points.p99_us, points.p999_us, points.max_us
-            )?;
-        }
         write!(
             f,
             "waiting {} at most, unfinished {}",

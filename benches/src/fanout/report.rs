@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::report::Cost;
+use crate::report::{Cost, Soundness, write_latencies};
 use crate::tally::{Latency, Percentiles};
 
 /// What is sent, and to how many.
@@ -106,29 +106,15 @@ impl FanoutReport {
             steal: cost.steal.as_secs_f64() / (seconds * cost.cpus as f64),
             void: Vec::new(),
         };
-        report.void = report.void_reasons(steal_max);
+        let lateness = crowding.rate.map(|_| (report.lateness, report.last));
+        let soundness = Soundness {
+            count: report.deliveries,
+            unfinished: report.unfinished,
+            steal: report.steal,
+            lateness,
+        };
+        report.void = soundness.void_reasons(steal_max);
         report
-    }
-
-    /// The rules are fixed before any run.
-    fn void_reasons(&self, steal_max: f64) -> Vec<String> {
-        let mut reasons = Vec::new();
-        if self.deliveries == 0 {
-            reasons.push("nothing was delivered".to_owned());
-        }
-        if self.unfinished > 0 {
-            reasons.push(format!("{} messages did not come to all", self.unfinished));
-        }
-        if self.steal > steal_max {
-            let percent = self.steal * 100.0;
-            reasons.push(format!("{percent:.1} % of the CPU time was stolen"));
-        }
-        let late = self.lateness.p99_us > self.last.p99_us * LATENESS_MAX;
-        if self.crowding.rate.is_some() && late {
-            let p99 = self.lateness.p99_us;
-            reasons.push(format!("the generator was late (p99 {p99:.0} µs)"));
-        }
-        reasons
     }
 }
 
@@ -168,23 +154,15 @@ impl fmt::Display for FanoutReport {
             "generator         {:>12.0} % of a CPU",
             self.generator_busy * 100.0
         )?;
-        writeln!(
+        write_latencies(
             f,
-            "{:<11}{:>10}{:>10}{:>10}{:>10}{:>10}",
-            "µs", "p50", "p90", "p99", "p99.9", "max"
+            &[
+                ("SENT", self.sent),
+                ("first", self.first),
+                ("last", self.last),
+                ("lateness", self.lateness),
+            ],
         )?;
-        for (name, points) in [
-            ("SENT", self.sent),
-            ("first", self.first),
-            ("last", self.last),
-            ("lateness", self.lateness),
-        ] {
-            writeln!(
-                f,
-                "{name:<11}{:>10.0}{:>10.0}{:>10.0}{:>10.0}{:>10.0}",
-                points.p50_us, points.p90_us, points.p99_us, points.p999_us, points.max_us
-            )?;
-        }
         write!(f, "unfinished {}", self.unfinished)?;
         for reason in &self.void {
             write!(f, "\nVOID: {reason}")?;
@@ -192,6 +170,3 @@ impl fmt::Display for FanoutReport {
         Ok(())
     }
 }
-
-/// The generator's p99 lateness may be this share of the p99 it reports.
-const LATENESS_MAX: f64 = 0.1;
