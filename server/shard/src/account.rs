@@ -132,6 +132,17 @@ impl GroupStream {
             missed_from: None,
         }
     }
+
+    /// A stream that leaves out what a device misses, which has acknowledged less.
+    pub(crate) const fn missing(from: u64, behind: u64, (acked, stored): (u64, u64)) -> Self {
+        Self {
+            pushed: behind,
+            acked,
+            stored,
+            is_loading: false,
+            missed_from: Some(from),
+        }
+    }
 }
 
 /// What a connection expects of the reader: it answers each request once, and slowly.

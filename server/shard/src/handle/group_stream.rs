@@ -33,9 +33,9 @@ pub(crate) fn attach(state: &mut State, turn: &mut Turn<'_>, address: Address) {
         };
         let stored = stored_cursor(state, turn.view, address, group);
         let behind = member.row.joined.max(row.stream_first) - 1;
-        let stream = GroupStream {
-            missed_from: first_missed(row, member.row, stored),
-            ..GroupStream::new(stored.max(behind))
+        let stream = match first_missed(row, member.row, stored) {
+            Some(from) => GroupStream::missing(from, behind, (stored, stored)),
+            None => GroupStream::new(stored.max(behind)),
         };
         let device = device_mut(state, turn, address);
         if let Some(live) = device.and_then(|device| device.session.as_deref_mut()) {
@@ -107,13 +107,12 @@ pub(crate) fn begin_anew(
         let Some(session) = device.session.as_deref_mut() else {
             continue;
         };
-        let pushed = session.groups.remove(&group).map(|stream| stream.pushed);
-        let missed_from = pushed.and_then(|pushed| first_missed(of_group, row, pushed));
-        if missed_from.is_some() {
-            let stream = GroupStream {
-                missed_from,
-                ..GroupStream::new(row.joined - 1)
-            };
+        let Some(before) = session.groups.remove(&group) else {
+            continue;
+        };
+        if let Some(from) = first_missed(of_group, row, before.pushed) {
+            let place = (before.acked, before.stored);
+            let stream = GroupStream::missing(from, row.joined - 1, place);
             session.groups.insert(group, stream);
             tell_missed(session, turn);
         }
@@ -383,7 +382,11 @@ pub(crate) fn forget_if_done(state: &mut State, turn: &mut Turn<'_>, user: UserI
     if local.is_member(user) || !local.members.contains_key(&user) {
         return;
     }
-    let (joined, last) = (local.members[&user].row.joined, last_for(local, user));
+    let (row, last) = (local.members[&user].row, last_for(local, user));
+    let first = match row.missed_from {
+        0 => row.joined,
+        missed => missed,
+    };
     let devices = match state.account(turn.view, user) {
         None => Vec::new(),
         Some(account) => account.devices.iter().map(acked_of(group)).collect(),
@@ -392,7 +395,7 @@ pub(crate) fn forget_if_done(state: &mut State, turn: &mut Turn<'_>, user: UserI
         let stored = stored_cursor(state, turn.view, address(user, *device), group);
         stored.max(*acked) >= last
     });
-    if last < joined || is_done {
+    if last < first || is_done {
         group_entry::forget_member(state, turn, user, group);
     }
 }

@@ -81,6 +81,24 @@ fn who_was_removed_and_added_before_it_had_read_is_told_what_it_has_missed() {
 }
 
 #[test]
+fn what_was_missed_is_told_until_the_device_has_heard_it() {
+    World::each_with(limits(), FOUR, |world| {
+        away_while_removed_and_added(world, None);
+        // It has the gap, and not what stands behind it.
+        world.quietly("cid: connect at=2; cid: stored g 6; cid: leave");
+        world.check(
+            "cid: connect at=2",
+            &[
+                "cid: ready 2/2",
+                "cid: caught up 2",
+                "cid: g/7 record 4 by ann",
+                "cid: g/8 m3 from ann",
+            ],
+        );
+    });
+}
+
+#[test]
 fn who_had_read_all_before_it_was_removed_has_missed_nothing() {
     World::each_with(limits(), FOUR, |world| {
         in_a_large_group(world);
