@@ -1,6 +1,8 @@
 //! The messages of one pair that are on their way, and when each of them is complete.
 
 use std::collections::VecDeque;
+use std::error::Error;
+use std::fmt;
 
 use martlet_protocol::Timestamp;
 
@@ -26,6 +28,14 @@ pub enum Violation {
     /// A message's timestamp is not later than that of the message before.
     TimestampNotLater,
 }
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the server broke a promise: {self:?}")
+    }
+}
+
+impl Error for Violation {}
 
 /// The messages from A to B between SEND and the receipt that covers them.
 ///

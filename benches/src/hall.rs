@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use bytes::BytesMut;
-use martlet_protocol::frame::{Ack, Frame, GroupAck, Ping};
+use martlet_protocol::frame::{Ack, Frame, GroupAck, Ping, Pong};
 use martlet_protocol::{GroupId, Position, codec};
 
-use crate::account::Session;
+use crate::account::{Refusal, Session};
 use crate::clock::Nanos;
 use crate::credit::Granted;
 use crate::flight::Violation;
@@ -85,6 +85,23 @@ impl Hall {
     /// A frame for the peer.
     pub fn say(&mut self, token: usize, frame: &Frame<'_>) {
         codec::encode(frame, self.output(token));
+    }
+
+    /// A frame that has nothing to do with messages.
+    ///
+    /// # Errors
+    /// When it ends the run: a refusal, a farewell, or what nobody expects.
+    pub fn on_other(&mut self, token: usize, frame: &Frame<'_>) -> Result<()> {
+        match frame {
+            Frame::Ping(ping) => self.say(token, &Frame::Pong(Pong { token: ping.token })),
+            Frame::Pong(_) | Frame::CaughtUp(_) => {}
+            Frame::Nack(nack) => bail!("{}", Refusal(*nack)),
+            Frame::Close(close) => {
+                bail!("the server closed: {} {}", close.code.name(), close.detail)
+            }
+            other => bail!("the server sent an unexpected {:?}", other.kind()),
+        }
+        Ok(())
     }
 
     /// When the connections are due to say something.

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use serde::Serialize;
@@ -9,6 +10,21 @@ use serde::Serialize;
 /// Prints a line of text.
 pub fn print_line(text: impl Display) -> Result<()> {
     writeln!(io::stdout(), "{text}").context("write to standard output")
+}
+
+/// Prints a report, as JSON or for people, and gives the status of a program whose run is sound or
+/// not.
+pub fn report(report: &(impl Display + Serialize), json: bool, is_sound: bool) -> Result<ExitCode> {
+    if json {
+        print_json(report)?;
+    } else {
+        print_line(report)?;
+    }
+    Ok(if is_sound {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// Prints a value as JSON on one line.

@@ -20,7 +20,7 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use clap::builder::RangedU64ValueParser;
 use martlet_bench::fanout::{Crowding, Settings, run};
-use martlet_bench::output::{print_json, print_line};
+use martlet_bench::output;
 use martlet_bench::sys;
 use martlet_bench::watch::{Length, Plan};
 use martlet_protocol::limits::{ENVELOPE_BYTES_MAX, GROUP_MEMBERS_MAX};
@@ -98,14 +98,5 @@ fn main() -> Result<ExitCode> {
         steal_max: arguments.steal_max / 100.0,
         accounts: arguments.accounts,
     })?;
-    if arguments.json {
-        print_json(&report)?;
-    } else {
-        print_line(&report)?;
-    }
-    Ok(if report.void.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    output::report(&report, arguments.json, report.void.is_empty())
 }

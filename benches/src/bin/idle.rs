@@ -18,7 +18,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::Parser;
 use martlet_bench::idle::{Settings, run};
-use martlet_bench::output::{print_json, print_line};
+use martlet_bench::output;
 use martlet_bench::sys;
 
 /// Opens many idle connections and reports the server's memory per connection.
@@ -62,14 +62,5 @@ fn main() -> Result<ExitCode> {
         accounts: arguments.accounts,
         settle: Duration::from_millis(arguments.settle_ms),
     })?;
-    if arguments.json {
-        print_json(&report)?;
-    } else {
-        print_line(&report)?;
-    }
-    Ok(if report.closed == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    output::report(&report, arguments.json, report.closed == 0)
 }

@@ -18,7 +18,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::Parser;
 use martlet_bench::load::{Settings, run};
-use martlet_bench::output::{print_json, print_line};
+use martlet_bench::output;
 use martlet_bench::report::Workload;
 use martlet_bench::sys;
 use martlet_bench::watch::{Length, Plan};
@@ -103,16 +103,7 @@ fn main() -> Result<ExitCode> {
         steal_max: arguments.steal_max / 100.0,
         accounts: arguments.accounts,
     })?;
-    if arguments.json {
-        print_json(&report)?;
-    } else {
-        print_line(&report)?;
-    }
-    Ok(if report.void.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    output::report(&report, arguments.json, report.void.is_empty())
 }
 
 fn payload_bytes(text: &str) -> Result<usize, String> {

@@ -4,17 +4,17 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result};
 use bytes::{Bytes, BytesMut};
 use martlet_protocol::codec::{self, Decoder};
-use martlet_protocol::frame::{Frame, GroupEvent, GroupSend, Pong};
+use martlet_protocol::frame::{Frame, GroupEvent, GroupSend};
 use martlet_protocol::limits::FRAME_BYTES_MAX;
 use martlet_protocol::{Millis, Position};
 
 use super::crowd::Crowd;
 use super::found::Founded;
 use super::report::FanoutTally;
-use crate::account::{Refusal, Session};
+use crate::account::Session;
 use crate::clock::{Clock, Nanos, unix_millis};
 use crate::credit::Purse;
 use crate::flight::Violation;
@@ -90,7 +90,7 @@ impl Worker {
             let now = self.clock.now();
             if self.finished(now) {
                 self.tally.unfinished = self.unfinished() as u64;
-                self.crowd.check().map_err(broken)?;
+                self.crowd.check()?;
                 return Ok(self.tally);
             }
             self.enqueue_due(now);
@@ -116,7 +116,7 @@ impl Worker {
         self.crowd.open() + waiting.sum::<usize>()
     }
 
-    /// What the plan has for now, or what the window has room for: from one member after the other.
+    /// What the plan has due, or what the window has room for: from one member after the other.
     fn enqueue_due(&mut self, now: Nanos) {
         let until = now.min(self.progress.stop_at());
         while let Some((author, intended)) = self.next_due(until) {
@@ -203,39 +203,30 @@ impl Worker {
                     end.entry(event.group, event.sequence, bytes)
                 } else {
                     end.item(event.position, event.position, bytes)
-                }
-                .map_err(broken)?;
+                }?;
                 // Accounts of an earlier run are in its group, too.
                 if event.group == self.founded.group {
-                    self.on_entry(token, event, now).map_err(broken)?;
+                    self.on_entry(token, event, now)?;
                 }
             }
             Frame::GroupSent(sent) => {
                 let number = self.mark.sequence(sent.message_id);
-                let number = number.ok_or(Violation::AnswerUnknown).map_err(broken)?;
-                let intended = self.crowd.sent(number, sent.sequence).map_err(broken)?;
+                let number = number.ok_or(Violation::AnswerUnknown)?;
+                let intended = self.crowd.sent(number, sent.sequence)?;
                 if self.progress.measures(intended) {
                     self.tally.sent.record(now - intended);
                 }
             }
             Frame::GroupReceipt(receipt) => {
                 let position = receipt.position;
-                end.item(position, position, bytes).map_err(broken)?;
+                end.item(position, position, bytes)?;
             }
-            Frame::Gap(gap) => end.item(gap.from, gap.to, bytes).map_err(broken)?,
+            Frame::Gap(gap) => end.item(gap.from, gap.to, bytes)?,
             Frame::Credit(credit) => {
                 self.authors[token].purse.add(*credit);
                 self.issue(token);
             }
-            Frame::Ping(ping) => self
-                .hall
-                .say(token, &Frame::Pong(Pong { token: ping.token })),
-            Frame::Pong(_) | Frame::CaughtUp(_) => {}
-            Frame::Nack(nack) => bail!("{}", Refusal(*nack)),
-            Frame::Close(close) => {
-                bail!("the server closed: {} {}", close.code.name(), close.detail)
-            }
-            other => bail!("the server sent an unexpected {:?}", other.kind()),
+            other => self.hall.on_other(token, other)?,
         }
         Ok(())
     }
@@ -262,10 +253,6 @@ impl Worker {
         }
         Ok(())
     }
-}
-
-fn broken(violation: Violation) -> anyhow::Error {
-    anyhow!("the server broke a promise: {violation:?}")
 }
 
 /// The worker looks at the plan at least this often.

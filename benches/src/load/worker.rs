@@ -3,17 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result};
 use bytes::Bytes;
 use martlet_protocol::Millis;
 use martlet_protocol::codec::Decoder;
-use martlet_protocol::frame::{Frame, Pong};
+use martlet_protocol::frame::Frame;
 use martlet_protocol::limits::FRAME_BYTES_MAX;
 
 use super::pair::{Pair, Parcel};
-use crate::account::{Refusal, Session};
+use crate::account::Session;
 use crate::clock::{Clock, Nanos, unix_millis};
-use crate::flight::Violation;
 use crate::hall::Hall;
 use crate::link::SCRATCH_BYTES;
 use crate::mark::RunMark;
@@ -194,18 +193,17 @@ impl Worker {
             ..
         } = self;
         let (pair, mark) = (&mut pairs[token / 2], common.mark);
-        let mut item =
-            |from, to| -> Result<()> { hall.end(token).item(from, to, bytes).map_err(broken) };
+        let mut item = |from, to| hall.end(token).item(from, to, bytes);
         match frame {
             Frame::Sent(sent) => {
-                let intended = pair.sent(mark, sent, completed).map_err(broken)?;
+                let intended = pair.sent(mark, sent, completed)?;
                 if common.progress.measures(intended) {
                     tally.sent.record(now - intended);
                 }
             }
             Frame::Event(event) => {
                 item(event.position, event.position)?;
-                let intended = pair.event(mark, event).map_err(broken)?;
+                let intended = pair.event(mark, event)?;
                 if let Some(intended) =
                     intended.filter(|intended| common.progress.measures(*intended))
                 {
@@ -214,20 +212,14 @@ impl Worker {
             }
             Frame::Receipt(receipt) => {
                 item(receipt.position, receipt.position)?;
-                pair.receipt(receipt, completed).map_err(broken)?;
+                pair.receipt(receipt, completed)?;
             }
             Frame::Gap(gap) => item(gap.from, gap.to)?,
             Frame::Credit(credit) => {
                 pair.granted(*credit);
                 self.issue(token / 2);
             }
-            Frame::Ping(ping) => hall.say(token, &Frame::Pong(Pong { token: ping.token })),
-            Frame::Pong(_) | Frame::CaughtUp(_) => {}
-            Frame::Nack(nack) => bail!("{}", Refusal(*nack)),
-            Frame::Close(close) => {
-                bail!("the server closed: {} {}", close.code.name(), close.detail)
-            }
-            other => bail!("the server sent an unexpected {:?}", other.kind()),
+            other => hall.on_other(token, other)?,
         }
         Ok(())
     }
@@ -249,10 +241,6 @@ impl Worker {
         // The open loop's messages may have waited for this place.
         self.issue(index);
     }
-}
-
-fn broken(violation: Violation) -> anyhow::Error {
-    anyhow!("the server broke a promise: {violation:?}")
 }
 
 /// A worker looks at the plan at least this often.
